@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// One place for the language the project is written in, so that no target drifts.
+let language: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // `@_lifetime` on the few functions that lend out a Span of memory they own.
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// The targets stand in the order of a request's way, and each may import only what it names: CI builds with
+// `--explicit-target-dependency-import-check error`.
+let package = Package(
+    name: "gateway",
+    products: [
+        .executable(name: "gateway", targets: ["GatewayCommand"]),
+        .executable(name: "client", targets: ["ClientCommand"]),
+        .executable(name: "origin", targets: ["OriginCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "Bytes", swiftSettings: language),
+        .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
+        .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
+        .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
+        .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(
+            name: "Upstream", dependencies: ["Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(
+            name: "Proxy",
+            dependencies: ["Upstream", "Serving", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            swiftSettings: language),
+        .target(
+            name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "Client", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .executableTarget(
+            name: "GatewayCommand",
+            dependencies: ["Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],
+            swiftSettings: language),
+        .executableTarget(name: "ClientCommand", dependencies: ["Client", arguments], swiftSettings: language),
+        .executableTarget(
+            name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
+        .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
+        .testTarget(
+            name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            swiftSettings: language),
+    ]
+)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/uio.h>
+
+int gw_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int gw_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int gw_epoll_change(int epoll, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+int gw_epoll_remove(int epoll, int fd) {
+    struct epoll_event event = {0};
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event);
+}
+
+int gw_epoll_wait(int epoll, struct gw_event *events, int capacity, int timeout_ms) {
+    struct epoll_event batch[256];
+    if (capacity > 256) capacity = 256;
+    int count = epoll_wait(epoll, batch, capacity, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        events[i].events = batch[i].events;
+        events[i].token = batch[i].data.u64;
+    }
+    return count;
+}
+
+int gw_accept(int listener, struct sockaddr_storage *address, socklen_t *length) {
+    return accept4(listener, (struct sockaddr *)address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int gw_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+
+ssize_t gw_send(int fd, const void *bytes, size_t count) { return send(fd, bytes, count, MSG_NOSIGNAL); }
+
+ssize_t gw_send3(int fd, const void *a, size_t a_count, const void *b, size_t b_count, const void *c, size_t c_count) {
+    struct iovec pieces[3] = {{(void *)a, a_count}, {(void *)b, b_count}, {(void *)c, c_count}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+int gw_set_option(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
+
+int gw_available_cores(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? count : 1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What Swift's Glibc module does not import: epoll's packed events, variadic or macro-shaped calls. No logic lives here. */
+#ifndef GATEWAY_CLINUX_H
+#define GATEWAY_CLINUX_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* An event as the engine reads it: `token` is what gw_epoll_add was given. */
+struct gw_event { uint32_t events; uint32_t padding; uint64_t token; };
+
+int gw_epoll_create(void);
+int gw_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int gw_epoll_change(int epoll, int fd, uint32_t events, uint64_t token);
+int gw_epoll_remove(int epoll, int fd);
+/* Fills `events` (room for `capacity`, at most 256); returns how many, or -1 with errno. */
+int gw_epoll_wait(int epoll, struct gw_event *events, int capacity, int timeout_ms);
+
+/* accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC. */
+int gw_accept(int listener, struct sockaddr_storage *address, socklen_t *length);
+int gw_socket(int family);
+/* send with MSG_NOSIGNAL. */
+ssize_t gw_send(int fd, const void *bytes, size_t count);
+/* sendmsg of up to three pieces with MSG_NOSIGNAL. */
+ssize_t gw_send3(int fd, const void *a, size_t a_count, const void *b, size_t b_count, const void *c, size_t c_count);
+int gw_set_option(int fd, int level, int name, int value);
+/* Cores that this process may run on. */
+int gw_available_cores(void);
+
+enum {
+    gw_epollin = EPOLLIN, gw_epollout = EPOLLOUT, gw_epollrdhup = EPOLLRDHUP, gw_epollhup = EPOLLHUP,
+    gw_epollerr = EPOLLERR
+};
+#define GW_EPOLLET 0x80000000u
+
+#endif
