@@ -61,3 +61,14 @@ extension Span where Element == UInt8 {
     /// The bytes as a string; what is not UTF-8 becomes U+FFFD. Allocates: not for the data plane.
     public var string: String { unsafe withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
 }
+
+extension StaticString {
+    /// The literal's bytes.
+    public var span: Span<UInt8> {
+        @_lifetime(immortal)
+        get {
+            let span = unsafe Span(_unsafeStart: utf8Start, count: utf8CodeUnitCount)
+            return unsafe _overrideLifetime(span, copying: ())
+        }
+    }
+}

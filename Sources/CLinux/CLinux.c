@@ -2,9 +2,14 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 int gw_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -56,4 +61,33 @@ int gw_available_cores(void) {
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     int count = CPU_COUNT(&set);
     return count > 0 ? count : 1;
+}
+
+static int open_without_links(int directory, const char *path) {
+    char component[256];
+    int at = dup(directory);
+    while (at >= 0) {
+        const char *slash = strchr(path, '/');
+        size_t length = slash ? (size_t)(slash - path) : strlen(path);
+        if (length >= sizeof component) { close(at); errno = ENAMETOOLONG; return -1; }
+        memcpy(component, path, length);
+        component[length] = 0;
+        if (length == 0) strcpy(component, ".");
+        if (strcmp(component, "..") == 0) { close(at); errno = EXDEV; return -1; }
+        int next = openat(at, component, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        int saved = errno;
+        close(at);
+        errno = saved;
+        if (next < 0 || !slash) return next;
+        at = next;
+        path = slash + 1;
+    }
+    return -1;
+}
+
+int gw_open_beneath(int directory, const char *path) {
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return fd;
+    return open_without_links(directory, path);
 }

@@ -29,6 +29,10 @@ int gw_set_option(int fd, int level, int name, int value);
 /* Cores that this process may run on. */
 int gw_available_cores(void);
 
+/* Opens `path` (relative, no leading slash) below `directory` for reading; nothing outside of it can be reached, by `..`,
+ * by an absolute link or otherwise. openat2(RESOLVE_BENEATH), or where the kernel has none, no links at all. */
+int gw_open_beneath(int directory, const char *path);
+
 enum {
     gw_epollin = EPOLLIN, gw_epollout = EPOLLOUT, gw_epollrdhup = EPOLLRDHUP, gw_epollhup = EPOLLHUP,
     gw_epollerr = EPOLLERR

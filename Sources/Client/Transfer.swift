@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request and its response over a connection of its own, with blocking reads and writes: a command-line client waits
+// for nothing else.
+
+import Bytes
+import CLinux
+public import Engine
+import Glibc
+import HTTP
+
+/// What to ask for.
+public struct ClientRequest: Sendable {
+    public var method: String
+    public var url: HTTPURL
+    /// Name and value; an empty value with `removes` takes a default field away.
+    public var fields: [(name: String, value: String)]
+    public var body: [UInt8]?
+
+    /// A request.
+    public init(method: String, url: HTTPURL, fields: [(name: String, value: String)] = [], body: [UInt8]? = nil) {
+        self.method = method
+        self.url = url
+        self.fields = fields
+        self.body = body
+    }
+}
+
+/// Where a response goes.
+public protocol ResponseReceiver {
+    /// The final head, as it came.
+    mutating func head(_ bytes: Span<UInt8>, status: UInt16) throws(ClientFailure)
+    /// A piece of the body.
+    mutating func body(_ bytes: Span<UInt8>) throws(ClientFailure)
+}
+
+/// Why a transfer failed, with curl's exit status and a sentence for people.
+public struct ClientFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// curl's exit status for the same trouble.
+    public let exitStatus: Int32
+    public let description: String
+
+    /// A failure.
+    public init(_ exitStatus: Int32, _ description: String) {
+        self.exitStatus = exitStatus
+        self.description = description
+    }
+
+    static func noSuchHost(_ host: String, _ reason: String) -> ClientFailure {
+        ClientFailure(6, "cannot find the address of \(host): \(reason); check the spelling")
+    }
+    static func cannotConnect(_ authority: String, _ reason: String) -> ClientFailure {
+        ClientFailure(7, "cannot connect to \(authority): \(reason); is a server running there?")
+    }
+    static let partial = ClientFailure(18, "the connection ended before the response was complete")
+    static let empty = ClientFailure(52, "the server closed the connection without an answer")
+    static func receive(_ reason: String) -> ClientFailure { ClientFailure(56, "receiving failed: \(reason)") }
+    static func send(_ reason: String) -> ClientFailure { ClientFailure(55, "sending failed: \(reason)") }
+    static func malformed(_ failure: ParseFailure) -> ClientFailure {
+        ClientFailure(8, "the server's response is not valid HTTP: \(failure.sentence)")
+    }
+    /// A write of the response failed.
+    public static func write(_ path: String, _ reason: String) -> ClientFailure {
+        ClientFailure(23, "cannot write to \(path): \(reason)")
+    }
+}
+
+/// What a transfer came to, for the log.
+public struct TransferReport: Sendable {
+    /// 0 before there was one.
+    public var status: UInt16 = 0
+    /// Bytes of the response's body.
+    public var bodyBytes: UInt64 = 0
+    /// The server's address, once connected.
+    public var peer: SocketAddress?
+    public init() {}
+}
+
+/// Carries requests out.
+public enum Transfer {
+    private static let limits = HeadLimits(headBytes: 60 << 10, lineBytes: 60 << 10, fields: 100)
+
+    /// Sends `request` and passes the response to `receiver`. `report` tells how far it came even when it fails.
+    public static func run(
+        _ request: ClientRequest, to receiver: inout some ResponseReceiver, report: inout TransferReport
+    ) throws(ClientFailure) {
+        signal(SIGPIPE, SIG_IGN)
+        let descriptor = try connect(request.url, &report)
+        try send(request, on: descriptor.number)
+        try receive(Method(request.method), on: descriptor.number, to: &receiver, report: &report)
+    }
+
+    private static func connect(_ url: HTTPURL, _ report: inout TransferReport) throws(ClientFailure) -> Descriptor {
+        let addresses: [SocketAddress]
+        switch Sockets.resolve(url.host, port: url.port) {
+        case .success(let found): addresses = found
+        case .failure(let failure): throw .noSuchHost(url.host, failure.reason)
+        }
+        var last = "no address"
+        for address in addresses {
+            do throws(SystemFailure) {
+                let descriptor = try Sockets.connect(to: address)
+                try wait(descriptor.number, for: Int16(POLLOUT))
+                let code = Sockets.pendingError(descriptor.number)
+                guard code == 0 else {
+                    last = SystemFailure.reason(code)
+                    continue
+                }
+                report.peer = address
+                return descriptor
+            } catch {
+                last = error.reason
+            }
+        }
+        throw .cannotConnect("\(url.host) port \(url.port)", last)
+    }
+
+    private static func wait(_ fd: Int32, for events: Int16) throws(SystemFailure) {
+        var watched = pollfd(fd: fd, events: events, revents: 0)
+        while poll(&watched, 1, -1) < 0 {
+            guard errno == EINTR else { throw SystemFailure("poll") }
+        }
+    }
+
+    private static func head(of request: ClientRequest) -> [UInt8] {
+        var lines = ["\(request.method) \(request.url.target) HTTP/1.1"]
+        func isGiven(_ name: String) -> Bool { request.fields.contains { $0.name.lowercased() == name } }
+        if !isGiven("host") { lines.append("Host: \(request.url.authority)") }
+        if !isGiven("user-agent") { lines.append("User-Agent: gateway-client") }
+        if !isGiven("accept") { lines.append("Accept: */*") }
+        if !isGiven("connection") { lines.append("Connection: close") }
+        if let body = request.body {
+            if !isGiven("content-type") { lines.append("Content-Type: application/x-www-form-urlencoded") }
+            if !isGiven("content-length") { lines.append("Content-Length: \(body.count)") }
+        }
+        for field in request.fields where !field.value.isEmpty { lines.append("\(field.name): \(field.value)") }
+        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+    }
+
+    private static func send(_ request: ClientRequest, on fd: Int32) throws(ClientFailure) {
+        let bytes = head(of: request) + (request.body ?? [])
+        var offset = 0
+        while offset < bytes.count {
+            switch Sockets.send(fd, bytes.span.extracting(offset...)) {
+            case .bytes(let count): offset += count
+            case .wouldBlock:
+                do throws(SystemFailure) { try wait(fd, for: Int16(POLLOUT | POLLIN)) } catch { throw .send(error.reason) }
+                // The server may answer before it has read everything; then its answer is what counts.
+                if !Sockets.isQuiet(fd) { return }
+            case .closed: return
+            case .failed(let code):
+                if code == EPIPE || code == ECONNRESET { return }
+                throw .send(SystemFailure.reason(code))
+            }
+        }
+    }
+
+    private static func receive(
+        _ method: Method, on fd: Int32, to receiver: inout some ResponseReceiver, report: inout TransferReport
+    ) throws(ClientFailure) {
+        let block = Block(capacity: 128 << 10)
+        var parser = ResponseParser()
+        var head = ResponseHead()
+        while true {
+            guard try fill(block, fd) else {
+                throw block.isEmpty ? .empty : .partial
+            }
+            guard try parse(&parser, block, method, &head) else { continue }
+            guard head.status >= 200 else {
+                block.consume(head.length)
+                parser.reset()
+                // Another head may have come along.
+                guard !block.isEmpty, try parse(&parser, block, method, &head), head.status >= 200 else { continue }
+                break
+            }
+            break
+        }
+        report.status = head.status
+        try receiver.head(block.readable.extracting(0..<head.length), status: head.status)
+        block.consume(head.length)
+        var body = BodyDecoder(head.framing)
+        if body.isEnded { return }
+        while true {
+            var offset = 0
+            while offset < block.count {
+                let step: BodyDecoder.Step
+                do throws(ParseFailure) { step = try body.next(block.readable, from: &offset) } catch { throw .malformed(error) }
+                if case .data(let range) = step {
+                    report.bodyBytes += UInt64(range.count)
+                    try receiver.body(block.readable.extracting(range))
+                }
+                if step == .end || body.isEnded { return }
+            }
+            block.clear()
+            guard try fill(block, fd) else {
+                guard body.peerClosed() else { throw .partial }
+                return
+            }
+        }
+    }
+
+    private static func parse(
+        _ parser: inout ResponseParser, _ block: Block, _ method: Method, _ head: inout ResponseHead
+    ) throws(ClientFailure) -> Bool {
+        do throws(ParseFailure) {
+            return try parser.parse(block.readable, limits: limits, requestMethod: method, into: &head)
+        } catch { throw .malformed(error) }
+    }
+
+    /// Waits for bytes and appends them. False at the end of the connection.
+    private static func fill(_ block: Block, _ fd: Int32) throws(ClientFailure) -> Bool {
+        if block.free == 0 { block.compact() }
+        while true {
+            switch Sockets.receive(fd, into: block) {
+            case .bytes: return true
+            case .closed: return false
+            case .failed(let code): throw .receive(SystemFailure.reason(code))
+            case .wouldBlock:
+                do throws(SystemFailure) { try wait(fd, for: Int16(POLLIN)) } catch { throw .receive(error.reason) }
+            }
+        }
+    }
+}
+
+extension Method {
+    /// The method of this name.
+    fileprivate init(_ name: String) {
+        switch name {
+        case "GET": self = .get
+        case "HEAD": self = .head
+        case "POST": self = .post
+        case "PUT": self = .put
+        case "DELETE": self = .delete
+        case "OPTIONS": self = .options
+        case "TRACE": self = .trace
+        case "PATCH": self = .patch
+        default: self = .other
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fourth step: the upstream server's response, written anew for the client.
+
+import Bytes
+import Engine
+import HTTP
+import Serving
+import Upstream
+
+extension ProxyExchange {
+    /// 100 and 103 go on to a client that can know of them (RFC 9110 section 15.2).
+    func deliverInterim(_ connection: UpstreamConnection) {
+        guard let stream, head.version == .http11, !stream.hasBegun else { return }
+        // 100 is the answer to an expectation; without one the client has nothing to do with it.
+        if connection.head.status == 100, !head.expectsContinue { return }
+        let bytes = connection.headBytes
+        stream.begin(status: connection.head.status, reason: bytes.extracting(connection.head.reasonRange))
+        copyFields(connection.head, bytes, to: stream)
+        stream.endInterim()
+    }
+
+    func deliverHead(_ connection: UpstreamConnection) {
+        guard let stream else { return }
+        let response = connection.head
+        let bytes = connection.headBytes
+        stream.begin(status: response.status, reason: bytes.extracting(response.reasonRange))
+        if response.status == 101 {
+            copyFields(response, bytes, to: stream)
+            let upgrade = response.fields.first(.upgrade)
+            stream.endSwitching(to: bytes.extracting(upgrade?.valueRange ?? 0..<0))
+            stream.flush()
+            self.stream?.readBody()
+            return
+        }
+        let hasContent = response.status != 204 && response.status != 304 && head.method != .head
+        copyFields(response, bytes, to: stream)
+        if response.fields.first(.date) == nil { stream.dateField() }
+        // A length without content: what a GET would have had (RFC 9110 section 8.6).
+        if !hasContent, response.status != 204, let length = response.fields.first(.contentLength) {
+            stream.field("Content-Length", bytes.extracting(length.valueRange))
+        }
+        addOwnFields(to: stream, via: response.version)
+        switch response.framing {
+        case _ where !hasContent: stream.endHead(.none)
+        case .none: stream.endHead(.length(0))
+        case .length(let length): stream.endHead(.length(length))
+        case .chunked, .untilClose: stream.endHead(.unknown)
+        }
+    }
+
+    func deliverBody(_ bytes: Span<UInt8>) {
+        guard let stream else { return }
+        stream.send(bytes)
+        if let connection, self.stream != nil, stream.isBlocked { connection.pauseReading() }
+    }
+
+    func deliverEnd(_ trailers: Trailers?) {
+        connection = nil
+        isStreamingBody = false
+        upstreamFinished = service.loop.nanoseconds
+        guard let stream else { return }
+        let wanted = head.connection.contains(.te) && head.version == .http11
+        stream.finish(trailers: wanted ? trailers : nil)
+    }
+
+    /// Fields of the response that are not about the upstream connection.
+    private func copyFields(_ response: ResponseHead, _ bytes: Span<UInt8>, to stream: ServerStream) {
+        let edits = route?.responseEdits
+        let namesOthers = response.connection.contains(.namesOthers)
+        for index in 0..<response.fields.count {
+            let field = response.fields[index]
+            if field.name.isHopByHop || field.name == .contentLength { continue }
+            let name = bytes.extracting(field.nameRange)
+            if namesOthers, field.name == .other, isNamedByConnection(name, response.fields, bytes) { continue }
+            if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
+            stream.field(name, bytes.extracting(field.valueRange))
+        }
+    }
+
+    /// What this gateway adds to every final response.
+    func addOwnFields(to stream: ServerStream, via version: Version?) {
+        if let version { stream.field("Via", version == .http11 ? "1.1 gateway" : "1.0 gateway") }
+        if !identifier.isEmpty { stream.field("X-Request-ID", identifierBytes) }
+        if let edits = route?.responseEdits {
+            for edit in edits.set { edit.write { stream.field($0, $1) } }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// The request as the upstream server gets it: written anew from what was understood, never copied through.
+//
+// What belongs to the client's connection stays behind (RFC 9110 section 7.6.1); what says who the client is, is written by
+// us, after everything else has been removed, so that no field that a client sends, nor a `Connection` option, can stand in
+// its place.
+
+import Bytes
+import Engine
+import HTTP
+import Serving
+import Settings
+import Upstream
+
+extension ProxyExchange {
+    func writeHead(to connection: UpstreamConnection, for stream: ServerStream) {
+        let bytes = headBytes
+        writeRequestLine(to: connection, bytes)
+        let isTrusted = isTrusted(stream.peer)
+        if head.authorityRange.isEmpty {
+            let authority = connection.server.authorityBytes
+            connection.field("Host", authority.span)
+        } else {
+            // The target's authority where it has one: it wins over the field (RFC 9112 section 3.2.2).
+            connection.field("Host", bytes.extracting(head.authorityRange))
+        }
+        let edits = route?.requestEdits
+        for index in 0..<head.fields.count {
+            let field = head.fields[index]
+            let name = bytes.extracting(field.nameRange)
+            let value = bytes.extracting(field.valueRange)
+            guard passes(field, name, isTrusted: isTrusted, bytes) else { continue }
+            if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
+            if field.name == .maxForwards, let hops = maxForwards {
+                let block = connection.fieldBlock(room: 64)
+                block.appendField("Max-Forwards", decimal: hops - 1)
+            } else {
+                connection.field(name, value)
+            }
+        }
+        if let edits {
+            for edit in edits.set { edit.write { connection.field($0, $1) } }
+        }
+        writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, bytes)
+        connection.field("X-Request-ID", identifierBytes)
+        if head.hasForwardableUpgrade, let range = head.upgradeRange {
+            connection.endHead(head.framing, upgrade: bytes.extracting(range), wantsTrailers: false)
+        } else {
+            connection.endHead(head.framing, upgrade: nil, wantsTrailers: wantsTrailers(bytes))
+        }
+    }
+
+    private func writeRequestLine(to connection: UpstreamConnection, _ bytes: Span<UInt8>) {
+        let method = bytes.extracting(head.methodRange)
+        if let route, let rewrite = route.rewritePrefix, head.targetForm != .asterisk {
+            writeRewritten(to: connection, bytes, route, rewrite)
+            return
+        }
+        // Origin-form from here on (RFC 9112 section 3.2.1); the path and query byte for byte as they came.
+        switch head.targetForm {
+        case .origin, .asterisk, .authority:
+            connection.beginRequest(head.method, name: method, target: bytes.extracting(head.targetRange), prefix: Span())
+        case .absolute:
+            let end = head.queryRange?.upperBound ?? head.pathRange.upperBound
+            let rest = bytes.extracting(head.pathRange.lowerBound..<end)
+            if head.pathRange.isEmpty, head.method == .options, head.queryRange == nil {
+                // RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path is about the server itself.
+                connection.beginRequest(head.method, name: method, target: ("*" as StaticString).span, prefix: Span())
+            } else {
+                connection.beginRequest(
+                    head.method, name: method, target: rest, prefix: head.pathRange.isEmpty ? ("/" as StaticString).span : Span())
+            }
+        }
+    }
+
+    /// The route's prefix is replaced; what follows it goes along as it came when the path was in normal form, else in
+    /// normal form, encoded where it must be.
+    private func writeRewritten(
+        to connection: UpstreamConnection, _ bytes: Span<UInt8>, _ route: CompiledRoute, _ rewrite: [UInt8]
+    ) {
+        let scratch = service.pathScratch
+        let path = bytes.extracting(head.pathRange)
+        let target = service.loop.largeBlocks.take()
+        defer { service.loop.largeBlocks.give(target) }
+        target.append(rewrite.span)
+        if PathNormaliser.isNormal(path) {
+            Self.append(suffix: path, from: route.path.count, to: target)
+        } else {
+            // Matching may have left another exchange's path there.
+            scratch.clear()
+            _ = PathNormaliser.normalise(path, into: scratch)
+            Self.append(suffix: scratch.readable, from: route.path.count, to: target)
+        }
+        if target.isEmpty { target.append(UInt8(ascii: "/")) }
+        if let query = head.queryRange {
+            target.append(UInt8(ascii: "?"))
+            target.append(bytes.extracting(query))
+        }
+        connection.beginRequest(head.method, name: bytes.extracting(head.methodRange), target: target.readable, prefix: Span())
+    }
+
+    private static func append(suffix path: Span<UInt8>, from start: Int, to target: Block) {
+        var index = min(start, path.count)
+        if index < path.count, path[index] == UInt8(ascii: "/"), let last = target.count > 0 ? target.readable[target.count - 1] : nil,
+            last == UInt8(ascii: "/")
+        {
+            index += 1
+        }
+        while index < path.count {
+            let byte = path[index]
+            if PathNormaliser.mayStandInPath(byte) {
+                target.append(byte)
+            } else {
+                target.append(UInt8(ascii: "%"))
+                target.append(hexadecimal: UInt64(byte), digits: 2)
+            }
+            index += 1
+        }
+    }
+
+    // MARK: Which fields pass
+
+    private func passes(_ field: Field, _ name: Span<UInt8>, isTrusted: Bool, _ bytes: Span<UInt8>) -> Bool {
+        if field.name.isHopByHop { return false }
+        switch field.name {
+        case .host, .contentLength: return false  // Written from what was understood.
+        case .via, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false  // Written below.
+        case .proxy: return false  // Becomes HTTP_PROXY in CGI programs (CVE-2016-5386).
+        case .expect: return head.expectsContinue && head.version == .http11
+        case .cookie, .authorization, .cacheControl, .contentType: return true  // No Connection option removes these.
+        default: break
+        }
+        if field.name == .other {
+            // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
+            if name.firstIndex(of: UInt8(ascii: "_")) != nil { return false }
+            if !isTrusted, Self.speaksForClient(name) { return false }
+        }
+        if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
+        return true
+    }
+
+    /// Other spellings of who the client is, which only a trusted proxy may tell.
+    private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
+        name.equalsIgnoringCase("x-real-ip")
+            || name.count > 12 && name.extracting(..<12).equalsIgnoringCase("x-forwarded-")
+    }
+
+    private func wantsTrailers(_ bytes: Span<UInt8>) -> Bool {
+        guard head.connection.contains(.te), head.version == .http11 else { return false }
+        for index in 0..<head.fields.count where head.fields[index].name == .te {
+            if TokenList.contains(bytes.extracting(head.fields[index].valueRange), "trailers") { return true }
+        }
+        return false
+    }
+
+    // MARK: Who asks
+
+    private func isTrusted(_ peer: SocketAddress) -> Bool {
+        for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) { return true }
+        return false
+    }
+
+    private func writeProvenance(
+        to connection: UpstreamConnection, _ peer: SocketAddress, isTrusted: Bool, _ bytes: Span<UInt8>
+    ) {
+        // X-Forwarded-For: those whom a trusted peer names, then the peer itself.
+        var block = openList("X-Forwarded-For", .xForwardedFor, keeps: isTrusted, room: 64, connection, bytes)
+        peer.appendHost(to: block)
+        block.append("\r\n")
+
+        if !(isTrusted && copy(.xForwardedProto, "X-Forwarded-Proto", connection, bytes)) {
+            connection.field("X-Forwarded-Proto", ("http" as StaticString).span)
+        }
+        let host = bytes.extracting(head.authorityRange)
+        if !(isTrusted && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0 {
+            connection.field("X-Forwarded-Host", host)
+        }
+
+        // RFC 7239 section 4: one element for each hop, IPv6 and ports in quotes.
+        block = openList("Forwarded", .forwarded, keeps: isTrusted, room: 128 + host.count, connection, bytes)
+        block.append(peer.isIPv4 ? "for=" : "for=\"[")
+        peer.appendHost(to: block)
+        if !peer.isIPv4 { block.append("]\"") }
+        if host.count > 0 {
+            block.append(";host=\"")
+            block.append(host)
+            block.append("\"")
+        }
+        block.append(";proto=http\r\n")
+
+        // RFC 9110 section 7.6.3.
+        block = openList("Via", .via, keeps: true, room: 32, connection, bytes)
+        block.append(head.version == .http11 ? "1.1 gateway\r\n" : "1.0 gateway\r\n")
+    }
+
+    /// Writes the name and, where `keeps`, what came under it with a comma behind; returns where to go on writing.
+    private func openList(
+        _ name: StaticString, _ known: FieldName, keeps: Bool, room: Int, _ connection: UpstreamConnection, _ bytes: Span<UInt8>
+    ) -> Block {
+        var size = room + name.utf8CodeUnitCount + 4
+        if keeps {
+            for index in 0..<head.fields.count where head.fields[index].name == known {
+                size += head.fields[index].valueRange.count + 2
+            }
+        }
+        let block = connection.fieldBlock(room: size)
+        block.append(name)
+        block.append(": ")
+        guard keeps else { return block }
+        for index in 0..<head.fields.count where head.fields[index].name == known {
+            let value = bytes.extracting(head.fields[index].valueRange)
+            guard value.count > 0 else { continue }
+            block.append(value)
+            block.append(", ")
+        }
+        return block
+    }
+
+    private func copy(
+        _ known: FieldName, _ name: StaticString, _ connection: UpstreamConnection, _ bytes: Span<UInt8>
+    ) -> Bool {
+        guard let field = head.fields.first(known), !field.valueRange.isEmpty else { return false }
+        connection.field(name, bytes.extracting(field.valueRange))
+        return true
+    }
+}
+
+/// Whether a `Connection` field names this field, so that it ends here (RFC 9110 section 7.6.1).
+func isNamedByConnection(_ name: Span<UInt8>, _ fields: FieldTable, _ bytes: Span<UInt8>) -> Bool {
+    for index in 0..<fields.count where fields[index].name == .connection {
+        if TokenList.contains(bytes.extracting(fields[index].valueRange), name) { return true }
+    }
+    return false
+}

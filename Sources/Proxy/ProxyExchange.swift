@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request's way through the proxy, in five steps that are also the folders of this module:
+//
+//   receive   the head is valid; may this be served at all?             Receive/
+//   route     which route, and so which pool, redirect or answer?      Route/
+//   forward   to which server, on which connection, with which fields?  Forward/
+//   deliver   the response, or an error that says what went wrong       Deliver/
+//   record    one line in the log, some counters                        Record/
+//
+// The exchange moves through them in this order; `forward` may be entered again when an attempt failed and may be repeated.
+
+import Bytes
+import Engine
+import HTTP
+import Serving
+import Synchronization
+import Upstream
+
+/// One request that is proxied, and its response.
+final class ProxyExchange: Exchange {
+    unowned let service: ProxyService  // It owns its exchanges, spare ones and those in flight.
+    private(set) var view: LoopView
+    var route: CompiledRoute?
+
+    // MARK: Forward
+
+    /// What the upstream connection talks to; told apart from the exchange so that neither needs the other's base class.
+    private(set) lazy var attempt = ProxyAttempt(self)
+    var connection: UpstreamConnection?
+    var poolIndex = 0
+    var serverIndex: Int?
+    var tried = TriedServers()
+    var attempts = 0
+    /// Whether the next attempt must not use an idle connection.
+    var needsFresh = false
+    var failure: UpstreamFailure?
+    var isExhausted = false
+
+    // MARK: Record
+
+    /// Why the response is not the upstream server's, or not whole; empty when there is nothing to say.
+    var reason: StaticString = ""
+    var upstreamStarted: UInt64 = 0
+    var upstreamFinished: UInt64 = 0
+    var isRefused = false
+    /// The request's id: created, or the client's.
+    let identifier = Block(capacity: 128)
+
+    /// The bytes of `identifier`.
+    var identifierBytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            let block = identifier
+            let bytes = block.readable
+            return unsafe _overrideLifetime(bytes, borrowing: self)
+        }
+    }
+
+    init(service: ProxyService) {
+        self.service = service
+        view = service.view
+        super.init()
+    }
+
+    /// Makes it ready for a new request.
+    func begin(_ view: LoopView) {
+        self.view = view
+        route = nil
+        connection = nil
+        poolIndex = 0
+        serverIndex = nil
+        tried = TriedServers()
+        attempts = 0
+        needsFresh = false
+        failure = nil
+        isExhausted = false
+        reason = ""
+        upstreamStarted = 0
+        upstreamFinished = 0
+        isRefused = false
+        identifier.clear()
+    }
+
+    // MARK: Told by the stream
+
+    override func requestReceived() { receive() }
+
+    override func requestBody(_ bytes: Span<UInt8>) {
+        guard let connection else { return }
+        connection.send(bytes)
+        if connection.isBlocked { stream?.pauseBody() }
+        // Small pieces are staged together; a batch of the client's ends here as far as the upstream side can tell.
+        if self.connection != nil, isStreamingBody { connection.flush() }
+    }
+
+    override func requestEnded() {
+        guard let connection else { return }
+        connection.finishRequest(trailers: nil)
+        if isStreamingBody { connection.flush() }
+    }
+
+    override func requestRefused(_ refusal: Refusal) {
+        isRefused = true
+        reason = refusal.word
+        dropConnection()
+        service.counters.refused.add(1, ordering: .relaxed)
+        deliverError(refusal.status, refusal.sentence)
+    }
+
+    override func responseDrained() { connection?.resumeReading() }
+
+    override func ended(_ ending: Ending) {
+        dropConnection()
+        switch ending {
+        case .complete, .aborted: break
+        case .clientGone: reason = "client-gone"
+        case .writeTimeout: reason = "write-timeout"
+        case .badBody: reason = "bad-body"
+        }
+        record(ending)
+        route = nil
+    }
+
+    /// Whether the request's head has been sent and its body follows in pieces.
+    var isStreamingBody = false
+
+    func dropConnection() {
+        guard let dropped = connection else { return }
+        connection = nil
+        upstreamFinished = service.loop.nanoseconds
+        dropped.cancel()
+    }
+}
+
+/// The attempt that is an exchange's present one.
+final class ProxyAttempt: Attempt {
+    unowned let exchange: ProxyExchange  // It owns this.
+
+    init(_ exchange: ProxyExchange) {
+        self.exchange = exchange
+        super.init()
+    }
+
+    override func connected(_ connection: UpstreamConnection) { exchange.sendRequest(on: connection) }
+    override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
+    override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
+    override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
+    override func batchEnded() { exchange.stream?.flush() }
+    override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
+    override func requestDrained() { exchange.stream?.readBody() }
+    override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Engine
+import Glibc
+import HTTP
+import Serving
+import Settings
+
+/// What one loop's proxy exchanges share: the configuration's view, the log's batch, request ids, spare exchanges.
+final class ProxyService: Service {
+    /// For exchanges that begin from now on.
+    var view: LoopView
+    let log: LogBatcher?
+    let counters: Counters
+    private var spares: ContiguousArray<ProxyExchange> = []
+    private var identifiers: IdentifierSource
+    /// Room to write a path's normal form into; used within one call.
+    let pathScratch = Block(capacity: 32 << 10)
+
+    init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters) {
+        self.view = view
+        self.log = log
+        self.counters = counters
+        identifiers = IdentifierSource()
+        super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
+    }
+
+    override func makeExchange() -> Exchange {
+        let exchange = spares.popLast() ?? ProxyExchange(service: self)
+        exchange.begin(view)
+        return exchange
+    }
+
+    override func recycle(_ exchange: Exchange) {
+        guard let exchange = exchange as? ProxyExchange, spares.count < 256 else { return }
+        spares.append(exchange)
+    }
+
+    /// 32 hexadecimal digits that no other request has.
+    func nextIdentifier(into block: Block) {
+        let (high, low) = identifiers.next()
+        block.append(hexadecimal: high, digits: 16)
+        block.append(hexadecimal: low, digits: 16)
+    }
+}
+
+/// Random 128-bit numbers (xorshift128+, seeded by the kernel): unique, not secret.
+struct IdentifierSource {
+    private var a: UInt64 = 0
+    private var b: UInt64 = 0
+
+    init() {
+        var generator = SystemRandomNumberGenerator()
+        a = generator.next() | 1
+        b = generator.next()
+    }
+
+    mutating func next() -> (UInt64, UInt64) { (step(), step()) }
+
+    private mutating func step() -> UInt64 {
+        var x = a
+        let y = b
+        a = y
+        x ^= x << 23
+        b = x ^ y ^ (x >> 17) ^ (y >> 26)
+        return b &+ y
+    }
+}
+
+extension ServingOptions {
+    /// The client's side of a configuration.
+    init(_ configuration: Configuration) {
+        self.init()
+        let timeouts = configuration.timeouts
+        let limits = configuration.limits
+        headerTimeout = timeouts.header
+        bodyTimeout = timeouts.body
+        writeTimeout = timeouts.write
+        idleTimeout = timeouts.idle
+        halfCloseTimeout = timeouts.halfClose
+        head = HeadLimits(headBytes: limits.headBytes, lineBytes: limits.lineBytes, fields: limits.fields)
+        bodyBytes = limits.bodyBytes
+        bodyRate = limits.bodyRate
+        requestsPerConnection = limits.requestsPerConnection
+    }
+}

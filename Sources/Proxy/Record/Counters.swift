@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Synchronization
+
+/// What one loop has counted. Written by its loop only, read by anybody.
+public final class Counters: Sendable {
+    /// Exchanges that have ended.
+    public let requests = Atomic<Int>(0)
+    /// Requests refused for their bytes, their size or their pace.
+    public let refused = Atomic<Int>(0)
+    /// Requests written to an upstream server, repetitions included.
+    public let forwarded = Atomic<Int>(0)
+    /// Attempts that failed.
+    public let upstreamFailures = Atomic<Int>(0)
+    /// Attempts made because an earlier one failed.
+    public let retries = Atomic<Int>(0)
+
+    init() {}
+}

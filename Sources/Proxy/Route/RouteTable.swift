@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which route a request takes. The table is made once from the configuration, most specific route first, and then only
+// read: the first entry that matches wins.
+//
+// Paths are compared in their normal form (see `PathNormaliser`), so that no spelling of a path slips past a route that
+// another spelling would meet; what is forwarded is the target as it came.
+
+import Bytes
+import HTTP
+import Settings
+
+/// A route in the form in which it is matched and applied. Immutable.
+final class CompiledRoute: Sendable {
+    enum Action: Sendable {
+        /// Forward to the pool with this index.
+        case pool(Int)
+        case redirect(status: UInt16, location: [UInt8])
+        case answer(status: UInt16, contentType: [UInt8], body: [UInt8])
+    }
+
+    /// Lower-case; for a wildcard without `*`, so with a dot in front. Empty: every host.
+    let host: [UInt8]
+    let isWildcard: Bool
+    /// Without a trailing slash; empty matches every path.
+    let path: [UInt8]
+    let methods: [[UInt8]]
+    let action: Action
+    let rewritePrefix: [UInt8]?
+    let requestEdits: FieldEdits
+    let responseEdits: FieldEdits
+
+    init(_ route: Configuration.Route, pools: [String: Int]) {
+        let name = (route.host ?? "").lowercased()
+        isWildcard = name.hasPrefix("*.")
+        host = Array((isWildcard ? String(name.dropFirst()) : name).utf8)
+        var prefix = Array(route.path.utf8)
+        while prefix.last == UInt8(ascii: "/") { prefix.removeLast() }
+        path = prefix
+        methods = route.methods.map { Array($0.utf8) }
+        switch route.action {
+        case .pool(let name): action = .pool(pools[name] ?? 0)
+        case .redirect(let status, let location): action = .redirect(status: UInt16(status), location: Array(location.utf8))
+        case .answer(let status, let type, let body):
+            action = .answer(status: UInt16(status), contentType: Array(type.utf8), body: Array(body.utf8))
+        }
+        rewritePrefix = route.rewritePrefix.map { Array($0.utf8) }
+        requestEdits = FieldEdits(route.requestFields)
+        responseEdits = FieldEdits(route.responseFields)
+    }
+
+    /// Larger is tried first.
+    fileprivate var rank: (Int, Int, Int) {
+        (host.isEmpty ? 0 : isWildcard ? host.count : 1 << 20, path.count, methods.isEmpty ? 0 : 1)
+    }
+
+    fileprivate func matches(host name: Span<UInt8>) -> Bool {
+        if host.isEmpty { return true }
+        let wanted = host
+        guard isWildcard else { return name.equalsIgnoringCase(wanted.span) }
+        // At least one label in front of the dot.
+        guard name.count > wanted.count else { return false }
+        return name.extracting((name.count - wanted.count)...).equalsIgnoringCase(wanted.span)
+    }
+
+    fileprivate func matches(path name: Span<UInt8>) -> Bool {
+        let wanted = path
+        guard name.count >= wanted.count, name.extracting(..<wanted.count).equals(wanted.span) else { return false }
+        return name.count == path.count || path.isEmpty || name[path.count] == UInt8(ascii: "/")
+    }
+
+    fileprivate func matches(method name: Span<UInt8>) -> Bool {
+        if methods.isEmpty { return true }
+        for method in methods {
+            if name.equals(method.span) { return true }
+            // RFC 9110 section 9.3.2: HEAD is GET without the content.
+            if name.equals("HEAD"), method.span.equals("GET") { return true }
+        }
+        return false
+    }
+}
+
+/// Fields to set and to remove, by lower-case name.
+struct FieldEdits: Sendable {
+    private(set) var removed: [[UInt8]] = []
+    private(set) var set: [Line] = []
+
+    /// A field to be set.
+    struct Line: Sendable {
+        let name: [UInt8]
+        let value: [UInt8]
+
+        /// Lends name and value.
+        func write(_ body: (Span<UInt8>, Span<UInt8>) -> Void) { body(name.span, value.span) }
+    }
+
+    init(_ changes: [Configuration.FieldChange]) {
+        for change in changes {
+            switch change {
+            case .set(let name, let value):
+                removed.append(Array(name.lowercased().utf8))
+                set.append(Line(name: Array(name.utf8), value: Array(value.utf8)))
+            case .remove(let name):
+                removed.append(Array(name.lowercased().utf8))
+            }
+        }
+    }
+
+    /// Whether a field of this name that came is not passed on.
+    func drops(_ name: Span<UInt8>) -> Bool {
+        for other in removed where name.equalsIgnoringCase(other.span) { return true }
+        return false
+    }
+}
+
+/// All routes of a configuration.
+struct RouteTable: Sendable {
+    private let routes: [CompiledRoute]
+    /// Whether host, path or method can make a difference at all.
+    private let isTrivial: Bool
+
+    init(_ configuration: Configuration) {
+        var pools: [String: Int] = [:]
+        for (index, pool) in configuration.pools.enumerated() { pools[pool.name] = index }
+        var given = configuration.routes
+        if given.isEmpty, let first = configuration.pools.first { given = [Configuration.Route(action: .pool(first.name))] }
+        let compiled = given.map { CompiledRoute($0, pools: pools) }
+        // A stable sort: routes of one rank stay in the order of the file.
+        routes = compiled.enumerated().sorted { a, b in
+            a.element.rank == b.element.rank ? a.offset < b.offset : a.element.rank > b.element.rank
+        }.map(\.element)
+        isTrivial =
+            routes.count == 1 && routes[0].host.isEmpty && routes[0].path.isEmpty && routes[0].methods.isEmpty
+            && routes[0].rewritePrefix == nil
+    }
+
+    enum Match {
+        case route(CompiledRoute)
+        case none
+        /// The path has no normal form: it climbs above the root, or its escapes are broken.
+        case badPath
+    }
+
+    /// The route of a request. When the path is not in normal form already, its normal form is left in `scratch`.
+    func match(_ head: RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
+        scratch.clear()
+        if isTrivial { return .route(routes[0]) }
+        let path = bytes.extracting(head.pathRange)
+        let isNormal = PathNormaliser.isNormal(path)
+        if !isNormal, head.targetForm != .asterisk, !PathNormaliser.normalise(path, into: scratch) { return .badPath }
+        let host = Self.host(bytes.extracting(head.authorityRange))
+        let method = bytes.extracting(head.methodRange)
+        for route in routes where route.matches(host: host) && route.matches(method: method) {
+            if isNormal ? route.matches(path: path) : route.matches(path: scratch.readable) { return .route(route) }
+        }
+        return .none
+    }
+
+    /// An authority without its port and without the dot that ends a fully qualified name.
+    @_lifetime(copy authority)
+    private static func host(_ authority: Span<UInt8>) -> Span<UInt8> {
+        var end = authority.count
+        var index = end
+        while index > 0, authority[index - 1].isDigit { index -= 1 }
+        if index > 0, authority[index - 1] == UInt8(ascii: ":") { end = index - 1 }
+        if end > 1, authority[end - 1] == UInt8(ascii: ".") { end -= 1 }
+        return authority.extracting(0..<end)
+    }
+}

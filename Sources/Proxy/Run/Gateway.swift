@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running gateway: its loops, listeners and log, from start to an orderly stop.
+//
+// `start` opens everything that can fail (names, ports, the log) before anything is served, so nothing starts half. `stop`
+// closes the listeners first, lets what is in flight finish until the drain deadline, and returns when the log is written.
+
+import Dispatch
+public import Engine
+import Glibc
+import Serving
+public import Settings
+import Synchronization
+
+/// A gateway that serves until it is stopped. Made and stopped on one thread that is not a loop's.
+public final class Gateway {
+    /// The configuration that it runs with.
+    public let configuration: Configuration
+    /// Where it really listens, ports chosen by the system included.
+    public private(set) var addresses: [SocketAddress] = []
+    private var loops: [RunningLoop] = []
+    private let log: LogFile?
+    private let budget: ConnectionBudget
+
+    /// What belongs to one loop.
+    ///
+    /// `@unchecked Sendable` is safe because `service`, `log` and `listeners` are only used on `loop`, to which this is
+    /// handed by `perform`.
+    private final class RunningLoop: @unchecked Sendable {
+        let loop: Loop
+        let service: ProxyService
+        let log: LogBatcher?
+        let counters: Counters
+        var listeners: [Listener] = []
+
+        init(loop: Loop, service: ProxyService, log: LogBatcher?, counters: Counters) {
+            self.loop = loop
+            self.service = service
+            self.log = log
+            self.counters = counters
+        }
+    }
+
+    /// Opens everything and begins to serve.
+    ///
+    /// - Parameters:
+    ///   - configuration: Checked settings, with at least one pool and one listener.
+    ///   - report: Told in a sentence what goes wrong while running; called from any thread.
+    public init(_ configuration: Configuration, report: @escaping @Sendable (String) -> Void) throws(StartFailure) {
+        self.configuration = configuration
+        // A peer that went away is an outcome of `send`, not a signal.
+        signal(SIGPIPE, SIG_IGN)
+        let snapshot = try Snapshot(configuration)
+        log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
+        budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
+
+        for index in 0..<configuration.workers {
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log))
+        }
+        try listen(report)
+        for running in loops {
+            running.loop.start()
+            running.loop.perform {
+                running.log?.start()
+                for listener in running.listeners {
+                    do throws(SystemFailure) {
+                        try listener.start()
+                    } catch {
+                        report("a listener could not be watched: \(error)")
+                    }
+                }
+            }
+        }
+    }
+
+    private static func makeLoop(
+        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?
+    ) throws(StartFailure) -> RunningLoop {
+        let loop: Loop
+        do throws(SystemFailure) {
+            loop = try Loop(index: index)
+        } catch {
+            throw StartFailure("--workers \(count): an event loop cannot be made: \(error)")
+        }
+        let batcher = log.map { LogBatcher($0, on: loop) }
+        let counters = Counters()
+        let view = LoopView(snapshot, loop: loop, loops: count)
+        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters)
+        return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
+    }
+
+    /// Opens every listening socket once for each loop; with port 0 the first loop's choice is the others' port.
+    private func listen(_ report: @escaping @Sendable (String) -> Void) throws(StartFailure) {
+        for listener in configuration.listeners {
+            guard var address = SocketAddress(numeric: listener.address, port: listener.port) else {
+                throw StartFailure("--bind \(listener.address): not a numeric IPv4 or IPv6 address")
+            }
+            try Self.refuseTaken(address)
+            for (index, running) in loops.enumerated() {
+                let opened: Listener
+                do throws(SystemFailure) {
+                    opened = Listener(
+                        try Self.open(&address, isWildcard: listener.address == "::"), service: running.service, budget: budget,
+                        report: report)
+                } catch {
+                    throw StartFailure("--port \(listener.port): cannot listen on \(address): \(error.reason)")
+                }
+                if index == 0 {
+                    addresses.append(opened.address)
+                    address = address.with(port: opened.address.port)
+                }
+                running.listeners.append(opened)
+            }
+        }
+    }
+
+    /// A machine without IPv6 still has `::` as the default: then it means every IPv4 address.
+    private static func open(_ address: inout SocketAddress, isWildcard: Bool) throws(SystemFailure) -> Descriptor {
+        do throws(SystemFailure) {
+            return try Sockets.listen(on: address, shared: true)
+        } catch {
+            guard isWildcard, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL else { throw error }
+            address = SocketAddress(ipv4: 0, port: address.port)
+            return try Sockets.listen(on: address, shared: true)
+        }
+    }
+
+    /// `SO_REUSEPORT` lets a second process of the same user bind a port that is in use, and the kernel then gives each
+    /// a share of the connections. Nobody wants that by accident, so the port is first asked for without it.
+    private static func refuseTaken(_ address: SocketAddress) throws(StartFailure) {
+        guard address.port != 0 else { return }
+        do throws(SystemFailure) {
+            _ = try Sockets.listen(on: address, shared: false)
+        } catch {
+            guard error.code != EAFNOSUPPORT, error.code != EADDRNOTAVAIL || address.port == 0 else { return }
+            throw StartFailure("--port \(address.port): cannot listen on \(address): \(error.reason)")
+        }
+    }
+
+    /// Opens the log anew (logrotate).
+    public func reopenLog() {
+        for running in loops { running.loop.perform { running.log?.flush() } }
+        log?.reopen()
+    }
+
+    /// Stops accepting, lets what is in flight finish, and writes the log out. Blocks; returns how many exchanges were cut
+    /// because the deadline passed.
+    ///
+    /// - Parameter isUrgent: asked again and again; once true, nothing more is waited for.
+    public func stop(isUrgent: () -> Bool) -> Int {
+        let drain = configuration.timeouts.drain
+        // A client that has sent its next request just now gets an answer rather than a reset.
+        let grace = min(1_000, drain / 2)
+        for running in loops {
+            running.loop.perform {
+                for listener in running.listeners { listener.stop() }
+                running.service.drain(grace: grace)
+            }
+        }
+        var waited = 0
+        var open = openConnections
+        while open > 0, waited < drain, !isUrgent() {
+            _ = poll(nil, 0, 20)
+            waited += 20
+            open = openConnections
+        }
+        for running in loops {
+            running.loop.perform {
+                running.service.view.closeIdle()
+                running.log?.flush()
+            }
+        }
+        log?.drain()
+        return open
+    }
+
+    /// Client connections that are open now.
+    public var openConnections: Int { budget.count }
+}
+
+/// How many connections the process's descriptors allow.
+enum DescriptorLimit {
+    /// Descriptors that are not for connections: listeners, pollers, the log, the standard three.
+    private static let reserve = 128
+
+    /// `wanted`, or what fits: each client connection may need one to an upstream server beside it.
+    static func connections(wanted: Int) -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+        // The soft limit is a habit from the days of select; nobody here uses that.
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+        let descriptors = Int(clamping: limit.rlim_cur)
+        return max(1, min(wanted, (descriptors - reserve) / 2))
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Engine
+import Glibc
+import Synchronization
+
+/// The number of client connections of all loops, and its limit.
+public final class ConnectionBudget: Sendable {
+    private let open = Atomic<Int>(0)
+    private let refusals = Atomic<Int>(0)
+    /// Connections at most.
+    public let limit: Int
+
+    /// A budget of `limit` connections.
+    public init(limit: Int) { self.limit = limit }
+
+    /// Takes one, unless all are taken.
+    func take() -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= limit { return true }
+        open.subtract(1, ordering: .relaxed)
+        refusals.add(1, ordering: .relaxed)
+        return false
+    }
+
+    func give() { open.subtract(1, ordering: .relaxed) }
+
+    /// Connections that are open now.
+    public var count: Int { open.load(ordering: .relaxed) }
+    /// How often accepting had to wait because all were taken.
+    public var exhaustions: Int { refusals.load(ordering: .relaxed) }
+}
+
+/// Accepts clients on one loop and makes a connection of each.
+public final class Listener: Acceptor {
+    private let service: Service
+    private let budget: ConnectionBudget
+    private let report: @Sendable (String) -> Void
+
+    /// A listener that serves `service`. `report` is told in a sentence when accepting has to pause.
+    public init(
+        _ listener: consuming Descriptor, service: Service, budget: ConnectionBudget,
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.service = service
+        self.budget = budget
+        self.report = report
+        super.init(listener, on: service.loop)
+    }
+
+    public override func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress) {
+        guard budget.take() else {
+            // Above the limit the newcomer is closed and the rest waits in the kernel's queue.
+            pauseAccepting()
+            report("accepting pauses: all \(budget.limit) client connections are in use (--max-connections)")
+            return
+        }
+        let connection = HTTP1Connection(descriptor, peer: peer, service: service, budget: budget)
+        connection.start()
+    }
+
+    public override func pausedAccepting(_ code: Int32) {
+        report("accepting pauses for 100 ms: accept4: \(SystemFailure.reason(code)); raise the descriptor limit (ulimit -n)")
+    }
+}

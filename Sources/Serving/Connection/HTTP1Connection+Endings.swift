@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// How exchanges and the connection end, and what follows: the next request, a drained rest, a lingering close.
+
+import Bytes
+import Engine
+import HTTP
+
+extension HTTP1Connection {
+    /// The client closed or reset the connection, or cannot be answered any more.
+    func clientGone() {
+        if phase == .exchange { end(.clientGone) } else { close() }
+    }
+
+    /// Ends the exchange in flight with the response incomplete, and the connection with it.
+    func end(_ ending: Ending) {
+        if coding == .close || coding == .tunnel || ending == .clientGone {
+            // Without a length only a reset tells the client that this is not the whole (RFC 9112 section 8).
+            Sockets.abortOnClose(fd)
+        } else {
+            _ = outbox.flush(to: fd)
+        }
+        release(ending)
+        close()
+    }
+
+    /// Tells the exchange its ending and parts with it.
+    func release(_ ending: Ending) {
+        guard let ended = exchange else { return }
+        exchange = nil
+        ended.ended(ending)
+        ended.stream = nil
+        ended.headBlock = nil
+        service.recycle(ended)
+    }
+
+    /// The response is complete and handed to the kernel.
+    func responseComplete() {
+        release(.complete)
+        responseDone = false
+        wantsBody = false
+        switch afterResponse {
+        case .next: nextRequest()
+        case .drain:
+            phase = .draining
+            bodyReceived = 0
+            loop.setDeadline(self, in: ServingOptions.lingerTimeout)
+            discardBufferedBody()
+            if !isReceiving { receive() }
+        case .linger: linger()
+        case .close: close()
+        }
+    }
+
+    enum AfterResponse { case next, drain, linger, close }
+
+    /// What becomes of the connection when its response is out: no request is read from a place that is not certain to be
+    /// the start of one (RFC 9112 section 9.3).
+    var afterResponse: AfterResponse {
+        guard keepAlive else {
+            // Unread bytes would turn our close into a reset, which can destroy the response on its way.
+            let mayBeSending = !bodyDone || isReadable || overflow != nil || (input?.count ?? 0) > inputUsed
+            return peerClosed || !mayBeSending ? .close : .linger
+        }
+        return bodyDone ? .next : .drain
+    }
+
+    /// The connection is at the start of a request again.
+    func nextRequest() {
+        phase = .idle
+        if let block = input {
+            block.consume(inputUsed)
+            inputUsed = 0
+            if block.isEmpty {
+                giveBack(block)
+                input = overflow
+                overflow = nil
+            }
+        }
+        parser.reset()
+        status = 0
+        loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.idleTimeout)
+        if isProceeding { return }
+        proceed()
+        if !isReceiving { receive() }
+    }
+
+    /// Ends the sending side and drops what still comes, for a moment.
+    private func linger() {
+        phase = .lingering
+        Sockets.finishSending(fd)
+        bodyReceived = 0
+        loop.setDeadline(self, in: ServingOptions.lingerTimeout)
+        if !isReceiving { receive() }
+    }
+
+    func close() {
+        guard phase != .closed else { return }
+        phase = .closed
+        loop.unregister(self)
+        descriptor = nil
+        if let exchange {
+            // A head that never became complete: nobody was told of it.
+            self.exchange = nil
+            exchange.headBlock = nil
+            exchange.stream = nil
+            service.recycle(exchange)
+        }
+        if let input { giveBack(input) }
+        if let overflow { giveBack(overflow) }
+        input = nil
+        overflow = nil
+        outbox.releaseAll()
+        service.connectionCount -= 1
+        budget.give()
+    }
+
+    func giveBack(_ block: Block) {
+        (block.capacity == loop.smallBlocks.blockSize ? loop.smallBlocks : loop.largeBlocks).give(block)
+    }
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes in. Heads are received into a block of the connection and stay there until their exchange has ended; bodies
+// pass through a block of the loop, straight on to the exchange.
+
+import Bytes
+import Engine
+import HTTP
+
+extension HTTP1Connection {
+    /// Receives for as long as somebody wants it and the kernel has it.
+    func receive() {
+        guard !isReceiving else { return }
+        isReceiving = true
+        defer { isReceiving = false }
+        while isReadable {
+            switch phase {
+            case .idle, .head: receiveHead()
+            case .exchange:
+                guard wantsBody, !bodyDone else { return }
+                receiveBody()
+            case .draining, .lingering: receiveAndDrop()
+            case .closed: return
+            }
+        }
+    }
+
+    private func receiveHead() {
+        let block = input ?? loop.smallBlocks.take()
+        input = block
+        if block.free == 0, !makeRoom() { return }
+        guard let block = input else { return }
+        let free = block.free
+        switch Sockets.receive(fd, into: block) {
+        case .bytes(let count):
+            isReadable = count == free || peerClosed
+            proceed()
+        case .wouldBlock:
+            isReadable = false
+            if block.isEmpty, exchange == nil {
+                giveBack(block)
+                input = nil
+            }
+        case .closed, .failed:
+            close()
+        }
+    }
+
+    /// A head that outgrows its block moves to a larger one, or to the front of it.
+    private func makeRoom() -> Bool {
+        guard let block = input else { return false }
+        if block.start > 0 {
+            block.compact()
+            return true
+        }
+        guard block.capacity < loop.largeBlocks.blockSize else {
+            // The parser's own limit lies below this.
+            close()
+            return false
+        }
+        let larger = loop.largeBlocks.take()
+        larger.append(block.readable)
+        giveBack(block)
+        input = larger
+        exchange?.headBlock = larger
+        return true
+    }
+
+    /// Serves the requests that have been received, in order, until one is in flight or incomplete.
+    func proceed() {
+        guard !isProceeding else { return }
+        isProceeding = true
+        defer { isProceeding = false }
+        var inARow = 0
+        while phase == .idle || phase == .head, let block = input, !block.isEmpty {
+            if inARow == ServingOptions.pipelinedInARow {
+                loop.schedule(self)
+                return
+            }
+            inARow += 1
+            let exchange = self.exchange ?? beginExchange(block)
+            let isComplete: Bool
+            do throws(ParseFailure) {
+                isComplete = try parser.parse(block.readable, limits: options.head, into: &exchange.head)
+            } catch {
+                requests += 1
+                refuse(.malformed(error))
+                return
+            }
+            guard isComplete else {
+                if phase == .idle {
+                    phase = .head
+                    loop.setDeadline(self, in: options.headerTimeout)
+                }
+                return
+            }
+            serve(exchange)
+        }
+        if phase == .idle, let block = input, block.isEmpty {
+            giveBack(block)
+            input = nil
+        }
+    }
+
+    private func beginExchange(_ block: Block) -> Exchange {
+        let new = service.makeExchange()
+        options = service.options
+        new.stream = self
+        new.headBlock = block
+        new.startedNanoseconds = loop.nanoseconds
+        exchange = new
+        return new
+    }
+
+    private func serve(_ exchange: Exchange) {
+        phase = .exchange
+        requests += 1
+        status = 0
+        bodyBytes = 0
+        coding = .none
+        responseDone = false
+        hasSentContinue = false
+        keepAlive = exchange.head.isPersistent && requests < options.requestsPerConnection
+        inputUsed = exchange.head.length
+        bodyLeftInput = false
+        bodyReceived = 0
+        wantsBody = false
+        body = BodyDecoder(exchange.head.framing)
+        bodyDone = exchange.head.framing == .none
+        loop.clearDeadline(self)
+        if let limit = options.bodyBytes, case .length(let length) = exchange.head.framing, length > limit {
+            refuse(.bodyTooLarge)
+            return
+        }
+        exchange.requestReceived()
+    }
+
+    /// Answers a request that cannot be served, and closes.
+    func refuse(_ refusal: Refusal) {
+        guard let exchange else {
+            close()
+            return
+        }
+        phase = .exchange
+        keepAlive = false
+        bodyDone = bodyDone && phase == .exchange
+        wantsBody = false
+        guard !hasBegun else {
+            end(refusal == .bodyTimeout || refusal == .bodyTooLarge ? .aborted : .badBody)
+            return
+        }
+        loop.clearDeadline(self)
+        // Whatever follows is not certain to be a request: it is dropped (RFC 9112 section 2.2).
+        inputUsed = 0
+        bodyDone = false
+        exchange.requestRefused(refusal)
+    }
+
+    // MARK: Bodies
+
+    /// Hands over what came together with the head.
+    func deliverBufferedBody() {
+        guard let block = input else { return }
+        while wantsBody, !bodyDone, phase == .exchange, inputUsed < block.count {
+            let step: BodyDecoder.Step
+            do throws(ParseFailure) {
+                step = try body.next(block.readable, from: &inputUsed)
+            } catch {
+                refuse(.malformed(error))
+                return
+            }
+            handOver(step, from: block)
+        }
+        if wantsBody, !bodyDone, phase == .exchange, body.isEnded { endBody() }
+    }
+
+    /// Receives a piece of the body into a block of the loop and hands it over.
+    private func receiveBody() {
+        let block = loop.largeBlocks.take()
+        defer { loop.largeBlocks.give(block) }
+        let limit = body.receiveLimit(block.capacity)
+        let outcome = Sockets.receive(fd, into: block, limit: limit)
+        switch outcome {
+        case .bytes(let count):
+            isReadable = count == limit || peerClosed
+            bodyLeftInput = true
+            loop.setDeadline(self, in: options.bodyTimeout)
+            var offset = 0
+            while !bodyDone, phase == .exchange, offset < count {
+                let step: BodyDecoder.Step
+                do throws(ParseFailure) {
+                    step = try body.next(block.readable, from: &offset)
+                } catch {
+                    refuse(.malformed(error))
+                    return
+                }
+                handOver(step, from: block)
+            }
+            if offset < count, bodyDone { keep(block, from: offset) }
+            if isBodyTooSlow { refuse(.bodyTimeout) }
+        case .wouldBlock:
+            isReadable = false
+        case .closed:
+            isReadable = false
+            peerClosed = true
+            if body.peerClosed() {
+                endBody()
+            } else {
+                // The request is incomplete and can never be completed (RFC 9112 section 8).
+                end(.clientGone)
+            }
+        case .failed:
+            end(.clientGone)
+        }
+    }
+
+    private func handOver(_ step: BodyDecoder.Step, from block: Block) {
+        switch step {
+        case .data(let range):
+            bodyReceived &+= UInt64(range.count)
+            if let limit = options.bodyBytes, bodyReceived > limit, coding != .tunnel {
+                refuse(.bodyTooLarge)
+                return
+            }
+            exchange?.requestBody(block.readable.extracting(range))
+        case .needMore:
+            break
+        case .end:
+            endBody()
+        }
+    }
+
+    private func endBody() {
+        guard !bodyDone else { return }
+        bodyDone = true
+        wantsBody = false
+        if phase == .exchange, !outbox.isBlocked { loop.clearDeadline(self) }
+        exchange?.requestEnded()
+    }
+
+    /// What came behind the end of a body belongs to the next request.
+    private func keep(_ block: Block, from offset: Int) {
+        let rest = block.readable.extracting(offset..<block.count)
+        if phase == .exchange || phase == .draining, let input, input.free >= rest.count {
+            input.append(rest)
+            return
+        }
+        let kept = input == nil ? loop.largeBlocks.take() : overflow ?? loop.largeBlocks.take()
+        kept.append(rest)
+        if input == nil { input = kept } else { overflow = kept }
+    }
+
+    private var isBodyTooSlow: Bool {
+        guard options.bodyRate > 0, phase == .exchange, !bodyDone, coding != .tunnel else { return false }
+        let elapsed = loop.milliseconds &- bodyStarted
+        guard elapsed > UInt64(ServingOptions.bodyRateGrace) else { return false }
+        return bodyReceived &* 1000 / elapsed < UInt64(options.bodyRate)
+    }
+
+    /// Drops the part of an unwanted body that came together with its head.
+    func discardBufferedBody() {
+        guard let block = input else { return }
+        while !bodyDone, inputUsed < block.count {
+            guard let step = try? body.next(block.readable, from: &inputUsed) else {
+                close()
+                return
+            }
+            if step == .end { bodyDone = true }
+        }
+        if bodyDone || body.isEnded {
+            bodyDone = true
+            nextRequest()
+        }
+    }
+
+    private func receiveAndDrop() {
+        let block = loop.largeBlocks.take()
+        defer { loop.largeBlocks.give(block) }
+        let limit = phase == .draining ? body.receiveLimit(block.capacity) : block.capacity
+        switch Sockets.receive(fd, into: block, limit: limit) {
+        case .bytes(let count):
+            isReadable = count == limit || peerClosed
+            bodyReceived &+= UInt64(count)
+            guard phase == .draining else {
+                if bodyReceived > UInt64(ServingOptions.lingerBytes) { close() }
+                return
+            }
+            var offset = 0
+            while !bodyDone, offset < count {
+                guard let step = try? body.next(block.readable, from: &offset) else {
+                    close()
+                    return
+                }
+                if step == .end { bodyDone = true }
+            }
+            if body.isEnded { bodyDone = true }
+            if bodyDone {
+                if offset < count { keep(block, from: offset) }
+                nextRequest()
+            } else if bodyReceived > ServingOptions.drainBytes {
+                close()
+            }
+        case .wouldBlock:
+            isReadable = false
+        case .closed, .failed:
+            close()
+        }
+    }
+}

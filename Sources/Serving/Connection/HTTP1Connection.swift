@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client connection that speaks HTTP/1.1 or 1.0: reads requests one after the other, gives each to an exchange, and
+// frames what the exchange answers. Three files: this one is its state, what it is told, and what it sends;
+// `+Receive` is what comes in, `+Endings` how exchanges and the connection end.
+//
+// Requests are answered strictly in order: while one is in flight nothing is read beyond its body, so what a client
+// pipelines waits in the kernel, and TCP slows the client down. Between requests the connection holds no block and no
+// exchange.
+//
+//   idle ─▶ head ─▶ exchange ─▶ idle                                a persistent connection
+//                       │└────▶ draining ─▶ idle                    a small rest of a body nobody wanted
+//                       └─────▶ lingering ─▶ closed                 the client may still be sending
+//
+// Which way it goes after a response is decided by `afterResponse`.
+
+import Bytes
+public import Engine
+import Glibc
+public import HTTP
+
+/// The server's side of an HTTP/1 connection.
+public final class HTTP1Connection: ServerStream {
+    enum Phase { case idle, head, exchange, draining, lingering, closed }
+
+    let fd: Int32
+    var descriptor: Descriptor?
+    let budget: ConnectionBudget
+    var loop: Loop { service.loop }
+    var options: ServingOptions
+
+    // MARK: Life
+
+    var phase = Phase.idle
+    /// Requests begun on this connection.
+    var requests = 0
+    /// Whether the kernel may hold more than has been received.
+    var isReadable = false
+    /// Whether the client has ended its sending side.
+    var peerClosed = false
+    /// Guards `proceed` and `receive` against being entered from what they call.
+    var isProceeding = false
+    var isReceiving = false
+    /// Whether a resume is scheduled because of fairness.
+    var drainGrace: Int?
+
+    // MARK: The request
+
+    /// Bytes from the client: the head of the request in flight at its front, what follows behind.
+    var input: Block?
+    /// Bytes behind a chunked body that was received together with its end, to be read after this exchange.
+    var overflow: Block?
+    var parser = RequestParser()
+    var exchange: Exchange?
+    var body = BodyDecoder(.none)
+    /// Whether the request's body has been handed over whole.
+    var bodyDone = true
+    /// Whether the exchange asked for the body.
+    var wantsBody = false
+    /// How much of `input` head and body have used.
+    var inputUsed = 0
+    /// Whether body bytes were received past `input`, so that the body cannot be started again.
+    var bodyLeftInput = false
+    /// Bytes of the body handed over.
+    var bodyReceived: UInt64 = 0
+    var bodyStarted: UInt64 = 0
+
+    // MARK: The response
+
+    var outbox: Outbox
+    enum Coding { case none, length, chunked, close, tunnel }
+    var coding = Coding.none
+    var remaining: UInt64 = 0
+    var keepAlive = true
+    var responseDone = false
+    var hasSentContinue = false
+
+    init(_ descriptor: consuming Descriptor, peer: SocketAddress, service: Service, budget: ConnectionBudget) {
+        fd = descriptor.number
+        self.descriptor = consume descriptor
+        self.budget = budget
+        options = service.options
+        outbox = Outbox(on: service.loop)
+        super.init(peer: peer, service: service)
+    }
+
+    func start() {
+        do throws(SystemFailure) {
+            try loop.register(self, fd: fd)
+        } catch {
+            descriptor = nil
+            budget.give()
+            return
+        }
+        service.connectionCount += 1
+        loop.setDeadline(self, in: options.headerTimeout)
+    }
+
+    // MARK: Events
+
+    public override func ready(_ readiness: Readiness) {
+        if readiness.contains(.peerClosed) { peerClosed = true }
+        if !readiness.isDisjoint(with: [.failed, .hungUp]) {
+            guard phase == .lingering || phase == .exchange && !isBroken() else {
+                clientGone()
+                return
+            }
+        }
+        if readiness.contains(.writable), outbox.isBlocked {
+            flush()
+            if phase == .closed { return }
+        }
+        guard !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp]) else { return }
+        isReadable = true
+        receive()
+        // The request is complete and the client has ended its side: perhaps it only said that it has no more to ask
+        // (RFC 9112 section 9.6 allows for it), perhaps it is gone. It has a moment to prove the former.
+        if peerClosed, phase == .exchange, bodyDone, !outbox.isBlocked {
+            loop.setDeadline(self, in: options.halfCloseTimeout)
+        }
+    }
+
+    /// Whether the hang-up that was reported is a reset rather than both sides being closed in order.
+    private func isBroken() -> Bool { Sockets.pendingError(fd) != 0 || peerClosed }
+
+    public override func resume() {
+        if let grace = drainGrace {
+            drainGrace = nil
+            if phase == .idle { loop.setDeadline(self, in: grace) }
+        }
+        proceed()
+        receive()
+    }
+
+    public override func deadlineReached() {
+        switch phase {
+        case .idle:
+            // What arrived in the very moment is served; otherwise nobody is told, there is nothing to answer.
+            isReadable = true
+            receive()
+            if phase == .idle { close() }
+        case .head:
+            refuse(.headerTimeout)
+        case .exchange:
+            if outbox.isBlocked {
+                end(.writeTimeout)
+            } else if wantsBody, !bodyDone {
+                coding == .tunnel ? end(.complete) : refuse(.bodyTimeout)
+            } else if peerClosed {
+                if !hasBegun { clientGone() }
+            }
+        case .draining, .lingering:
+            close()
+        case .closed:
+            break
+        }
+    }
+
+    /// The process is stopping. A connection without a request in flight is closed after `grace` milliseconds.
+    func drain(grace: Int) {
+        guard phase == .idle else { return }
+        loop.setDeadline(self, in: grace)
+    }
+
+    // MARK: The request's body, as the exchange asks for it
+
+    public override func readBody() {
+        guard phase == .exchange, !wantsBody, !bodyDone else { return }
+        wantsBody = true
+        if bodyStarted == 0 || bodyReceived == 0 { bodyStarted = loop.milliseconds }
+        loop.setDeadline(self, in: options.bodyTimeout)
+        deliverBufferedBody()
+        receive()
+    }
+
+    public override func pauseBody() {
+        wantsBody = false
+        if !outbox.isBlocked { loop.clearDeadline(self) }
+    }
+
+    public override var canRewindBody: Bool { !bodyLeftInput }
+
+    public override func rewindBody() -> Bool {
+        guard phase == .exchange, !bodyLeftInput, let exchange else { return false }
+        inputUsed = exchange.head.length
+        body = BodyDecoder(exchange.head.framing)
+        bodyDone = exchange.head.framing == .none
+        bodyReceived = 0
+        wantsBody = false
+        return true
+    }
+
+    // MARK: The response: the exchange says what it is, this decides how HTTP/1 frames it (RFC 9112 section 6)
+
+    public override var isBlocked: Bool { outbox.isBlocked }
+
+    public override func begin(status: UInt16, reason: Span<UInt8>) {
+        precondition(!hasBegun, "a response has one final head")
+        self.status = status
+        outbox.block(room: 64 + reason.count).appendStatusLine(status: status, reason: reason)
+    }
+
+    public override func field(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        outbox.block(room: name.count + value.count + 4).appendField(name: name, value: value)
+    }
+
+    public override func endInterim() {
+        precondition(status < 200, "only an interim head is followed by another")
+        // The client of an HTTP/1.0 request does not know of interim responses (RFC 9110 section 15.2): the exchange
+        // must not begin one.
+        if status == 100 { hasSentContinue = true }
+        status = 0
+        outbox.append("\r\n")
+        flush()
+    }
+
+    public override func closeAfterResponse() { keepAlive = false }
+
+    public override func endHead(_ body: ResponseBody) {
+        guard let exchange else { return }
+        let isHTTP11 = exchange.head.version == .http11
+        let block = outbox.block(room: 128)
+        remaining = 0
+        switch body {
+        case .none:
+            coding = .none
+        case .declared(let length):
+            coding = .none
+            block.appendField("Content-Length", decimal: length)
+        case .length(let length):
+            coding = exchange.head.method == .head ? .none : .length
+            remaining = coding == .length ? length : 0
+            block.appendField("Content-Length", decimal: length)
+        case .unknown where exchange.head.method == .head:
+            coding = .none
+        case .unknown where isHTTP11:
+            coding = .chunked
+            block.append("Transfer-Encoding: chunked\r\n")
+        case .unknown:
+            // RFC 9112 section 6.1: no chunked to HTTP/1.0; the end of the connection is the end of the body.
+            coding = .close
+            keepAlive = false
+        }
+        if service.isDraining || !canDrainRest { keepAlive = false }
+        if !keepAlive {
+            block.append("Connection: close\r\n")
+        } else if !isHTTP11 {
+            block.append("Connection: keep-alive\r\n")
+        }
+        block.append("\r\n")
+    }
+
+    /// Whether what is left of the request's body is worth reading to keep the connection. A client that was told to wait
+    /// for 100 may or may not send it, so there is no telling where the next request starts (RFC 9110 section 10.1.1).
+    private var canDrainRest: Bool {
+        guard !bodyDone, let exchange else { return true }
+        if exchange.head.expectsContinue, !hasSentContinue { return false }
+        guard case .length(let length) = exchange.head.framing else { return wantsBody }
+        return wantsBody || length &- bodyReceived <= ServingOptions.drainBytes
+    }
+
+    public override func endSwitching(to protocols: Span<UInt8>) {
+        let block = outbox.block(room: protocols.count + 64)
+        block.append("Connection: upgrade\r\n")
+        block.appendField("Upgrade", protocols)
+        block.append("\r\n")
+        coding = .tunnel
+        keepAlive = false
+        body = BodyDecoder(.untilClose)
+        bodyDone = false
+    }
+
+    public override func send(_ bytes: Span<UInt8>) {
+        guard bytes.count > 0, phase == .exchange else { return }
+        switch coding {
+        case .none:
+            return
+        case .length:
+            precondition(UInt64(bytes.count) <= remaining, "a body is no longer than its head said")
+            remaining -= UInt64(bytes.count)
+            bodyBytes &+= UInt64(bytes.count)
+            handle(outbox.send(bytes, to: fd))
+        case .close, .tunnel:
+            bodyBytes &+= UInt64(bytes.count)
+            handle(outbox.send(bytes, to: fd))
+        case .chunked:
+            bodyBytes &+= UInt64(bytes.count)
+            let block = outbox.block(room: 20)
+            block.append(hexadecimal: UInt64(bytes.count))
+            block.append("\r\n")
+            handle(outbox.send(bytes, tail: "\r\n", to: fd))
+        }
+    }
+
+    public override func finish(trailers: Trailers?) {
+        guard phase == .exchange, !responseDone else { return }
+        if coding == .length, remaining > 0 {
+            // Fewer bytes than were announced: never passed off as the whole.
+            abort()
+            return
+        }
+        if coding == .chunked {
+            outbox.append("0\r\n")
+            if let trailers { outbox.append(trailers.bytes) }
+            outbox.append("\r\n")
+        }
+        responseDone = true
+        flush()
+    }
+
+    public override func flush() {
+        guard phase == .exchange else { return }
+        let wasBlocked = outbox.isBlocked
+        let outcome = outbox.flush(to: fd)
+        handle(outcome)
+        guard outcome == .sent, phase == .exchange else { return }
+        if responseDone {
+            responseComplete()
+        } else if wasBlocked {
+            loop.clearDeadline(self)
+            if wantsBody, !bodyDone { loop.setDeadline(self, in: options.bodyTimeout) }
+            exchange?.responseDrained()
+        }
+    }
+
+    private func handle(_ outcome: Outbox.Outcome) {
+        switch outcome {
+        case .sent: break
+        case .blocked: loop.setDeadline(self, in: options.writeTimeout)
+        case .failed: end(.clientGone)
+        }
+    }
+
+    public override func abort() {
+        guard phase == .exchange else { return }
+        end(.aborted)
+    }
+}

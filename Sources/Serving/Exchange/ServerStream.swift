@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+public import Engine
+public import HTTP
+
+/// What follows a response's head.
+public enum ResponseBody: Equatable, Sendable {
+    /// Nothing, and no length is said: 204, 304 without one.
+    case none
+    /// Nothing, but this is the length that a GET would have had: HEAD, 304.
+    case declared(UInt64)
+    /// So many bytes.
+    case length(UInt64)
+    /// Bytes until `finish`; how that is framed is the stream's affair.
+    case unknown
+}
+
+/// The way back to the client, one for each version of HTTP. What an exchange uses of it is declared here; the methods are
+/// overridden by every version, so the bodies here are never reached.
+open class ServerStream: Watcher {
+    /// The client's address.
+    public final let peer: SocketAddress
+    /// The application's side of this loop.
+    public final let service: Service
+    /// Bytes of the current response's body handed over by `send`.
+    public internal(set) final var bodyBytes: UInt64 = 0
+    /// Status of the current response, or 0 before its head.
+    public internal(set) final var status: UInt16 = 0
+
+    init(peer: SocketAddress, service: Service) {
+        self.peer = peer
+        self.service = service
+        super.init()
+    }
+
+    private func overridden() -> Never { preconditionFailure("every version of HTTP overrides this") }
+
+    /// Whether the response's final head has begun.
+    public final var hasBegun: Bool { status >= 200 || status == 101 }
+
+    /// Whether `send` should wait for `responseDrained`.
+    open var isBlocked: Bool { overridden() }
+
+    /// Asks for the request's body.
+    open func readBody() { overridden() }
+
+    /// Lets no more of the request's body come, until `readBody`.
+    open func pauseBody() { overridden() }
+
+    /// Starts the request's body again from its first byte. False when bytes of it are no longer held.
+    open func rewindBody() -> Bool { overridden() }
+
+    /// Whether `rewindBody` would succeed.
+    open var canRewindBody: Bool { overridden() }
+
+    /// Begins a head: final, or interim (status below 200). An empty `reason` stands for the standard phrase.
+    open func begin(status: UInt16, reason: Span<UInt8>) { overridden() }
+
+    /// Adds a field. Framing and connection fields are the stream's own and must not be given.
+    open func field(_ name: Span<UInt8>, _ value: Span<UInt8>) { overridden() }
+
+    /// Ends an interim head; it is sent at once.
+    open func endInterim() { overridden() }
+
+    /// Ends the final head.
+    open func endHead(_ body: ResponseBody) { overridden() }
+
+    /// Ends a 101 head with the `Upgrade` field value `protocols`; from here on bytes pass both ways unframed.
+    open func endSwitching(to protocols: Span<UInt8>) { overridden() }
+
+    /// Sends a piece of the body, or stages it until `flush`.
+    open func send(_ bytes: Span<UInt8>) { overridden() }
+
+    /// Ends the response. `trailers` go along when the client can take them.
+    open func finish(trailers: Trailers?) { overridden() }
+
+    /// Sends what is staged. Called at the end of each event in which something was produced.
+    open func flush() { overridden() }
+
+    /// Ends the exchange so that the client cannot take the response for complete.
+    open func abort() { overridden() }
+
+    /// The connection will be closed after this response; to be said before `endHead`.
+    open func closeAfterResponse() { overridden() }
+}
+
+extension ServerStream {
+    /// Adds a field whose name is fixed.
+    public final func field(_ name: StaticString, _ value: Span<UInt8>) { field(name.span, value) }
+    /// Adds a field whose name and value are fixed.
+    public final func field(_ name: StaticString, _ value: StaticString) { field(name.span, value.span) }
+    /// Adds `Date` with the loop's current time (RFC 9110 section 6.6.1).
+    public final func dateField() { field("Date", service.clockText.date.readable) }
+    /// Begins a head with the standard phrase for `status`.
+    public final func begin(status: UInt16) { begin(status: status, reason: Span()) }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Bytes
+public import Engine
+import HTTP
+
+/// What a loop's connections serve: makes exchanges, and holds what all connections of the loop share.
+///
+/// One for each loop, used only there.
+open class Service {
+    /// The loop it belongs to.
+    public final let loop: Loop
+    /// The waits and limits for connections and requests from now on.
+    public final var options: ServingOptions
+    /// The current time as text.
+    public final let clockText: ClockText
+    /// Whether the process is stopping: responses say `Connection: close`.
+    public internal(set) final var isDraining = false
+    /// Open client connections on this loop.
+    public internal(set) final var connectionCount = 0
+
+    /// A service for `loop`.
+    public init(loop: Loop, options: ServingOptions) {
+        self.loop = loop
+        self.options = options
+        clockText = ClockText(loop: loop)
+    }
+
+    /// A connection has a request coming.
+    open func makeExchange() -> Exchange { Exchange() }
+
+    /// An exchange has ended and may be used again.
+    open func recycle(_ exchange: Exchange) {}
+
+    /// Begins to stop: connections close as soon as nothing is in flight on them.
+    ///
+    /// Idle ones stay for `grace` milliseconds, so that a request that is already on its way is answered rather than reset.
+    public final func drain(grace: Int) {
+        isDraining = true
+        loop.forEachWatcher { ($0 as? HTTP1Connection)?.drain(grace: grace) }
+    }
+}
+
+/// The loop's clock as the texts that responses and the log need, made anew once a second.
+public final class ClockText {
+    private let loop: Loop
+    private var second: UInt64 = 0
+    private let dateBlock = Block(capacity: 64)
+    private let logBlock = Block(capacity: 64)
+
+    init(loop: Loop) { self.loop = loop }
+
+    /// The `Date` field's value, 29 bytes.
+    public var date: Block {
+        refresh()
+        return dateBlock
+    }
+
+    /// The access log's time, such as `24/Nov/2026:16:22:01 +0000`, always UTC.
+    public var log: Block {
+        refresh()
+        return logBlock
+    }
+
+    private func refresh() {
+        let now = loop.wallNanoseconds / 1_000_000_000
+        guard now != second else { return }
+        second = now
+        dateBlock.clear()
+        HTTPDate.appendIMF(seconds: Int64(now), to: dateBlock)
+        logBlock.clear()
+        HTTPDate.appendLog(seconds: Int64(now), to: logBlock)
+    }
+}

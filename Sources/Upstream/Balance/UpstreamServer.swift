@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Engine
+public import Settings
+public import Synchronization
+
+/// One upstream server as all loops see it: its addresses, and what is known of its health.
+///
+/// Shared by the loops; everything that changes is atomic.
+public final class UpstreamServer: Sendable {
+    /// `host:port` as configured.
+    public let authority: String
+    /// The same as bytes, for the log.
+    public let authorityBytes: [UInt8]
+    /// Its addresses in the order of preference. Never empty.
+    public let addresses: [SocketAddress]
+    public let weight: Int
+    public let isBackup: Bool
+    /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
+    private let restUntil = Atomic<UInt64>(0)
+    private let open = Atomic<Int>(0)
+    /// The address that accepted last; the others are tried when it fails.
+    private let preferred = Atomic<Int>(0)
+
+    /// How long a server that refuses connections is passed over, in milliseconds. Short, because the request that finds
+    /// out whether it is back loses nothing: it moves on to another server.
+    public static let rest: UInt64 = 1_000
+
+    /// A server with its resolved addresses.
+    public init(_ settings: Configuration.Server, addresses: [SocketAddress]) {
+        precondition(!addresses.isEmpty, "a server has an address")
+        authority = settings.authority
+        authorityBytes = Array(settings.authority.utf8)
+        self.addresses = addresses
+        weight = settings.weight
+        isBackup = settings.isBackup
+    }
+
+    /// Whether requests may be sent to it.
+    public func isUsable(at now: UInt64) -> Bool { restUntil.load(ordering: .relaxed) <= now }
+
+    /// When it will be tried again, or 0.
+    var resting: UInt64 { restUntil.load(ordering: .relaxed) }
+
+    /// It could not be connected to.
+    func startRest(at now: UInt64) { restUntil.store(now + Self.rest, ordering: .relaxed) }
+
+    /// It accepted a connection. True when it was resting.
+    func endRest() -> Bool {
+        guard restUntil.load(ordering: .relaxed) != 0 else { return false }
+        return restUntil.exchange(0, ordering: .relaxed) != 0
+    }
+
+    /// Index of the address to try first.
+    var preferredAddress: Int { preferred.load(ordering: .relaxed) }
+    func prefer(address index: Int) { preferred.store(index, ordering: .relaxed) }
+
+    /// Counts a connection, unless there are `limit` already.
+    func takeConnection(limit: Int) -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= limit { return true }
+        open.subtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func giveConnection() { open.subtract(1, ordering: .relaxed) }
+
+    /// Connections of all loops, idle ones included.
+    public var connectionCount: Int { open.load(ordering: .relaxed) }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Bytes
+public import Engine
+public import HTTP
+
+/// One try at having a request answered by one upstream server: what its connection tells the exchange. Subclassed by the
+/// proxy.
+///
+/// Exactly one of `responseEnded` and `failed` is called, last; the connection is not the attempt's any more then. An
+/// attempt that wants out earlier calls `UpstreamConnection.cancel`, and hears nothing more.
+open class Attempt {
+    public init() {}
+
+    /// The connection stands: the request can be written to it.
+    open func connected(_ connection: UpstreamConnection) {}
+
+    /// An interim response (status 100 to 199 without 101). `connection.head` describes it.
+    open func interimResponse(_ connection: UpstreamConnection) {}
+
+    /// The final response's head, or 101 when the request asked for an upgrade. `connection.head` describes it.
+    open func responseHead(_ connection: UpstreamConnection) {}
+
+    /// A piece of the response's body. All of it must be used or copied before returning.
+    open func responseBody(_ bytes: Span<UInt8>) {}
+
+    /// All that was received has been handed over: a good moment to send what was staged for the client.
+    open func batchEnded() {}
+
+    /// The response is complete.
+    open func responseEnded(trailers: Trailers?) {}
+
+    /// What could not be sent of the request has been taken.
+    open func requestDrained() {}
+
+    /// It came to nothing.
+    open func failed(_ failure: UpstreamFailure) {}
+}
+
+/// Why an attempt failed.
+public enum UpstreamFailure: Error, Equatable, Sendable {
+    /// The connection could not be made: the `errno`.
+    case connect(Int32)
+    /// The connection was not made in time.
+    case connectTimeout
+    /// The request could not be sent, or the connection broke: the `errno`, 0 for an orderly end before a complete
+    /// response.
+    case broken(Int32)
+    /// No byte of a response came in time after the request was sent.
+    case firstByteTimeout
+    /// The server fell silent within its response, or took no more of the request.
+    case readTimeout
+    /// The response's bytes are not HTTP, or exceed a limit.
+    case malformed(ParseFailure)
+    /// More interim responses than anyone needs.
+    case tooManyInterim
+    /// 101 to a request that did not ask for an upgrade.
+    case unexpectedSwitch
+
+    /// The status the client gets when nothing was sent to it yet.
+    public var status: UInt16 {
+        switch self {
+        case .connectTimeout, .firstByteTimeout, .readTimeout: 504
+        case .connect, .broken, .malformed, .tooManyInterim, .unexpectedSwitch: 502
+        }
+    }
+
+    /// How the log spells it.
+    public var word: StaticString {
+        switch self {
+        case .connect: "upstream-refused"
+        case .connectTimeout: "upstream-connect-timeout"
+        case .broken: "upstream-closed"
+        case .firstByteTimeout: "upstream-first-byte-timeout"
+        case .readTimeout: "upstream-read-timeout"
+        case .malformed(let failure): failure.word
+        case .tooManyInterim: "upstream-too-many-interim"
+        case .unexpectedSwitch: "upstream-unexpected-switch"
+        }
+    }
+
+    /// What people are told.
+    public var sentence: StaticString {
+        switch self {
+        case .connect: "The upstream server could not be connected to."
+        case .connectTimeout: "The upstream server did not accept a connection in time."
+        case .broken: "The upstream server closed the connection before its response was complete."
+        case .firstByteTimeout: "The upstream server did not answer in time."
+        case .readTimeout: "The upstream server fell silent."
+        case .malformed: "The upstream server's response is not valid HTTP."
+        case .tooManyInterim: "The upstream server sent too many interim responses."
+        case .unexpectedSwitch: "The upstream server switched protocols without being asked."
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connections of one loop to one server. Each loop has its own, so leasing one takes no lock; the limits are for the
+// process, so each loop keeps its share of the idle ones, and the open ones are counted in the shared server.
+
+public import Engine
+public import HTTP
+public import Settings
+
+/// Waits and limits of the upstream side, from the configuration. Durations are milliseconds.
+public struct UpstreamOptions: Sendable {
+    public var connectTimeout: Int
+    public var firstByteTimeout: Int
+    public var readTimeout: Int
+    public var tunnelTimeout: Int
+    public var idleTimeout: Int
+    public var maxAge: Int
+    public var head: HeadLimits
+    public var connectionsPerServer: Int
+    /// Idle connections that one loop keeps for one server.
+    public var idlePerLoop: Int
+
+    /// The part of `configuration` that matters here, for one of `loops` loops.
+    public init(_ configuration: Configuration, loops: Int) {
+        let timeouts = configuration.timeouts
+        let limits = configuration.limits
+        connectTimeout = timeouts.connect
+        firstByteTimeout = timeouts.firstByte
+        readTimeout = timeouts.read
+        tunnelTimeout = timeouts.tunnel
+        idleTimeout = timeouts.upstreamIdle
+        maxAge = timeouts.upstreamAge
+        head = HeadLimits(headBytes: limits.headBytes, lineBytes: limits.lineBytes, fields: limits.fields)
+        connectionsPerServer = limits.connectionsPerUpstream
+        idlePerLoop = max(1, (limits.idlePerUpstream + loops - 1) / loops)
+    }
+}
+
+/// One loop's connections to one server.
+public final class ConnectionPool {
+    let loop: Loop
+    let server: UpstreamServer
+    let pool: ServerPool
+    let options: UpstreamOptions
+    private var idle: ContiguousArray<UpstreamConnection> = []
+
+    /// An empty pool of connections to `server`, which is one of `pool`.
+    public init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions) {
+        self.loop = loop
+        self.server = server
+        self.pool = pool
+        self.options = options
+        idle.reserveCapacity(options.idlePerLoop)
+    }
+
+    /// What `lease` came to.
+    public enum Lease {
+        /// A connection that has served before and stands.
+        case reused(UpstreamConnection)
+        /// A new one; the attempt will be told when it stands or fails.
+        case connecting(UpstreamConnection)
+        /// The server has as many connections as it may have.
+        case exhausted
+    }
+
+    /// Gives `attempt` a connection: the one that idled last, or a new one.
+    ///
+    /// - Parameters:
+    ///   - fresh: Whether only a new one will do, because an idle one failed just now.
+    ///   - verify: Whether to make sure with a system call that the server has not closed it: worth it for a request that
+    ///     could not be repeated.
+    public func lease(for attempt: Attempt, fresh: Bool, verify: Bool) -> Lease {
+        while !fresh, let connection = idle.popLast() {
+            guard connection.isReusable(at: loop.milliseconds, verify: verify) else {
+                connection.discard()
+                continue
+            }
+            connection.leave(idleFor: attempt)
+            return .reused(connection)
+        }
+        guard server.takeConnection(limit: options.connectionsPerServer) else { return .exhausted }
+        let connection = UpstreamConnection(pool: self, attempt: attempt)
+        connection.connect()
+        return .connecting(connection)
+    }
+
+    /// Takes back a connection whose exchange is over. False when there are enough.
+    func takeBack(_ connection: UpstreamConnection) -> Bool {
+        guard idle.count < options.idlePerLoop else { return false }
+        idle.append(connection)
+        return true
+    }
+
+    /// An idle connection ended.
+    func remove(_ connection: UpstreamConnection) {
+        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    }
+
+    /// Closes every idle connection.
+    public func closeIdle() {
+        for connection in idle { connection.discard() }
+        idle.removeAll(keepingCapacity: true)
+    }
+
+    /// Connections that idle now.
+    public var idleCount: Int { idle.count }
+}
