@@ -192,7 +192,7 @@ struct DateTime {
 }
 
 do {
-    var command = try Command.parse()
+    let command = try Command.parse()
     try command.run()
 } catch {
     // Usage errors are 2, as curl's; asking for help is no error.

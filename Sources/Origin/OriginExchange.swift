@@ -149,22 +149,24 @@ final class OriginExchange: Exchange {
     }
 
     private func answerEcho() {
+        if head.expectsContinue, let stream {
+            stream.begin(status: 100)
+            stream.endInterim()
+        }
         guard let stream = begin(200, head.fields.first(.contentType) == nil ? "application/octet-stream" : "") else { return }
         if let field = head.fields.first(.contentType) { stream.field("Content-Type", headBytes.extracting(field.valueRange)) }
         source = .echo
-        if head.expectsContinue {
-            // The head that was begun is final; the client needs no 100 to see that its body is wanted.
-        }
+        stream.readsWhileResponding = true
         switch head.framing {
         case .none, .untilClose:
             stream.endHead(.length(0))
             stream.finish(trailers: nil)
         case .length(let length):
-            stream.readBody()
             stream.endHead(.length(length))
-        case .chunked:
             stream.readBody()
+        case .chunked:
             stream.endHead(.unknown)
+            stream.readBody()
         }
     }
 

@@ -119,6 +119,7 @@ extension HTTP1Connection {
         coding = .none
         responseDone = false
         hasSentContinue = false
+        readsWhileResponding = false
         keepAlive = exchange.head.isPersistent && requests < options.requestsPerConnection
         inputUsed = exchange.head.length
         bodyLeftInput = false
@@ -142,7 +143,6 @@ extension HTTP1Connection {
         }
         phase = .exchange
         keepAlive = false
-        bodyDone = bodyDone && phase == .exchange
         wantsBody = false
         guard !hasBegun else {
             end(refusal == .bodyTimeout || refusal == .bodyTooLarge ? .aborted : .badBody)

@@ -254,8 +254,9 @@ public final class HTTP1Connection: ServerStream {
     private var canDrainRest: Bool {
         guard !bodyDone, let exchange else { return true }
         if exchange.head.expectsContinue, !hasSentContinue { return false }
-        guard case .length(let length) = exchange.head.framing else { return wantsBody }
-        return wantsBody || length &- bodyReceived <= ServingOptions.drainBytes
+        if wantsBody || readsWhileResponding { return true }
+        guard case .length(let length) = exchange.head.framing else { return false }
+        return length &- bodyReceived <= ServingOptions.drainBytes
     }
 
     public override func endSwitching(to protocols: Span<UInt8>) {

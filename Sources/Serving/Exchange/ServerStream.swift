@@ -35,6 +35,10 @@ open class ServerStream: Watcher {
 
     private func overridden() -> Never { preconditionFailure("every version of HTTP overrides this") }
 
+    /// Set by an exchange that goes on reading the request's body while it responds, before `endHead`; otherwise a body
+    /// that is still coming then is not worth keeping the connection for.
+    public final var readsWhileResponding = false
+
     /// Whether the response's final head has begun.
     public final var hasBegun: Bool { status >= 200 || status == 101 }
 
