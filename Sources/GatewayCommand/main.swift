@@ -1,36 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
-// Temporary bench entry; replaced by the settings reader.
+// The `gateway` command: settings in, a running gateway, signals, an exit status.
+//
+//   0   stopped in order, or --check, --help, --version
+//   1   something could not be opened at start: a port, the log, an upstream server's name
+//   2   stopped with exchanges cut, by a second signal or because the drain deadline passed
+//   64  the settings are wrong
+
 import Dispatch
 import Engine
 import Glibc
-import Origin
 import Proxy
 import Settings
 
-var configuration = Configuration()
-var servers: [Configuration.Server] = []
-var arguments = Array(CommandLine.arguments.dropFirst())
-configuration.workers = 1
-var port: UInt16 = 8080
-while !arguments.isEmpty {
-    let name = arguments.removeFirst()
-    let value = arguments.removeFirst()
-    switch name {
-    case "--port": port = UInt16(value)!
-    case "--log": configuration.logPath = value
-    case "--workers": configuration.workers = Int(value)!
-    case "--upstream":
-        let rest = value.dropFirst(7).split(separator: ":")
-        servers.append(.init(host: String(rest[0]), port: UInt16(rest[1])!))
-    default: break
+let version = "0.1.0"
+
+/// Writes a line for people.
+func say(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
+    _ = (text + "\n").withCString { write(descriptor, $0, strlen($0)) }
+}
+
+func readSettings() -> Configuration {
+    var environment: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+        let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2 { environment[String(parts[0])] = String(parts[1]) }
+        entry += 1
+    }
+    do throws(SettingsFailure) {
+        let invocation = try SettingsReader.read(
+            arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
+            defaultFile: SettingsReader.standardFile, cores: Engine.availableCores)
+        switch invocation {
+        case .run(let configuration): return configuration
+        case .check(_, let notes):
+            for note in notes { say(note) }
+            say("The settings are right.")
+        case .dump(let text), .help(let text): say(text)
+        case .version: say("gateway \(version)")
+        }
+        exit(0)
+    } catch {
+        for problem in error.problems { say("gateway: \(problem)", to: STDERR_FILENO) }
+        exit(SettingsFailure.exitStatus)
     }
 }
-configuration.listeners = [.init(address: "::", port: port)]
-configuration.pools = [.init(name: "default", servers: servers)]
-let gateway = try Gateway(configuration) { print($0) }
-print("listening on \(gateway.addresses)")
-signal(SIGTERM, SIG_IGN)
-let s = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .main)
-s.setEventHandler { let n = gateway.stop { false }; print("cut", n); exit(0) }
-s.activate()
+
+var configuration = readSettings()
+let reporter = Reporter()
+do throws(StartFailure) {
+    var embedded: EmbeddedOrigins?
+    if configuration.pools.isEmpty {
+        let origins = try EmbeddedOrigins { reporter.report($0) }
+        configuration.pools = [origins.pool]
+        embedded = origins
+    }
+    let gateway = try Gateway(configuration) { reporter.report($0) }
+    Banner.print(gateway, embedded: embedded != nil)
+    Signals.serve(gateway, reporter)
+} catch {
+    say("gateway: \(error)", to: STDERR_FILENO)
+    exit(1)
+}
 dispatchMain()

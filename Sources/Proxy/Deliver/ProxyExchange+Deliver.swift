@@ -15,32 +15,33 @@ extension ProxyExchange {
         if connection.head.status == 100, !head.expectsContinue { return }
         let bytes = connection.headBytes
         stream.begin(status: connection.head.status, reason: bytes.extracting(connection.head.reasonRange))
-        copyFields(connection.head, bytes, to: stream)
+        copyFields(of: connection, to: stream)
         stream.endInterim()
     }
 
     func deliverHead(_ connection: UpstreamConnection) {
         guard let stream else { return }
-        let response = connection.head
+        // Not copied: a head is a kilobyte.
         let bytes = connection.headBytes
-        stream.begin(status: response.status, reason: bytes.extracting(response.reasonRange))
-        if response.status == 101 {
-            copyFields(response, bytes, to: stream)
-            let upgrade = response.fields.first(.upgrade)
+        let status = connection.head.status
+        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
+        if status == 101 {
+            copyFields(of: connection, to: stream)
+            let upgrade = connection.head.fields.first(.upgrade)
             stream.endSwitching(to: bytes.extracting(upgrade?.valueRange ?? 0..<0))
             stream.flush()
             self.stream?.readBody()
             return
         }
-        let hasContent = response.status != 204 && response.status != 304 && head.method != .head
-        copyFields(response, bytes, to: stream)
-        if response.fields.first(.date) == nil { stream.dateField() }
+        let hasContent = status != 204 && status != 304 && head.method != .head
+        copyFields(of: connection, to: stream)
+        if connection.head.fields.first(.date) == nil { stream.dateField() }
         // A length without content: what a GET would have had (RFC 9110 section 8.6).
-        if !hasContent, response.status != 204, let length = response.fields.first(.contentLength) {
+        if !hasContent, status != 204, let length = connection.head.fields.first(.contentLength) {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
-        addOwnFields(to: stream, via: response.version)
-        switch response.framing {
+        addOwnFields(to: stream, via: connection.head.version)
+        switch connection.head.framing {
         case _ where !hasContent: stream.endHead(.none)
         case .none: stream.endHead(.length(0))
         case .length(let length): stream.endHead(.length(length))
@@ -64,14 +65,15 @@ extension ProxyExchange {
     }
 
     /// Fields of the response that are not about the upstream connection.
-    private func copyFields(_ response: ResponseHead, _ bytes: Span<UInt8>, to stream: ServerStream) {
+    private func copyFields(of connection: UpstreamConnection, to stream: ServerStream) {
+        let bytes = connection.headBytes
         let edits = route?.responseEdits
-        let namesOthers = response.connection.contains(.namesOthers)
-        for index in 0..<response.fields.count {
-            let field = response.fields[index]
+        let namesOthers = connection.head.connection.contains(.namesOthers)
+        for index in 0..<connection.head.fields.count {
+            let field = connection.head.fields[index]
             if field.name.isHopByHop || field.name == .contentLength { continue }
             let name = bytes.extracting(field.nameRange)
-            if namesOthers, field.name == .other, isNamedByConnection(name, response.fields, bytes) { continue }
+            if namesOthers, field.name == .other, isNamedByConnection(name, connection.head.fields, bytes) { continue }
             if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
             stream.field(name, bytes.extracting(field.valueRange))
         }

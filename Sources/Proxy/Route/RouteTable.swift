@@ -141,7 +141,7 @@ struct RouteTable: Sendable {
     }
 
     /// The route of a request. When the path is not in normal form already, its normal form is left in `scratch`.
-    func match(_ head: RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
+    func match(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
         scratch.clear()
         if isTrivial { return .route(routes[0]) }
         let path = bytes.extracting(head.pathRange)

@@ -2,8 +2,8 @@
 // Who is asked next. The counter is shared by all loops, so round robin is even over the whole process, not only within
 // each loop; the cycle that it walks is each loop's own copy, made anew when a server's state changes.
 
-public import Settings
-public import Synchronization
+import Settings
+import Synchronization
 
 /// Servers that may answer the same requests. Shared by the loops.
 public final class ServerPool: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Engine
 public import Settings
-public import Synchronization
+import Synchronization
 
 /// One upstream server as all loops see it: its addresses, and what is known of its health.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-public import Bytes
-public import Engine
+import Bytes
+import Engine
 public import HTTP
 
 /// One try at having a request answered by one upstream server: what its connection tells the exchange. Subclassed by the

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Proxy
+import Settings
+
+/// What the gateway says once it serves: what it listens on, what it balances over, where it logs, how to stop it.
+enum Banner {
+    static func print(_ gateway: Gateway, embedded: Bool) {
+        let configuration = gateway.configuration
+        for address in gateway.addresses { say("gateway listens on \(url(address))") }
+        for pool in configuration.pools {
+            let servers = pool.servers.map { server in
+                server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))") + (server.isBackup ? " (backup)" : "")
+            }
+            let name = configuration.pools.count == 1 ? "" : " in pool \(pool.name)"
+            say("  balances over \(servers.joined(separator: ", "))\(name)" + (embedded ? ": three origins of its own" : ""))
+        }
+        if embedded { say("  name servers of yours with --upstream http://HOST:PORT, once for each") }
+        say("  logs to \(configuration.logPath ?? "nowhere (--log FILE)")")
+        say("  \(configuration.workers) event loop\(configuration.workers == 1 ? "" : "s"); stop with Ctrl-C or SIGTERM")
+    }
+
+    private static func url(_ address: SocketAddress) -> String {
+        switch address.host {
+        case "::", "0.0.0.0": "http://localhost:\(address.port)/ (every address)"
+        default: "http://\(address)/"
+        }
+    }
+}
