@@ -1,0 +1,1 @@
+enum Reference { static func page() -> String { "" } }
