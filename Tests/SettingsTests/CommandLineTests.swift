@@ -106,7 +106,8 @@ import Testing
 
     @Test("A flag wins over a variable, a variable over the file, the file over the default")
     func precedence() throws {
-        try withFile("timeouts: {header: 1s, body: 1s, idle: 1s}\ntrusted_proxies: [10.0.0.0/8]\n".utf8) { file in
+        try withFile("timeouts: {header: 1s, body: 1s, idle: 1s}\ntrusted_proxies: [10.0.0.0/8]\n".utf8) {
+            file throws in
             let result = try configuration(
                 ["--config", file, "--header-timeout=3s", "--trusted-proxies=loopback"],
                 variables: [
@@ -122,9 +123,9 @@ import Testing
 
     @Test("The standard file is read where there is one, unless another is named")
     func standardFile() throws {
-        try withFile("workers: 7\n".utf8) { standard in
+        try withFile("workers: 7\n".utf8) { standard throws in
             #expect(try configuration([], defaultFile: standard).workers == 7)
-            try withFile("".utf8) { other in
+            try withFile("".utf8) { other throws in
                 #expect(try configuration(["--config", other], defaultFile: standard).workers == 2)
             }
         }
@@ -135,12 +136,12 @@ import Testing
     func listeners() throws {
         #expect(try configuration([]).listeners == [.init(address: "::", port: 8_080)])
         #expect(try configuration(["--bind=[::1]"]).listeners == [.init(address: "::1", port: 8_080)])
-        try withFile("listeners: [\"127.0.0.1:80\"]".utf8) { file in
+        try withFile("listeners: [\"127.0.0.1:80\"]".utf8) { file throws in
             #expect(try configuration(["--config", file]).listeners == [.init(address: "127.0.0.1", port: 80)])
             #expect(
                 try configuration(["--config", file, "--port=90"]).listeners == [.init(address: "127.0.0.1", port: 90)])
         }
-        try withFile("listeners: [80, 81]".utf8) { file in
+        try withFile("listeners: [80, 81]".utf8) { file throws in
             #expect(
                 complaints(["--config", file, "--port", "90"]) == [
                     "gateway: --port 90: the file has 2 listeners; give --bind and --port together to replace them"
@@ -155,10 +156,10 @@ import Testing
             name: "default",
             servers: [.init(host: "a", port: 81, weight: 3), .init(host: "::1", port: 80, isBackup: true)])
         #expect(try configuration(flags).pools == [pool])
-        try withFile("routes: [{path: /a, pool: default}]".utf8) { file in
+        try withFile("routes: [{path: /a, pool: default}]".utf8) { file throws in
             #expect(try configuration(flags + ["--config", file]).pools == [pool])
         }
-        try withFile("pools: {app: http://a}".utf8) { file in
+        try withFile("pools: {app: http://a}".utf8) { file throws in
             #expect(
                 complaints(["--config", file, "--upstream=http://b"]) == [
                     "gateway: --upstream=http://b: the file has pools (\(file):1); add the server to one of them, "

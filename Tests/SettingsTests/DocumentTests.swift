@@ -23,14 +23,16 @@ import Testing
     @Test("A dump that is read again gives the same configuration", arguments: [[], full])
     func roundTrip(_ arguments: [String]) throws {
         let text = try dump(arguments)
-        try withFile(text.utf8) { #expect(try configuration(["--config", $0]) == configuration(arguments)) }
+        try withFile(text.utf8) { file throws in
+            #expect(try configuration(["--config", file]) == configuration(arguments))
+        }
     }
 
     @Test("The dump of an example gives the same configuration", arguments: examples)
     func roundTrip(of example: String) throws {
         let arguments = ["--config", root.appending(path: "config/\(example)").path]
-        try withFile(try dump(arguments).utf8) {
-            #expect(try configuration(["--config", $0]) == configuration(arguments))
+        try withFile(try dump(arguments).utf8) { file throws in
+            #expect(try configuration(["--config", file]) == configuration(arguments))
         }
     }
 
@@ -42,16 +44,18 @@ import Testing
               - {path: "/~", answer: {body: "\u0000\u0085\u2028\ufeff\U0001F600 # \\ \" \t\r\n"}}
               - {pool: "null", request_fields: {remove: [A], set: {B: "true", C: ""}}, response_fields: {remove: [D]}}
             """#
-        try withFile(text.utf8) { file in
+        try withFile(text.utf8) { file throws in
             let arguments = ["--config", file]
             let again = try dump(arguments)
-            try withFile(again.utf8) { #expect(try configuration(["--config", $0]) == configuration(arguments)) }
+            try withFile(again.utf8) { file throws in
+                #expect(try configuration(["--config", file]) == configuration(arguments))
+            }
         }
     }
 
     @Test("The dump says where each value came from")
     func sources() throws {
-        try withFile("\nlog: {format: json}\npools: {app: http://a}\n".utf8) { file in
+        try withFile("\nlog: {format: json}\npools: {app: http://a}\n".utf8) { file throws in
             let lines = try dump(
                 ["--config", file, "--port", "9000", "--idle-timeout=1m"], variables: ["GATEWAY_WORKERS": "5"]
             ).split(separator: "\n")

@@ -8,13 +8,15 @@ import Testing
 @Suite struct FileTests {
     /// What is said of a file, without its path.
     private func said(of bytes: some Sequence<UInt8>) throws -> [String] {
-        try withFile(bytes) { file in complaints(["--config", file]).map { $0.replacing(file, with: "F") } }
+        try withFile(bytes) { file throws in complaints(["--config", file]).map { $0.replacing(file, with: "F") } }
     }
 
     @Test("An empty file, one of comments and one of groups without values mean defaults")
     func empty() throws {
         for text in ["", "# nothing\n", "timeouts:\nlimits:\npools:\nroutes:\n", "~", "\u{FEFF}# marked\n"] {
-            try withFile(text.utf8) { #expect(try configuration(["--config", $0]) == configuration([])) }
+            try withFile(text.utf8) { file throws in
+                #expect(try configuration(["--config", file]) == configuration([]))
+            }
         }
     }
 
@@ -27,8 +29,8 @@ import Testing
 
     @Test("Lines may end with carriage return and line feed")
     func lineEnds() throws {
-        try withFile("workers: 3\r\nlog:\r\n  format: json\r\n".utf8) {
-            #expect(try configuration(["--config", $0]).logFormat == .json)
+        try withFile("workers: 3\r\nlog:\r\n  format: json\r\n".utf8) { file throws in
+            #expect(try configuration(["--config", file]).logFormat == .json)
         }
     }
 
@@ -57,8 +59,8 @@ import Testing
               - {path: /a, pool: app, response_fields: &f {set: {X-A: b}}}
               - {path: /b, pool: app, response_fields: *f}
             """
-        try withFile(text.utf8) {
-            let routes = try configuration(["--config", $0]).routes
+        try withFile(text.utf8) { file throws in
+            let routes = try configuration(["--config", file]).routes
             #expect(routes.map(\.responseFields) == [[.set(name: "X-A", value: "b")], [.set(name: "X-A", value: "b")]])
         }
     }
