@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The last step: what flags and variables say about listeners and servers is put together with what the file says, and
+// settings that limit each other are compared.
+
+enum Assembly {
+    static func finish(_ draft: inout Draft) -> [SettingsProblem] {
+        var problems: [SettingsProblem] = []
+        if let problem = finishListeners(&draft) { problems.append(problem) }
+        if let problem = finishPools(&draft) { problems.append(problem) }
+        if let problem = finishLimits(&draft) { problems.append(problem) }
+        return problems
+    }
+
+    /// `--port` and `--bind` replace the file's listeners. One of them alone keeps the other half of the only listener,
+    /// so that a port given on the command line never opens to the world what the file opens to one address.
+    private static func finishListeners(_ draft: inout Draft) -> SettingsProblem? {
+        let inFile = draft.configuration.listeners
+        guard inFile.isEmpty || draft.port != nil || draft.address != nil else { return nil }
+        if inFile.count > 1 && (draft.port == nil || draft.address == nil) {
+            let source = draft.sources[draft.port == nil ? "bind" : "port"] ?? .flag("")
+            let message = "the file has \(inFile.count) listeners; give --bind and --port together to replace them"
+            return SettingsProblem(source: source, message: message)
+        }
+        draft.configuration.listeners = [
+            Configuration.Listener(
+                address: draft.address ?? inFile.first?.address ?? FileReader.everyAddress,
+                port: draft.port ?? inFile.first?.port ?? FileReader.defaultPort)
+        ]
+        return nil
+    }
+
+    /// Servers of flags are a pool of their own. With pools in the file it would be unclear which of them they join or
+    /// replace, so that is refused.
+    private static func finishPools(_ draft: inout Draft) -> SettingsProblem? {
+        guard !draft.servers.isEmpty else { return nil }
+        if !draft.configuration.pools.isEmpty, let source = draft.sources["upstream"] {
+            var place = ""
+            if case .file(let name, let line, _) = draft.sources["pools"] { place = " (\(name):\(line))" }
+            let message = "the file has pools\(place); add the server to one of them, or leave pools out of the file"
+            return SettingsProblem(source: source, message: message)
+        }
+        draft.configuration.pools = [Configuration.Pool(name: FileReader.flagPool, servers: draft.servers)]
+        return nil
+    }
+
+    /// A line is never longer than the head it is in. The default gives way silently, a given value is told.
+    private static func finishLimits(_ draft: inout Draft) -> SettingsProblem? {
+        let head = draft.configuration.limits.headBytes
+        let line = draft.configuration.limits.lineBytes
+        guard line > head else { return nil }
+        guard let source = draft.sources["max-line-bytes"] else {
+            draft.configuration.limits.lineBytes = head
+            return nil
+        }
+        let message =
+            "limits.line_bytes: a line of \(Quantities.text(ofSize: line)) is longer than a whole head, "
+            + "limits.head_bytes: \(Quantities.text(ofSize: head))"
+        return SettingsProblem(source: source, message: message)
+    }
+
+    /// What an operator may want to know about settings that are right.
+    static func notes(on configuration: Configuration, cores: Int) -> [String] {
+        var notes: [String] = []
+        if configuration.pools.isEmpty && !configuration.routes.contains(where: forwards) {
+            notes.append("no upstream servers: the embedded origins answer what no route answers")
+        }
+        if configuration.workers > max(cores, 1) {
+            notes.append("\(configuration.workers) workers share \(max(cores, 1)) cores")
+        }
+        if configuration.logPath == nil { notes.append("no access log is written") }
+        if configuration.trustedProxies.contains(where: { $0.prefix == 0 }) {
+            notes.append("every peer is trusted to say for whom it forwards")
+        }
+        for pool in configuration.pools where !configuration.routes.isEmpty && !names(pool, in: configuration) {
+            notes.append("no route names the pool '\(pool.name)'")
+        }
+        return notes
+    }
+
+    private static func forwards(_ route: Configuration.Route) -> Bool {
+        if case .pool = route.action { true } else { false }
+    }
+
+    private static func names(_ pool: Configuration.Pool, in configuration: Configuration) -> Bool {
+        configuration.routes.contains { $0.action == .pool(pool.name) }
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The effective settings as a settings file: read again, it gives the same configuration. A comment after each value says
+// where it came from.
+
+enum Dump {
+    static func text(of draft: Draft) -> String {
+        let configuration = draft.configuration
+        var lines = ["# The effective settings of the gateway; a settings file itself."]
+        let listenerSource = draft.sources["port"] ?? draft.sources["bind"] ?? draft.sources["listeners"]
+        lines.append("listeners:  # \(describe(listenerSource))")
+        for listener in configuration.listeners {
+            lines.append("  - {address: \(YAMLText.string(listener.address)), port: \(listener.port)}")
+        }
+        var groups: [String] = []
+        for setting in SettingTable.all where !setting.keys.isEmpty && !groups.contains(setting.keys[0]) {
+            groups.append(setting.keys[0])
+        }
+        for group in groups {
+            let settings = SettingTable.all.filter { $0.keys.first == group }
+            if settings.contains(where: { $0.keys.count > 1 }) { lines.append("\(group):") }
+            for setting in settings {
+                guard let value = setting.fileText(in: configuration) else { continue }
+                let indent = setting.keys.count > 1 ? "  " : ""
+                let key = setting.keys.last ?? ""
+                lines.append("\(indent)\(key): \(value)  # \(describe(draft.sources[setting.flag]))")
+            }
+        }
+        lines += pools(of: draft)
+        lines += routes(of: draft)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func describe(_ source: SettingsProblem.Source?) -> String {
+        switch source {
+        case nil: "default"
+        // A file's name may hold anything, a line break included.
+        case .file(let name, let line, _): YAMLText.string(name).dropFirst().dropLast() + ":\(line)"
+        case .wholeFile(let name): String(YAMLText.string(name).dropFirst().dropLast())
+        case .flag(let text): "flag \(text.prefix { $0 != " " && $0 != "=" })"
+        case .variable(let name): "variable \(name)"
+        }
+    }
+
+    private static func pools(of draft: Draft) -> [String] {
+        let source = describe(draft.sources["upstream"] ?? draft.sources["pools"])
+        guard !draft.configuration.pools.isEmpty else { return ["pools: {}  # \(source)"] }
+        var lines = ["pools:  # \(source)"]
+        for pool in draft.configuration.pools {
+            lines.append("  \(YAMLText.string(pool.name)):")
+            for server in pool.servers {
+                lines.append(
+                    "    - {url: \(YAMLText.string("http://\(server.authority)")), weight: \(server.weight), "
+                        + "backup: \(server.isBackup)}")
+            }
+        }
+        return lines
+    }
+
+    private static func routes(of draft: Draft) -> [String] {
+        let source = describe(draft.sources["routes"])
+        guard !draft.configuration.routes.isEmpty else { return ["routes: []  # \(source)"] }
+        return ["routes:  # \(source)"] + draft.configuration.routes.flatMap(lines)
+    }
+
+    private static func lines(of route: Configuration.Route) -> [String] {
+        var lines: [String] = []
+        if let host = route.host { lines.append("host: \(YAMLText.string(host))") }
+        lines.append("path: \(YAMLText.string(route.path))")
+        if !route.methods.isEmpty { lines.append("methods: [\(list(route.methods))]") }
+        switch route.action {
+        case .pool(let name): lines.append("pool: \(YAMLText.string(name))")
+        case .redirect(let status, let location):
+            lines.append("redirect: {to: \(YAMLText.string(location)), status: \(status)}")
+        case .answer(let status, let type, let body):
+            lines.append(
+                "answer: {status: \(status), type: \(YAMLText.string(type)), body: \(YAMLText.string(body))}")
+        }
+        if let rewrite = route.rewritePrefix { lines.append("rewrite: \(YAMLText.string(rewrite))") }
+        lines += fields("request_fields", route.requestFields)
+        lines += fields("response_fields", route.responseFields)
+        return lines.enumerated().map { ($0.offset == 0 ? "  - " : "    ") + $0.element }
+    }
+
+    /// Sets before removals would change their order; `set` and `remove` are told in the order of the first of each.
+    private static func fields(_ key: String, _ changes: [Configuration.FieldChange]) -> [String] {
+        guard !changes.isEmpty else { return [] }
+        var sets: [String] = []
+        var removals: [String] = []
+        var removesFirst = false
+        for change in changes {
+            switch change {
+            case .set(let name, let value): sets.append("\(YAMLText.string(name)): \(YAMLText.string(value))")
+            case .remove(let name):
+                removesFirst = removesFirst || sets.isEmpty
+                removals.append(name)
+            }
+        }
+        var parts = ["set: {\(sets.joined(separator: ", "))}", "remove: [\(list(removals))]"]
+        if removesFirst { parts.reverse() }
+        return ["\(key): {\(parts.joined(separator: ", "))}"]
+    }
+
+    private static func list(_ texts: [String]) -> String {
+        texts.map(YAMLText.string).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of all settings: the only place where a name, a range or a sentence about one is written. Defaults are the
+// values of a fresh `Configuration`.
+
+enum SettingTable {
+    private static let day = 86_400_000
+    private static let hour = 3_600_000
+
+    /// In the order of the help.
+    static let all: [Setting] = listening + upstream + timeouts + limits + log
+
+    /// A setting by its flag without dashes.
+    static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }
+
+    private static let listening: [Setting] = [
+        Setting(
+            flag: "port", keys: [], group: .listening, kind: .port,
+            summary: "Port to listen on."),
+        Setting(
+            flag: "bind", keys: [], group: .listening, kind: .address,
+            summary: "Address to listen on, together with --port."),
+        Setting(
+            flag: "workers", keys: ["workers"], group: .listening, kind: .whole(1...1_024, \.workers),
+            summary: "Event loops that share the connections."),
+        Setting(
+            flag: "trusted-proxies", keys: ["trusted_proxies"], group: .listening, kind: .ranges(\.trustedProxies),
+            summary: "Peers that are believed when they say for whom they forward."),
+    ]
+
+    private static let upstream: [Setting] = [
+        Setting(
+            flag: "upstream", keys: [], group: .upstream, kind: .servers,
+            summary: "Server to forward requests to; all of them make the pool named default."),
+        Setting(
+            flag: "upstream-connections", keys: ["limits", "connections_per_upstream"], group: .upstream,
+            kind: .whole(1...1_000_000, \.limits.connectionsPerUpstream),
+            summary: "Connections to one upstream server; beyond them a request gets 503."),
+        Setting(
+            flag: "upstream-idle", keys: ["limits", "idle_per_upstream"], group: .upstream,
+            kind: .whole(0...1_000_000, \.limits.idlePerUpstream),
+            summary: "Idle connections kept for one upstream server."),
+        Setting(
+            flag: "upstream-idle-timeout", keys: ["timeouts", "upstream_idle"], group: .upstream,
+            kind: .duration(1...hour, \.timeouts.upstreamIdle),
+            summary: "How long an upstream connection is kept without a request."),
+        Setting(
+            flag: "upstream-max-age", keys: ["timeouts", "upstream_age"], group: .upstream,
+            kind: .duration(1...day, \.timeouts.upstreamAge),
+            summary: "Age at which an upstream connection is not used again."),
+    ]
+
+    private static let timeouts: [Setting] = [
+        Setting(
+            flag: "header-timeout", keys: ["timeouts", "header"], group: .timeouts,
+            kind: .duration(1...hour, \.timeouts.header),
+            summary: "For a request's head, from its first byte to its last."),
+        Setting(
+            flag: "body-timeout", keys: ["timeouts", "body"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.body),
+            summary: "Silence within a request's body."),
+        Setting(
+            flag: "write-timeout", keys: ["timeouts", "write"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.write),
+            summary: "For a client that takes none of the response."),
+        Setting(
+            flag: "idle-timeout", keys: ["timeouts", "idle"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.idle),
+            summary: "For a client connection between two requests."),
+        Setting(
+            flag: "half-close-timeout", keys: ["timeouts", "half_close"], group: .timeouts,
+            kind: .duration(1...hour, \.timeouts.halfClose),
+            summary: "How long the last request may still take after the client closed its sending side."),
+        Setting(
+            flag: "connect-timeout", keys: ["timeouts", "connect"], group: .timeouts,
+            kind: .duration(1...hour, \.timeouts.connect),
+            summary: "For connecting to an upstream server."),
+        Setting(
+            flag: "first-byte-timeout", keys: ["timeouts", "first_byte"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.firstByte),
+            summary: "From the end of the request to the first byte of the upstream server's response."),
+        Setting(
+            flag: "read-timeout", keys: ["timeouts", "read"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.read),
+            summary: "Silence within an upstream server's response."),
+        Setting(
+            flag: "tunnel-timeout", keys: ["timeouts", "tunnel"], group: .timeouts,
+            kind: .duration(1...(7 * day), \.timeouts.tunnel),
+            summary: "Silence of both sides of an upgraded connection, such as a WebSocket."),
+        Setting(
+            flag: "drain-timeout", keys: ["timeouts", "drain"], group: .timeouts,
+            kind: .duration(1...hour, \.timeouts.drain),
+            summary: "How long exchanges in flight may take after SIGTERM."),
+    ]
+
+    private static let limits: [Setting] = [
+        Setting(
+            flag: "max-header-bytes", keys: ["limits", "head_bytes"], group: .limits,
+            kind: .size(1_024...61_440, \.limits.headBytes),
+            summary: "Bytes of a message's head; beyond them a request gets 431."),
+        Setting(
+            flag: "max-line-bytes", keys: ["limits", "line_bytes"], group: .limits,
+            kind: .size(256...61_440, \.limits.lineBytes),
+            summary: "Bytes of a request line (414) or of one field line (431); not more than those of the head."),
+        Setting(
+            flag: "max-fields", keys: ["limits", "fields"], group: .limits,
+            kind: .whole(1...100, \.limits.fields),
+            summary: "Fields in a head; beyond them a request gets 431."),
+        Setting(
+            flag: "max-body", keys: ["limits", "body_bytes"], group: .limits,
+            kind: .sizeOrNone(\.limits.bodyBytes),
+            summary: "Bytes of a request's body; beyond them it gets 413."),
+        Setting(
+            flag: "min-body-rate", keys: ["limits", "body_rate"], group: .limits,
+            kind: .size(0...1_073_741_824, \.limits.bodyRate),
+            summary: "Bytes per second that a body must average after 30 s, or it gets 408; 0 for no limit."),
+        Setting(
+            flag: "requests-per-connection", keys: ["limits", "requests_per_connection"], group: .limits,
+            kind: .whole(1...1_000_000_000, \.limits.requestsPerConnection),
+            summary: "Requests on one client connection."),
+        Setting(
+            flag: "max-connections", keys: ["limits", "connections"], group: .limits,
+            kind: .whole(1...10_000_000, \.limits.connections),
+            summary: "Client connections in all; lowered at start to what the descriptor limit allows."),
+    ]
+
+    private static let log: [Setting] = [
+        Setting(
+            flag: "log", keys: ["log", "path"], group: .log, kind: .path(\.logPath),
+            summary: "File that the access log is appended to."),
+        Setting(
+            flag: "log-format", keys: ["log", "format"], group: .log, kind: .logFormat(\.logFormat),
+            summary: "How a line of the access log is written."),
+    ]
+}
