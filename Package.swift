@@ -53,13 +53,15 @@ let package = Package(
         .executableTarget(name: "ClientCommand", dependencies: ["Client", arguments], swiftSettings: language),
         .executableTarget(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
+        .target(
+            name: "TestSupport", dependencies: ["Proxy", "Settings"], path: "Tests/TestSupport", swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
         .testTarget(
-            name: "ProxyTests", dependencies: ["Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            name: "ProxyTests", dependencies: ["TestSupport", "Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
     ]
 )

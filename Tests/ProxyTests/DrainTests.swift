@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import TestSupport
+import Testing
+
+@Suite("Stopping") struct DrainTests {
+    @Test("lets what is in flight finish, and says that the connection ends")
+    func finishes() throws {
+        let origin = ScriptedServer { peer, _, server in
+            server.note(peer.receiveHead())
+            // Answers only once the gateway has been told to stop: it opens no gate of its own.
+            gate.wait()
+            peer.send(ok("finished"))
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        var waited = 0
+        while origin.requests.isEmpty, waited < 500 { waited += await10ms() }
+        let port = gateway.port
+        DispatchQueue.global().async {
+            // The listener is gone once a connection is refused; then the answer may come.
+            var tries = 0
+            while tries < 500, Peer(port: port).send("x") { tries += await10ms() }
+            gate.signal()
+        }
+        #expect(gateway.stop() == 0)
+        let message = client.receiveMessage()
+        #expect(message.body == "finished")
+        #expect(message.head.contains("Connection: close\r\n"))
+        #expect(gateway.log().count == 1)
+    }
+}
+
+private let gate = DispatchSemaphore(value: 0)

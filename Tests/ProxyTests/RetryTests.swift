@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import TestSupport
+import Testing
+
+@Suite("A request whose upstream connection fails") struct RetryTests {
+    @Test("on a reused connection before any answer is sent once more, on a new one, when it is idempotent")
+    func replaysIdempotent() throws {
+        let origin = ScriptedServer { peer, number, server in
+            let request = peer.receiveMessage()
+            server.note(request.head)
+            peer.send(ok("\(number)"))
+            // The first connection serves one request and dies under the second.
+            if number == 0 {
+                _ = peer.receiveHead()
+                peer.reset()
+                return
+            }
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(client.receiveMessage().body == "0")
+        client.send("PUT /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+        #expect(client.receiveMessage().body == "1")
+        #expect(origin.connections == 2)
+    }
+
+    @Test("after it was sent is not repeated when it is a POST")
+    func neverRepeatsPost() throws {
+        let origin = ScriptedServer { peer, _, server in
+            server.note(peer.receiveMessage().head)
+            peer.reset()
+        }
+        let other = ScriptedServer { peer, _, server in
+            server.note(peer.receiveMessage().head)
+            peer.reset()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port, other.port])
+        #expect(gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok").hasPrefix("HTTP/1.1 502 "))
+        #expect(origin.requests.count + other.requests.count == 1)
+    }
+
+    @Test("to be made goes to the next server, whatever the method")
+    func nextServer() throws {
+        let dead = ScriptedServer.answering("")
+        dead.stop()
+        let alive = ScriptedServer.answering(ok("alive"))
+        let gateway = try RunningGateway(upstreams: [dead.port, alive.port])
+        let client = gateway.connect()
+        for _ in 0..<6 {
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok")
+            #expect(client.receiveMessage().body == "alive")
+        }
+        #expect(alive.requests.count == 6)
+    }
+
+    @Test("everywhere gets a 502 that says so")
+    func allDead() throws {
+        let dead = ScriptedServer.answering("")
+        dead.stop()
+        let gateway = try RunningGateway(upstreams: [dead.port])
+        let answer = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 502 "))
+        #expect(answer.contains("could not be connected to"))
+        #expect(gateway.log().first?.hasSuffix("reason=upstream-refused") == true)
+    }
+
+    @Test("goes to a backup server only when no other is left")
+    func backup() throws {
+        let dead = ScriptedServer.answering("")
+        let backup = ScriptedServer.answering(ok("backup"))
+        let main = ScriptedServer.answering(ok("main"))
+        let gateway = try RunningGateway(upstreams: [main.port, backup.port]) { $0.pools[0].servers[1].isBackup = true }
+        for _ in 0..<3 { #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasSuffix("main")) }
+        dead.stop()
+        let failing = try RunningGateway(upstreams: [dead.port, backup.port]) { $0.pools[0].servers[1].isBackup = true }
+        for _ in 0..<3 { #expect(failing.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasSuffix("backup")) }
+    }
+}

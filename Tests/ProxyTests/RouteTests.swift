@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import Settings
+import TestSupport
+import Testing
+
+@Suite("Routes") struct RouteTests {
+    private func route(
+        _ action: Configuration.Route.Action, host: String? = nil, path: String = "/", methods: [String] = []
+    ) -> Configuration.Route {
+        var route = Configuration.Route(action: action)
+        route.host = host
+        route.path = path
+        route.methods = methods
+        return route
+    }
+
+    private func answer(_ text: String) -> Configuration.Route.Action { .answer(status: 200, contentType: "text/plain", body: text) }
+
+    @Test("the most specific one wins, whatever the order")
+    func specificity() throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.routes = [
+                route(answer("any")), route(answer("wild"), host: "*.example.org"), route(answer("exact"), host: "www.example.org"),
+                route(answer("path"), path: "/api"), route(answer("longer"), path: "/api/v2"),
+                route(answer("post"), path: "/api", methods: ["POST"]),
+            ]
+        }
+        func ask(_ host: String, _ path: String, _ method: String = "GET") -> String {
+            let body = gateway.exchange("\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+            return String(body.split(separator: "\r\n").last ?? "")
+        }
+        #expect(ask("x", "/") == "any")
+        #expect(ask("a.b.Example.org", "/") == "wild")
+        #expect(ask("example.org", "/") == "any")
+        #expect(ask("WWW.example.org.:8080", "/") == "exact")
+        #expect(ask("x", "/api") == "path")
+        #expect(ask("x", "/apis") == "any")
+        #expect(ask("x", "/api/v2/x?y") == "longer")
+        #expect(ask("x", "/api/x", "POST") == "post")
+    }
+
+    @Test(
+        "no spelling of a path slips past one",
+        arguments: [
+            "/admin", "/admin/", "//admin", "/./admin", "/x/../admin", "/%61dmin", "/%2fadmin", "/admin%2f", "/admin;x=1", "/admin/x",
+            "/x/%2e%2e/admin", "/x\u{2f}..\u{2f}admin", "/%2e/admin", "/x%5c..%5cadmin", "/adm%69n/y", "/.//admin", "/x;y/../admin",
+        ])
+    func spellings(_ path: String) throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.routes = [
+                route(.answer(status: 403, contentType: "text/plain", body: "closed"), path: "/admin"), route(answer("open")),
+            ]
+        }
+        #expect(gateway.exchange("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 403 "))
+    }
+
+    @Test("a path without a normal form is refused", arguments: ["/..", "/a/../../b", "/%00", "/%zz", "/%4"])
+    func badPaths(_ path: String) throws {
+        let gateway = try RunningGateway(upstreams: [1]) { $0.routes = [route(answer("x"), path: "/x"), route(answer("open"))] }
+        #expect(gateway.exchange("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test("redirects keep path and query, and nothing in them can split the response")
+    func redirects() throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.routes = [route(.redirect(status: 308, location: "https://{host}/new{path}{query}"))]
+        }
+        let response = gateway.exchange("GET /a%0d%0aX:y?b=%0d HTTP/1.1\r\nHost: h:1\r\n\r\n")
+        #expect(response.hasPrefix("HTTP/1.1 308 Permanent Redirect\r\n"))
+        #expect(response.contains("Location: https://h:1/new/a%0d%0aX:y?b=%0d\r\n"))
+    }
+
+    @Test("prefixes are rewritten, and fields set and removed both ways")
+    func rewriting() throws {
+        let origin = ScriptedServer.answering(ok("x", fields: "Server: secret\r\nX-Keep: 1\r\n"))
+        let gateway = try RunningGateway(upstreams: [origin.port]) {
+            var api = route(.pool("default"), path: "/api")
+            api.rewritePrefix = "/"
+            api.requestFields = [.set(name: "X-Env", value: "prod"), .remove(name: "X-Debug")]
+            api.responseFields = [.remove(name: "Server"), .set(name: "X-Frame-Options", value: "DENY")]
+            $0.routes = [api]
+        }
+        let response = gateway.exchange("GET /api/v1?q HTTP/1.1\r\nHost: a\r\nX-Debug: 1\r\nx-env: test\r\n\r\n")
+        #expect(response.contains("X-Keep: 1\r\n"))
+        #expect(response.contains("X-Frame-Options: DENY\r\n"))
+        #expect(!response.contains("secret"))
+        _ = gateway.exchange("GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = gateway.exchange("GET /api/%41%20b HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(origin.requests.map { $0.split(separator: " ")[1] } == ["/v1?q", "/", "/A%20b"])
+        #expect(origin.requests[0].contains("X-Env: prod\r\n"))
+        #expect(!origin.requests[0].contains("X-Debug"))
+        #expect(!origin.requests[0].contains("test"))
+        #expect(gateway.exchange("GET /other HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// One end of a TCP connection, with blocking calls that give up after ten seconds: whoever plays a client or an upstream
+/// server in a test says byte for byte what it sends and looks at what comes.
+///
+/// `@unchecked Sendable` is safe because a test hands a peer to one thread at a time.
+public final class Peer: @unchecked Sendable {
+    private var fd: Int32
+    private var pending: [UInt8] = []
+
+    init(adopting fd: Int32) {
+        self.fd = fd
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var one: Int32 = 1
+        setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    deinit { close() }
+
+    /// Connects to a port on loopback. A small `receiveBuffer` makes a slow reader.
+    public init(port: UInt16, receiveBuffer: Int32? = nil) {
+        signal(SIGPIPE, SIG_IGN)
+        fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var size = receiveBuffer { setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var address = loopback(port)
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
+
+    /// Sends all of `text`. False when the other end is gone.
+    @discardableResult public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+    /// Sends all of `bytes`. False when the other end is gone.
+    @discardableResult public func send(_ bytes: [UInt8]) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes[offset...].withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
+            guard count > 0 else { return false }
+            offset += count
+        }
+        return true
+    }
+
+    /// Some bytes; empty at the end of the connection or after ten seconds.
+    public func receive() -> [UInt8] {
+        if !pending.isEmpty {
+            defer { pending = [] }
+            return pending
+        }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(fd, &buffer, buffer.count, 0)
+        return count > 0 ? Array(buffer[..<count]) : []
+    }
+
+    /// Everything until the other end closes.
+    public func receiveAll() -> String {
+        var all: [UInt8] = []
+        while true {
+            let piece = receive()
+            if piece.isEmpty { return String(decoding: all, as: UTF8.self) }
+            all += piece
+        }
+    }
+
+    /// A head: everything up to and with the empty line. What follows is kept.
+    public func receiveHead() -> String {
+        var all: [UInt8] = []
+        while true {
+            if let end = Self.endOfHead(all) {
+                pending = Array(all[end...])
+                return String(decoding: all[..<end], as: UTF8.self)
+            }
+            let piece = receive()
+            if piece.isEmpty { return String(decoding: all, as: UTF8.self) }
+            all += piece
+        }
+    }
+
+    /// Exactly `count` bytes, or fewer at the end.
+    public func receive(count: Int) -> String {
+        var all: [UInt8] = []
+        while all.count < count {
+            let piece = receive()
+            if piece.isEmpty { break }
+            all += piece
+        }
+        if all.count > count { pending = Array(all[count...]) }
+        return String(decoding: all.prefix(count), as: UTF8.self)
+    }
+
+    /// A response with a `Content-Length`, or a request: head and body.
+    public func receiveMessage() -> (head: String, body: String) {
+        let head = receiveHead()
+        for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
+            let length = Int(line.split(separator: ":")[1].drop { $0 == " " }) ?? 0
+            return (head, receive(count: length))
+        }
+        return (head, "")
+    }
+
+    /// Whether the other end has closed: the next thing to be read is an end or an error.
+    public func isClosedByPeer() -> Bool { receive().isEmpty }
+
+    /// Ends the sending side.
+    public func finishSending() { shutdown(fd, Int32(SHUT_WR)) }
+
+    /// Closes with a reset.
+    public func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+        close()
+    }
+
+    /// Closes.
+    public func close() {
+        guard fd >= 0 else { return }
+        Glibc.close(fd)
+        fd = -1
+    }
+
+    private static func endOfHead(_ bytes: [UInt8]) -> Int? {
+        guard bytes.count >= 4 else { return nil }
+        for index in 0...(bytes.count - 4)
+        where bytes[index] == 13 && bytes[index + 1] == 10 && bytes[index + 2] == 13 && bytes[index + 3] == 10 {
+            return index + 4
+        }
+        return nil
+    }
+}
+
+func loopback(_ port: UInt16) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return address
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Glibc
+import Synchronization
+
+/// An upstream server that follows a script: `handle` plays each connection, with its number from 0.
+public final class ScriptedServer: Sendable {
+    /// Where it listens on loopback.
+    public let port: UInt16
+    private let listener: Int32
+    private let accepted = Atomic<Int>(0)
+    private let heads = Mutex<[String]>([])
+    private let ended = Atomic<Int>(0)
+
+    /// Begins to listen.
+    public init(_ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
+        signal(SIGPIPE, SIG_IGN)
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(listener, $0, length)
+                _ = listen(listener, 64)
+                _ = getsockname(listener, $0, &length)
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        let queue = DispatchQueue(label: "scripted", attributes: .concurrent)
+        let listener = listener
+        queue.async { [weak self] in
+            while true {
+                let fd = accept(listener, nil, nil)
+                guard fd >= 0 else { return }
+                guard let self else {
+                    close(fd)
+                    return
+                }
+                let number = self.accepted.add(1, ordering: .relaxed).oldValue
+                queue.async {
+                    handle(Peer(adopting: fd), number, self)
+                    self.ended.add(1, ordering: .relaxed)
+                }
+            }
+        }
+    }
+
+    deinit { stop() }
+
+    /// Refuses connections from now on.
+    public func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// Connections accepted so far.
+    public var connections: Int { accepted.load(ordering: .relaxed) }
+
+    /// Whether the script of some connection has come to its end.
+    public var hasEnded: Bool { ended.load(ordering: .relaxed) > 0 }
+
+    /// Heads that the script has `note`d.
+    public var requests: [String] { heads.withLock { $0 } }
+
+    /// Remembers a request's head.
+    public func note(_ head: String) { heads.withLock { $0.append(head) } }
+
+    /// A server that answers every request on a connection with `response`, and notes its head.
+    public static func answering(_ response: String) -> ScriptedServer {
+        ScriptedServer { peer, _, server in
+            while true {
+                let request = peer.receiveMessage()
+                if request.head.isEmpty { return }
+                server.note(request.head)
+                if !peer.send(response) { return }
+            }
+        }
+    }
+
+    /// A server that sends `bytes` behind the first request's head and closes.
+    public static func sendingAndClosing(_ bytes: String) -> ScriptedServer {
+        ScriptedServer { peer, _, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            peer.send(bytes)
+            peer.close()
+        }
+    }
+}
+
+/// `HTTP/1.1 200 OK` with a body.
+public func ok(_ body: String, fields: String = "") -> String {
+    "HTTP/1.1 200 OK\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+}
+
+/// A folder that goes away with its owner.
+public final class TemporaryFolder: Sendable {
+    /// Its path.
+    public let path: String
+
+    /// Makes one.
+    public init() {
+        var template = Array("/tmp/gateway-test-XXXXXX".utf8CString)
+        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
+    }
+
+    deinit {
+        guard let folder = opendir(path) else { return }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { unlink("\(path)/\(name)") }
+        }
+        closedir(folder)
+        rmdir(path)
+    }
+
+    /// The path of a file in it.
+    public func file(_ name: String) -> String { "\(path)/\(name)" }
+}
+
+/// A file's text; empty when there is none.
+public func contents(of path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = fread(&buffer, 1, buffer.count, file)
+        if count == 0 { return String(decoding: all, as: UTF8.self) }
+        all += buffer[..<count]
+    }
+}
+
+/// Waits 10 ms for something that only other threads can bring about, and returns 1: to be counted and bounded.
+public func await10ms() -> Int {
+    _ = poll(nil, 0, 10)
+    return 1
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import HTTP
+import Settings
+import Testing
+
+@testable import Upstream
+
+@Suite("The rotation of servers") struct RotationTests {
+    @Test("is smooth and exact over a cycle")
+    func smooth() {
+        #expect(Rotation(weights: [1, 1, 1]).order == [0, 1, 2])
+        #expect(Rotation(weights: [5, 1, 1]).order == [0, 0, 1, 0, 2, 0, 0])
+        #expect(Rotation(weights: [4, 2]).order == [0, 1, 0])
+        #expect(Rotation(weights: [0, 3]).order == [1])
+        #expect(Rotation(weights: [0, 0]).order == [])
+        #expect(Rotation(weights: []).order == [])
+        let order = Rotation(weights: [5, 3, 2]).order
+        #expect([0, 1, 2].map { server in order.filter { $0 == server }.count } == [5, 3, 2])
+        for index in 2..<order.count { #expect(Set(order[index - 2...index]).count > 1) }
+    }
+
+    private func pool(_ servers: [(weight: Int, backup: Bool)]) -> ServerPool {
+        ServerPool(
+            name: "p",
+            servers: servers.enumerated().map { index, server in
+                UpstreamServer(
+                    .init(host: "127.0.0.1", port: UInt16(index + 1), weight: server.weight, isBackup: server.backup),
+                    addresses: [SocketAddress(ipv4: 0x7F00_0001, port: UInt16(index + 1))])
+            })
+    }
+
+    @Test("passes over a server that refuses connections, evenly, and takes it back")
+    func resting() {
+        let pool = pool([(1, false), (1, false), (1, false)])
+        var balancer = Balancer(pool)
+        #expect((0..<3).map { _ in balancer.next(at: 1_000, tried: TriedServers()) } == [0, 1, 2])
+        pool.connectFailed(pool.servers[1], at: 1_000)
+        let during = (0..<10).compactMap { _ in balancer.next(at: 1_001, tried: TriedServers()) }
+        #expect(during.filter { $0 == 0 }.count == 5)
+        #expect(during.filter { $0 == 2 }.count == 5)
+        #expect(Set((0..<3).compactMap { _ in balancer.next(at: 1_000 + UpstreamServer.rest, tried: TriedServers()) }) == [0, 1, 2])
+    }
+
+    @Test("has backup servers only when no other can be used, and everybody when nobody can")
+    func backups() {
+        let pool = pool([(1, false), (1, true)])
+        var balancer = Balancer(pool)
+        for _ in 0..<3 { #expect(balancer.next(at: 0, tried: TriedServers()) == 0) }
+        pool.connectFailed(pool.servers[0], at: 0)
+        for _ in 0..<3 { #expect(balancer.next(at: 1, tried: TriedServers()) == 1) }
+        pool.connectFailed(pool.servers[1], at: 1)
+        for _ in 0..<3 { #expect(balancer.next(at: 2, tried: TriedServers()) == 0) }
+        pool.connectSucceeded(pool.servers[0])
+        for _ in 0..<3 { #expect(balancer.next(at: 3, tried: TriedServers()) == 0) }
+    }
+
+    @Test("never gives a request the same server twice")
+    func tried() {
+        var balancer = Balancer(pool([(3, false), (1, false), (1, true)]))
+        var tried = TriedServers()
+        var seen: [Int] = []
+        while let index = balancer.next(at: 0, tried: tried) {
+            seen.append(index)
+            tried.insert(index)
+        }
+        #expect(seen.sorted() == [0, 1, 2])
+        #expect(seen.last == 2)
+    }
+}
+
+@Suite("Whether a failed attempt is repeated") struct RetryPolicyTests {
+    private func attempt(
+        _ method: Method = .get, connected: Bool = true, sent: Bool = true, received: Bool = false, replayable: Bool = true,
+        count: Int = 1
+    ) -> Bool {
+        RetryPolicy.mayRetry(
+            .init(
+                method: method, wasConnected: connected, requestBytesSent: sent, responseBytesReceived: received,
+                bodyIsReplayable: replayable, count: count))
+    }
+
+    @Test("an idempotent request that got no byte of an answer is")
+    func idempotent() {
+        for method in [Method.get, .head, .put, .delete, .options, .trace] { #expect(attempt(method)) }
+    }
+
+    @Test("one that may have been acted on, and must not be acted on twice, is not")
+    func notIdempotent() {
+        for method in [Method.post, .patch, .connect, .other] {
+            #expect(!attempt(method))
+            #expect(attempt(method, sent: false))
+            #expect(attempt(method, connected: false, sent: false))
+        }
+    }
+
+    @Test("nothing is after a byte of an answer, without its body, or too often")
+    func limits() {
+        #expect(!attempt(received: true))
+        #expect(!attempt(replayable: false))
+        #expect(!attempt(connected: false, sent: false, replayable: false))
+        #expect(attempt(count: RetryPolicy.attempts - 1))
+        #expect(!attempt(count: RetryPolicy.attempts))
+    }
+}
