@@ -25,6 +25,7 @@ public struct Configuration: Sendable, Equatable {
     /// Tried in order of how specific they are; see `Route`. Empty means: everything goes to the first pool.
     public var routes: [Route] = []
 
+    /// The defaults; listeners are still to be filled in.
     public init() {}
 
     /// An address and port to accept connections on.
@@ -33,6 +34,7 @@ public struct Configuration: Sendable, Equatable {
         public var address: String
         /// 0 to 65535; 0 lets the system choose.
         public var port: UInt16
+        /// An address and a port.
         public init(address: String, port: UInt16) {
             self.address = address
             self.port = port
@@ -68,6 +70,7 @@ public struct Configuration: Sendable, Equatable {
         public var upstreamAge = 300_000
         /// After SIGTERM: how long exchanges in flight may take.
         public var drain = 30_000
+        /// The defaults.
         public init() {}
     }
 
@@ -91,13 +94,17 @@ public struct Configuration: Sendable, Equatable {
         public var connectionsPerUpstream = 1_024
         /// Idle connections kept for one upstream server, in all loops.
         public var idlePerUpstream = 64
+        /// The defaults.
         public init() {}
     }
 
     /// A CIDR block, as bytes in network order (4 or 16) and the length of its prefix in bits.
     public struct AddressRange: Sendable, Equatable {
+        /// 4 or 16 of them.
         public var bytes: [UInt8]
+        /// 0 to 32 or 128.
         public var prefix: Int
+        /// A block.
         public init(bytes: [UInt8], prefix: Int) {
             self.bytes = bytes
             self.prefix = prefix
@@ -106,8 +113,11 @@ public struct Configuration: Sendable, Equatable {
 
     /// Servers that may answer the same requests.
     public struct Pool: Sendable, Equatable {
+        /// Letters, digits, `-`, `_` and `.`.
         public var name: String
+        /// In the order of the file; never empty once checked.
         public var servers: [Server]
+        /// A pool.
         public init(name: String, servers: [Server]) {
             self.name = name
             self.servers = servers
@@ -124,6 +134,7 @@ public struct Configuration: Sendable, Equatable {
         public var weight = 1
         /// Used only while no other server of the pool can be.
         public var isBackup = false
+        /// A server.
         public init(host: String, port: UInt16, weight: Int = 1, isBackup: Bool = false) {
             self.host = host
             self.port = port
@@ -143,6 +154,7 @@ public struct Configuration: Sendable, Equatable {
         public var path = "/"
         /// Upper-case as on the wire; empty for all. GET stands for HEAD too.
         public var methods: [String] = []
+        /// What becomes of the requests.
         public var action: Action
         /// Replaces the matched `path` prefix in what is forwarded, or nil to forward the target as it came.
         public var rewritePrefix: String?
@@ -150,8 +162,10 @@ public struct Configuration: Sendable, Equatable {
         public var requestFields: [FieldChange] = []
         /// Changes of the response's fields before delivery.
         public var responseFields: [FieldChange] = []
+        /// A route for every request.
         public init(action: Action) { self.action = action }
 
+        /// What may become of a request.
         public enum Action: Sendable, Equatable {
             /// Forward to the pool of this name.
             case pool(String)

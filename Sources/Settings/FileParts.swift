@@ -113,7 +113,8 @@ extension FileReader {
             var server: Configuration.Server?
             attempt(node, label) { _ throws(Refusal) in
                 guard !text.contains(",") else {
-                    throw Refusal("in a file, options stand beside the URL: {url: \"http://…\", weight: 3, backup: true}")
+                    throw Refusal(
+                        "in a file, options stand beside the URL: {url: \"http://…\", weight: 3, backup: true}")
                 }
                 server = try ServerText.url(text)
             }

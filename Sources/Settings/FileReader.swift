@@ -134,7 +134,8 @@ struct FileReader {
     }
 
     mutating func report(_ node: Node, _ label: String, _ message: String) {
-        problems.append(SettingsProblem(source: source(node), message: label.isEmpty ? message : "\(label): \(message)"))
+        problems.append(
+            SettingsProblem(source: source(node), message: label.isEmpty ? message : "\(label): \(message)"))
     }
 
     func source(_ node: Node) -> SettingsProblem.Source {

@@ -36,7 +36,8 @@ extension FileReader {
         let actions = entries.filter { Self.actionKeys.contains($0.key) }
         if actions.count > 1 {
             let extra = actions[1]
-            report(extra.keyNode, "routes", "a route has one of pool, redirect and answer; this one has \(actions.count)")
+            report(
+                extra.keyNode, "routes", "a route has one of pool, redirect and answer; this one has \(actions.count)")
         }
         guard let chosen = actions.first else {
             // An unknown key may have been meant for the action; then that was told already.

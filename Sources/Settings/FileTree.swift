@@ -62,7 +62,8 @@ enum FileTree {
 
     private static func described(_ error: any Error, name: String) -> SettingsProblem {
         switch error {
-        case YamlError.scanner(let context, let text, let mark, _), YamlError.parser(let context, let text, let mark, _):
+        case YamlError.scanner(let context, let text, let mark, _),
+            YamlError.parser(let context, let text, let mark, _):
             let mark = Spot(mark)
             if text.contains("cannot start any token") {
                 return problem(name, mark, "not YAML: a tab or a reserved character (@ or `) cannot stand here")

@@ -67,7 +67,8 @@ struct Given {
                 continue
             }
             var value = parts.count > 1 ? String(parts[1]) : nil
-            if value == nil, let next = rest.first, !next.hasPrefix("--") {
+            // `--log --check` forgot a value, `--workers -1` has a wrong one.
+            if value == nil, let next = rest.first, !next.hasPrefix("-") || Quantities.digits(next.dropFirst()) != nil {
                 value = next
                 rest.removeFirst()
             }
@@ -136,6 +137,7 @@ struct Given {
 
     /// Without control characters, so that a message stays on its line.
     private static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
     }
 }

@@ -66,7 +66,9 @@ enum Quantities {
 
     /// Bytes in the largest unit that divides them.
     static func text(ofSize bytes: Int) -> String {
-        guard bytes != 0, let unit = sizeUnits.first(where: { bytes.isMultiple(of: $0.factor) }) else { return "\(bytes)" }
+        guard bytes != 0, let unit = sizeUnits.first(where: { bytes.isMultiple(of: $0.factor) }) else {
+            return "\(bytes)"
+        }
         return "\(bytes / unit.factor)\(unit.name)"
     }
 

@@ -1,1 +1,101 @@
-enum Reference { static func page() -> String { "" } }
+// SPDX-License-Identifier: Apache-2.0
+// The reference page `docs/settings.md`. What is said of single settings comes from the table; the text here is only what
+// a table cannot say. A test compares the page with the file, byte for byte.
+
+enum Reference {
+    static func page() -> String {
+        var lines = opening
+        for group in Setting.Group.allCases {
+            lines += ["", "## \(group.rawValue)"]
+            for setting in SettingTable.all where setting.group == group { lines += entry(setting) }
+        }
+        lines += ["", "## Other flags", "", "| Flag | Meaning |", "|---|---|"]
+        for command in Command.all {
+            let short = command.short.map { "`-\($0)`, " } ?? ""
+            let placeholder = command.placeholder.map { " \($0)" } ?? ""
+            lines.append("| \(short)`--\(command.flag)\(placeholder)` | \(command.summary) |")
+        }
+        return (lines + parts).joined(separator: "\n") + "\n"
+    }
+
+    private static func entry(_ setting: Setting) -> [String] {
+        [
+            "", "### `\(setting.flagText)`", "", setting.summary, "", "| | |", "|---|---|",
+            "| Flag | `\(setting.flagText) \(setting.placeholder.replacing("|", with: "\\|"))` |",
+            "| Variable | `\(setting.variable)` |",
+            "| File | \(setting.keys.isEmpty ? inFile(setting) : "`\(setting.key)`") |",
+            "| Values | \(setting.rangeText) |",
+            "| Default | \(setting.defaultText) |",
+        ]
+    }
+
+    private static func inFile(_ setting: Setting) -> String {
+        if case .servers = setting.kind { "see [Pools](#pools)" } else { "see [Listeners](#listeners)" }
+    }
+
+    private static let opening = [
+        "# Settings",
+        "",
+        "<!-- Made from the table of settings; a test compares it. Change the table and run the tests with UPDATE_DOCS=1. -->",
+        "",
+        "Every setting has a flag, a variable and a place in the settings file. A flag wins over a variable, a variable over",
+        "the file, the file over the default. `gateway --check --dump` prints what is in effect and where it came from.",
+        "",
+        "- **Durations** have a unit: `250ms`, `15s`, `5m`, `1h`, `1d`. A number without one is refused.",
+        "- **Sizes** are bytes, or have a unit that is a power of 1024: `512`, `32k`, `10m`, `1g`.",
+        "- **Flags** are written `--name value` or `--name=value`. One that is not repeatable may be given once.",
+        "- **Variables** that are empty count as not set. `GATEWAY_UPSTREAM` holds servers separated by spaces.",
+        "- **Repeatable** settings add up within one source; a stronger source replaces the whole list.",
+        "",
+        "Settings that are wrong end the gateway with status 64, after one line for each mistake.",
+    ]
+
+    private static let parts = [
+        "",
+        "## The file",
+        "",
+        "A regular file of YAML in UTF-8, not larger than 1m: the one that `--config` or `GATEWAY_CONFIG` names, else",
+        "`\(SettingsReader.standardFile)` where there is one. An empty file means defaults. Unknown keys, keys given twice",
+        "and values of a wrong type are refused.",
+        "",
+        "### Listeners",
+        "",
+        "`listeners` is a list; each element is a port (on every address of both families), `address:port`, or",
+        "`{address: …, port: …}`.",
+        "",
+        "`--port` and `--bind` replace the file's listeners. One of them alone keeps the other half of the file's only",
+        "listener; when the file has several, both are needed.",
+        "",
+        "### Pools",
+        "",
+        "`pools` holds lists of servers by name. A server is `http://host:port` (port 80 when left out) or",
+        "`{url: …, weight: 1 to 256, backup: true or false}`; a backup is used only while no other server can be.",
+        "",
+        "`--upstream` makes a pool named `\(FileReader.flagPool)`, which routes of the file may name. With a file that has",
+        "pools it is refused, for it would be unclear which of them it joins.",
+        "",
+        "### Routes",
+        "",
+        "`routes` is a list. The most specific route wins: an exact host before a longer wildcard before a shorter one",
+        "before none; then the longest path; then one that names methods; then the order in the file. Without routes,",
+        "everything goes to the first pool.",
+        "",
+        "| Key | Meaning |",
+        "|---|---|",
+        "| `host` | A host without port, or `*.example.org` for its subdomains; left out for every host. |",
+        "| `path` | A prefix of whole segments; `/` when left out. |",
+        "| `methods` | In upper case; left out for all. GET stands for HEAD too. |",
+        "| `pool` | Forward to the pool of this name. |",
+        "| `redirect` | `{to: …, status: …}` with 301, 302 (default), 303, 307 or 308; in `to`, `{path}` stands for the path, "
+            + "`{query}` for `?` and the query or nothing, `{host}` for the host. |",
+        "| `answer` | `{status: …, type: …, body: …}` with 200 to 599 (default 200), a media type "
+            + "(default `text/plain; charset=utf-8`) and a text. |",
+        "| `rewrite` | With `pool`: replaces the matched `path` in what is forwarded. |",
+        "| `request_fields` | With `pool`: `{set: {Name: value}, remove: [Name]}`, before forwarding. |",
+        "| `response_fields` | The same for the response, before delivery. |",
+        "",
+        "A route has exactly one of `pool`, `redirect` and `answer`. `Connection`, `Content-Length`, `Keep-Alive`,",
+        "`Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` are written by the gateway itself and cannot",
+        "be changed; `Host` can be set in `request_fields`.",
+    ]
+}

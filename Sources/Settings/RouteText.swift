@@ -5,7 +5,8 @@
 enum RouteText {
     /// Fields that say how a message is framed or that end at the next hop: the gateway writes them itself.
     private static let ownFields: Set<String> = [
-        "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+        "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
     ]
     private static let placeholders = ["path", "query", "host"]
 

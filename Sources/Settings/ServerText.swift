@@ -29,7 +29,8 @@ enum ServerText {
     static func weight(_ text: String) throws(Refusal) -> Int {
         guard let number = Quantities.digits(text), weights.contains(number) else {
             throw Refusal(
-                "weight must be a whole number from \(weights.lowerBound) to \(weights.upperBound), found \(quoted(text))")
+                "weight must be a whole number from \(weights.lowerBound) to \(weights.upperBound), found \(quoted(text))"
+            )
         }
         return number
     }
