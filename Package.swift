@@ -54,7 +54,7 @@ let package = Package(
         .executableTarget(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(
-            name: "TestSupport", dependencies: ["Proxy", "Settings"], path: "Tests/TestSupport", swiftSettings: language),
+            name: "TestSupport", dependencies: ["Proxy", "Settings", "Engine"], path: "Tests/TestSupport", swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),

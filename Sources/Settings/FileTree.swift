@@ -120,15 +120,18 @@ enum FileTree {
         while start < all.endIndex {
             let end = all[start...].firstIndex(of: "\n") ?? all.endIndex
             if line >= mark.line {
-                let scalars = Array(all[start..<end])
-                let from = line == mark.line ? mark.column - 1 + wanted.count : 0
+                let scalars = withoutComment(Array(all[start..<end]))
+                let isFirst = line == mark.line
+                let from = isFirst ? afterKey(of: wanted.count, at: mark.column - 1, in: scalars) : 0
+                // In braces, the second one is most likely on the same line; in a block, it is in the same column.
+                let isBraced = isFirst && scalars.prefix(mark.column - 1).contains("{")
                 for column in from..<max(from, scalars.count) where stands(wanted, at: column, in: scalars) {
                     let lower = all.index(start, offsetBy: column)
                     let found = (
                         mark: Spot(line: line, column: column + 1),
                         range: lower..<all.index(lower, offsetBy: wanted.count), width: wanted.count
                     )
-                    if column + 1 == mark.column && line > mark.line { return found }
+                    if isBraced || !isFirst && column + 1 == mark.column { return found }
                     if other == nil { other = found }
                 }
             }
@@ -136,6 +139,16 @@ enum FileTree {
             start = end < all.endIndex ? all.index(after: end) : end
         }
         return other
+    }
+
+    private static func afterKey(of width: Int, at column: Int, in line: [Unicode.Scalar]) -> Int {
+        guard column < line.count else { return line.count }
+        return column + width + (line[column] == "\"" || line[column] == "'" ? 2 : 0)
+    }
+
+    private static func withoutComment(_ line: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        let hash = line.indices.first { line[$0] == "#" && ($0 == 0 || line[$0 - 1] == " " || line[$0 - 1] == "\t") }
+        return Array(line[..<(hash ?? line.count)])
     }
 
     private static func stands(_ key: [Unicode.Scalar], at column: Int, in line: [Unicode.Scalar]) -> Bool {

@@ -4,11 +4,12 @@
 enum Help {
     static func text() -> String {
         var lines = [
-            "Usage: gateway [--port N] [--upstream http://HOST:PORT]... [--config FILE] [flags]",
+            "Usage: gateway [--port N] [--upstream http://HOST:PORT]... [--config FILE] ...",
             "",
-            "An HTTP edge gateway. Flags win over GATEWAY_... variables (--header-timeout is",
-            "GATEWAY_HEADER_TIMEOUT), variables over the settings file, the file over defaults.",
-            "Durations have a unit: 250ms, 15s, 5m, 1h, 1d. Sizes may have one: 32k, 10m, 1g.",
+            "An HTTP edge gateway. A flag wins over a variable (--header-timeout is",
+            "GATEWAY_HEADER_TIMEOUT), a variable over the settings file, and the file over",
+            "the default. Durations have a unit: 250ms, 15s, 5m, 1h, 1d. Sizes may have",
+            "one: 32k, 10m, 1g.",
         ]
         for group in Setting.Group.allCases {
             lines += ["", "\(group.rawValue):"]

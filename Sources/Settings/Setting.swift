@@ -156,7 +156,7 @@ extension Setting {
         case .size, .sizeOrNone: "SIZE"
         case .path: "FILE"
         case .logFormat: Configuration.LogFormat.allCases.map(\.rawValue).joined(separator: "|")
-        case .ranges: "CIDR[,CIDR…]"
+        case .ranges: "CIDR[,CIDR...]"
         case .address: "ADDR"
         case .servers: "http://HOST[:PORT][,weight=N][,backup]"
         }

@@ -60,6 +60,13 @@ import Testing
                     + "limits.head_bytes: 4k"
             ]
         ),
+        ([""], [#"gateway: unexpected argument ""; every setting is a flag (see --help)"#]),
+        (["--"], [#"gateway: unexpected argument "--"; every setting is a flag (see --help)"#]),
+        (["--log="], [#"gateway: --log=: expected the path of a file; found """#]),
+        (
+            ["--upstream=http://\u{1B}[31m"],
+            [#"gateway: --upstream=http://?[31m: expected a host name or an address; found "\x1b[31m""#]
+        ),
         (["--config", "/nonexistent/g.yaml"], ["/nonexistent/g.yaml: there is no such file"]),
         (["--config", "/"], ["/: expected a file; this is a directory"]),
         (["--config", "/dev/null"], ["/dev/null: expected a regular file"]),

@@ -256,5 +256,44 @@ enum WrongFiles {
             [
                 "1:3: expected a name as key; found a list"
             ]),
+        WrongFile(
+            "key twice, in quotes of two kinds",
+            "'log': {}\n\"log\": {}",
+            ["2:2: key 'log' is given twice; the first time in line 1"]),
+        WrongFile(
+            "key twice, and once in a comment",
+            "workers: 1 # workers: 3\n# workers: 2\nworkers: 2",
+            ["3:1: key 'workers' is given twice; the first time in line 1"]),
+        WrongFile(
+            "key three times",
+            "workers: 1\nworkers: 2\nworkers: 3",
+            [
+                "2:1: key 'workers' is given twice; the first time in line 1",
+                "3:1: key 'workers' is given twice; the first time in line 1",
+            ]),
+        WrongFile(
+            "key twice in braces above an innocent line",
+            "routes:\n  - {answer: {status: 200, status: 201}}\n  - {answer: {status: 404}, path: /a}",
+            ["2:28: key 'status' is given twice; the first time in line 2"]),
+        WrongFile(
+            "key twice with question marks",
+            "? workers\n: 1\n? workers\n: 2",
+            ["1:3: key 'workers' is given twice"]),
+        WrongFile(
+            "quotes not closed",
+            "log: {path: 'a}",
+            ["1:16: not YAML: while scanning a quoted scalar: found unexpected end of stream"]),
+        WrongFile(
+            "merge key",
+            "<<: {workers: 1}",
+            ["1:1: unknown key '<<'"]),
+        WrongFile(
+            "control character in a path",
+            "log: {path: \"\\0\"}",
+            ["1:13: log.path: a path has no NUL"]),
+        WrongFile(
+            "body size beyond all",
+            "limits: {body_bytes: 99999999999g}",
+            ["1:22: limits.body_bytes: expected a size, such as 10m, or the word none; found \"99999999999g\""]),
     ]
 }

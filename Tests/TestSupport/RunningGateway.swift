@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-public import Proxy
+import Engine
+import Proxy
 public import Settings
 import Synchronization
 

@@ -15,7 +15,8 @@ public final class ScriptedServer: Sendable {
     /// Begins to listen.
     public init(_ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
         signal(SIGPIPE, SIG_IGN)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.listener = listener
         var address = loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
@@ -27,7 +28,6 @@ public final class ScriptedServer: Sendable {
         }
         port = UInt16(bigEndian: address.sin_port)
         let queue = DispatchQueue(label: "scripted", attributes: .concurrent)
-        let listener = listener
         queue.async { [weak self] in
             while true {
                 let fd = accept(listener, nil, nil)
