@@ -86,7 +86,7 @@ public enum Transfer {
         signal(SIGPIPE, SIG_IGN)
         let descriptor = try connect(request.url, &report)
         try send(request, on: descriptor.number)
-        try receive(Method(request.method), on: descriptor.number, to: &receiver, report: &report)
+        try receive(Method(named: request.method), on: descriptor.number, to: &receiver, report: &report)
     }
 
     private static func connect(_ url: HTTPURL, _ report: inout TransferReport) throws(ClientFailure) -> Descriptor {
@@ -183,7 +183,9 @@ public enum Transfer {
             var offset = 0
             while offset < block.count {
                 let step: BodyDecoder.Step
-                do throws(ParseFailure) { step = try body.next(block.readable, from: &offset) } catch { throw .malformed(error) }
+                do throws(ParseFailure) {
+                    step = try body.next(block.readable, from: &offset)
+                } catch { throw .malformed(error) }
                 if case .data(let range) = step {
                     report.bodyBytes += UInt64(range.count)
                     try receiver.body(block.readable.extracting(range))
@@ -223,7 +225,7 @@ public enum Transfer {
 
 extension Method {
     /// The method of this name.
-    fileprivate init(_ name: String) {
+    fileprivate init(named name: String) {
         switch name {
         case "GET": self = .get
         case "HEAD": self = .head

@@ -15,7 +15,7 @@ struct FileConditions: Equatable {
             head.fields.first(name).flatMap { HTTPDate.parse(bytes.extracting($0.valueRange), now: now) }
         }
         if let field = head.fields.first(.ifMatch) {
-            if !EntityTagList.matches(bytes.extracting(field.valueRange), tag, weak: false) {
+            if !ETagList.matches(bytes.extracting(field.valueRange), tag, .strong) {
                 status = 412
                 return
             }
@@ -24,7 +24,7 @@ struct FileConditions: Equatable {
             return
         }
         if let field = head.fields.first(.ifNoneMatch) {
-            if EntityTagList.matches(bytes.extracting(field.valueRange), tag, weak: true) {
+            if ETagList.matches(bytes.extracting(field.valueRange), tag, .weak) {
                 status = 304
                 return
             }
@@ -38,14 +38,14 @@ struct FileConditions: Equatable {
             let value = bytes.extracting(condition.valueRange)
             let isTag = value.count > 0 && (value[0] == UInt8(ascii: "\"") || value[0] == UInt8(ascii: "W"))
             // Section 13.1.5: a strong tag, or exactly the date that was sent.
-            guard isTag ? EntityTagList.matches(value, tag, weak: false) : date(.ifRange) == modified else { return }
+            guard isTag ? ETagList.matches(value, tag, .strong) : date(.ifRange) == modified else { return }
         }
         switch ByteRange.parse(bytes.extracting(field.valueRange), size: size) {
-        case .one(let wanted):
+        case .single(let wanted):
             status = 206
             range = wanted
         case .unsatisfiable: status = 416
-        case .ignored: break
+        case .ignore: break
         }
     }
 }

@@ -185,7 +185,7 @@ final class OriginExchange: Exchange {
         page.append("\n")
         let tag: StaticString = "\"cacheable\""
         let isMatch = head.fields.first(.ifNoneMatch).map {
-            EntityTagList.matches(headBytes.extracting($0.valueRange), tag.span, weak: true)
+            ETagList.matches(headBytes.extracting($0.valueRange), tag.span, .weak)
         }
         let value = Block(capacity: 64)
         value.append("public, max-age=")
@@ -249,7 +249,7 @@ final class OriginExchange: Exchange {
         tag.append(hexadecimal: UInt64(bitPattern: file.modified &* 1_000_000_000 &+ file.modifiedNanoseconds))
         tag.append("\"")
         let date = Block(capacity: 64)
-        HTTPDate.appendIMF(seconds: file.modified, to: date)
+        HTTPDate.append(file.modified, to: date)
         let conditions = FileConditions(head, headBytes, tag: tag.readable, modified: file.modified, now: now, size: file.size)
         guard let stream = begin(conditions.status, type) else { return }
         stream.field("ETag", tag.readable)

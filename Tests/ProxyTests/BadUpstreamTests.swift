@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Settings
 import TestSupport
 import Testing
 
@@ -22,7 +23,6 @@ import Testing
         .init("a field without a name", "HTTP/1.1 200 OK\r\n: b\r\nContent-Length: 0\r\n\r\n"),
         .init("too many fields", "HTTP/1.1 200 OK\r\n" + String(repeating: "A: b\r\n", count: 101) + "\r\n"),
         .init("a head beyond the limit", "HTTP/1.1 200 OK\r\n" + String(repeating: "A: \(String(repeating: "b", count: 4000))\r\n", count: 9)),
-        .init("a flood of interim responses", String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 40)),
         .init("101 that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
         .init("nothing", ""),
         .init("half a head", "HTTP/1.1 200 OK\r\nContent-Le"),
@@ -37,6 +37,17 @@ import Testing
         let log = gateway.log()
         #expect(log.count == 1)
         #expect(log.first?.contains("reason=-") == false)
+    }
+
+    @Test("floods its client with no more interim responses than anyone needs")
+    func interimFlood() throws {
+        let origin = ScriptedServer.sendingAndClosing(String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 40))
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        let answer = client.receiveAll()
+        #expect(answer.components(of: "HTTP/1.1 103 ") == 16)
+        #expect(answer.components(of: "HTTP/1.1 502 ") == 1)
     }
 
     @Test("never passes a cut body off as the whole")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Settings
 import TestSupport
 import Testing
 
@@ -200,8 +201,8 @@ import Testing
         let origin = ScriptedServer.answering(ok("a"))
         let gateway = try RunningGateway(upstreams: [origin.port])
         func line(_ count: Int) -> String { "GET /" + String(repeating: "a", count: count - 14) + " HTTP/1.1\r\nHost: a\r\n\r\n" }
-        #expect(gateway.exchange(line(8192)).hasPrefix("HTTP/1.1 200 "))
-        #expect(gateway.exchange(line(8193)).hasPrefix("HTTP/1.1 414 "))
+        #expect(gateway.exchange(line(8190)).hasPrefix("HTTP/1.1 200 "))
+        #expect(gateway.exchange(line(8191)).hasPrefix("HTTP/1.1 414 "))
         func fields(_ count: Int) -> String {
             "GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "A: b\r\n", count: count - 1) + "\r\n"
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Settings
 import TestSupport
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
             peer.send(ok("finished"))
             _ = peer.receiveAll()
         }
-        let gateway = try RunningGateway(upstreams: [origin.port])
+        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.timeouts.drain = 10_000 }
         let client = gateway.connect()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waited = 0

@@ -25,7 +25,7 @@ public final class RunningGateway {
             .init(name: "default", servers: upstreams.map { Configuration.Server(host: "127.0.0.1", port: $0) })
         ]
         configuration.logPath = folder.file("access.log")
-        configuration.timeouts.drain = 3_000
+        configuration.timeouts.drain = 100
         configure(&configuration)
         gateway = try Gateway(configuration) { _ in }
         port = gateway.addresses[0].port

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Dispatch
+import Foundation
 import Glibc
 import Synchronization
 
@@ -27,8 +27,8 @@ public final class ScriptedServer: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
-        let queue = DispatchQueue(label: "scripted", attributes: .concurrent)
-        queue.async { [weak self] in
+        // Threads of their own: those of a queue are few, and these block.
+        Thread.detachNewThread { [weak self] in
             while true {
                 let fd = accept(listener, nil, nil)
                 guard fd >= 0 else { return }
@@ -37,7 +37,7 @@ public final class ScriptedServer: Sendable {
                     return
                 }
                 let number = self.accepted.add(1, ordering: .relaxed).oldValue
-                queue.async {
+                Thread.detachNewThread {
                     handle(Peer(adopting: fd), number, self)
                     self.ended.add(1, ordering: .relaxed)
                 }

@@ -1,104 +1,134 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a response's head (RFC 9112 sections 4 to 6), by the same rules for lines and fields as a request's.
+// Responses from bytes, by the same rules as requests: an origin is believed no more than a client.
 
-import Bytes
+internal import Bytes
 
-/// A response's head, read as its bytes come in. Interim heads are read like any other; the caller goes on after them.
+/// Parses a response head from bytes that grow, a line at a time (RFC 9112 §§2, 4–6). Nothing is allocated.
 public struct ResponseParser: Sendable {
-    private enum Stage: Sendable { case start, fields }
-    private var stage = Stage.start
-    private var lines = LineReader()
-    private var framing = FramingFields()
+    private var hasStatusLine = false
+    private var lines = HeadLines()
+    private var meaning = FieldMeaning()
+    private var keepAliveTimeout: UInt32?
 
+    /// A parser at the start of a head.
     public init() {}
 
-    /// Makes it ready for another head.
+    /// Makes the parser ready for the next head.
     public mutating func reset() { self = ResponseParser() }
 
-    /// Reads on.
+    /// Parses on; see `RequestParser.parse`. Interim responses are returned as any other.
     ///
-    /// - Parameters:
-    ///   - bytes: All that has come of this head; starts at the same byte in every call.
-    ///   - requestMethod: What was asked with: HEAD is answered without content.
-    ///   - head: Filled in; valid once true is returned.
-    /// - Returns: Whether the head is complete.
+    /// `requestMethod` is the method of the request this answers: it decides whether content follows.
     public mutating func parse(
         _ bytes: Span<UInt8>, limits: HeadLimits, requestMethod: Method, into head: inout ResponseHead
     ) throws(ParseFailure) -> Bool {
-        if stage == .start, lines.lineStart == 0 { head.reset() }
-        while true {
-            if stage == .start, bytes.count > 0, bytes[0] != UInt8(ascii: "H") { throw ParseFailure(.badStatusLine, at: 0) }
-            guard let line = try lines.next(bytes, limits: limits, tooLong: .fieldLineTooLong) else { return false }
-            if stage == .start {
-                try readStatusLine(bytes, line, &head)
-                stage = .fields
-            } else if line.isEmpty {
-                head.length = line.upperBound + 2
-                try judge(bytes, requestMethod, &head)
+        if !hasStatusLine {
+            guard !bytes.isEmpty else { return false }
+            // Nothing may stand before a status line, not even an empty line; refused before an LF comes.
+            guard bytes[0] == 0x48 else { throw ParseFailure(bytes[0] == 0x0A ? .bareLF : .badStatus, at: 0) }
+            guard let line = try lines.next(bytes, limits, tooLong: .fieldLineTooLong) else { return false }
+            try parseStatusLine(bytes, line, &head)
+            head.fields.removeAll()
+            hasStatusLine = true
+        }
+        while let line = try lines.next(bytes, limits, tooLong: .fieldLineTooLong) {
+            if line.isEmpty {
+                finish(requestMethod, &head)
                 return true
-            } else {
-                let field = try FieldLine.parse(bytes, line)
-                guard head.fields.count < limits.fields, head.fields.append(field) else {
-                    throw ParseFailure(.tooManyFields, at: line.lowerBound)
-                }
-                try framing.note(field, bytes)
-                if field.name == .keepAlive { head.keepAliveTimeout = Self.timeout(bytes.extracting(field.valueRange)) }
+            }
+            let field = try parseFieldLine(bytes, line)
+            guard head.fields.count < limits.fields, head.fields.append(field) else {
+                throw ParseFailure(.tooManyFields, at: line.lowerBound)
+            }
+            switch field.name {
+            case .connection: try meaning.takeConnection(bytes, field.valueRange)
+            case .contentLength: try meaning.takeContentLength(bytes, field.valueRange)
+            case .transferEncoding: try meaning.takeTransferEncoding(bytes, field.valueRange, head.version)
+            case .upgrade: meaning.takeUpgrade(field.valueRange)
+            case .keepAlive: keepAliveTimeout = timeout(bytes.extracting(field.valueRange)) ?? keepAliveTimeout
+            default: break
             }
         }
+        return false
     }
 
-    private func readStatusLine(_ bytes: Span<UInt8>, _ line: Range<Int>, _ head: inout ResponseHead) throws(ParseFailure) {
-        let text = bytes.extracting(line)
-        // RFC 9112 section 4: `HTTP/1.1 200 reason`; the space in front of an empty reason is often left out.
-        guard text.count >= 12, text.extracting(0..<7).equals("HTTP/1."), text[8] == 0x20 else {
-            throw ParseFailure(.badStatusLine, at: line.lowerBound)
+    /// HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The second space may be missing: many servers
+    /// leave it out with the phrase.
+    private func parseStatusLine(
+        _ bytes: Span<UInt8>, _ line: Range<Int>, _ head: inout ResponseHead
+    )
+        throws(ParseFailure)
+    {
+        guard line.count >= 12, bytes[line.lowerBound &+ 8] == 0x20 else {
+            throw ParseFailure(.badStatus, at: line.lowerBound)
         }
-        switch text[7] {
-        case UInt8(ascii: "1"): head.version = .http11
-        case UInt8(ascii: "0"): head.version = .http10
-        default: throw ParseFailure(.badStatusLine, at: line.lowerBound + 7)
+        head.version = try parseVersion(bytes, line.lowerBound..<(line.lowerBound &+ 8))
+        let start = line.lowerBound &+ 9
+        var status: UInt16 = 0
+        for offset in start..<(start &+ 3) {
+            guard bytes[offset].isDigit else { throw ParseFailure(.badStatus, at: offset) }
+            status = status &* 10 &+ UInt16(bytes[offset] &- 0x30)
         }
-        guard text[9].isDigit, text[10].isDigit, text[11].isDigit, text.count == 12 || text[12] == 0x20 else {
-            throw ParseFailure(.badStatus, at: line.lowerBound + 9)
+        // RFC 9110 §15: codes outside 100–599 are invalid.
+        guard (100...599).contains(status) else { throw ParseFailure(.badStatus, at: start) }
+        head.status = status
+        var offset = start &+ 3
+        if offset < line.upperBound {
+            guard bytes[offset] == 0x20 else {
+                throw ParseFailure(bytes[offset] == 0x0D ? .bareCR : .badStatus, at: offset)
+            }
+            offset &+= 1
         }
-        head.status = UInt16(text[9] & 15) * 100 + UInt16(text[10] & 15) * 10 + UInt16(text[11] & 15)
-        // RFC 9110 section 15: codes outside 100 to 599 are invalid.
-        guard head.status >= 100, head.status <= 599 else { throw ParseFailure(.badStatus, at: line.lowerBound + 9) }
-        head.reasonRange = min(line.lowerBound + 13, line.upperBound)..<line.upperBound
-        for index in head.reasonRange where !bytes[index].isFieldValue {
-            throw ParseFailure(bytes[index] == 0x0D ? .bareCR : .badStatusLine, at: index)
+        if let bad = bytes.bytes.firstNonContent(offset..<line.upperBound) {
+            throw ParseFailure(bytes[bad] == 0x0D ? .bareCR : .badStatus, at: bad)
         }
+        head.reasonRange = offset..<line.upperBound
     }
 
-    private func judge(_ bytes: Span<UInt8>, _ method: Method, _ head: inout ResponseHead) throws(ParseFailure) {
-        head.connection = framing.connection
-        head.isPersistent = framing.isPersistent(version: head.version)
-        head.hasUpgrade = framing.hasUpgrade && framing.connection.contains(.upgrade)
-        let said = try framing.framing(version: head.version, at: head.length)
-        // RFC 9112 section 6.3 item 1: these never have content, whatever the fields say.
-        if method == .head || head.status < 200 || head.status == 204 || head.status == 304 {
+    /// What only the whole head tells.
+    private func finish(_ method: Method, _ head: inout ResponseHead) {
+        head.connection = meaning.connection
+        head.contentLength = meaning.contentLength
+        head.isPersistent = meaning.isPersistent(head.version)
+        let announced = meaning.hasTransferEncoding || (meaning.contentLength ?? 0) > 0
+        // RFC 9112 §6.3 rules 1 and 2, in this order.
+        if head.status < 200 || head.status == 204 || head.status == 304 || method == .head {
             head.framing = .none
-            // A length on 204, or chunked on anything here but an answer to HEAD, hints at a body that may follow all the
-            // same; such a connection is not used again.
-            let isOdd = head.status == 204 && said != nil && said != .length(0) || said == .chunked && method != .head
-            if isOdd { head.isPersistent = false }
-            return
+            // RFC 9110 §8.6, RFC 9112 §6.1: neither field may be in a 1xx or 204. A 304 and an answer to HEAD may have
+            // them, as the answer to GET would.
+            if announced, head.status < 200 || head.status == 204 { head.isPersistent = false }
+        } else if method == .connect, head.status < 300 {
+            // A tunnel. The fields are ignored; nobody here asks for one.
+            head.framing = .none
+            head.isPersistent = false
+        } else if meaning.hasTransferEncoding {
+            head.framing = .chunked
+        } else if let length = meaning.contentLength {
+            head.framing = .length(length)
+        } else {
+            head.framing = .untilClose
+            head.isPersistent = false
         }
-        head.framing = said ?? .untilClose
-        if head.framing == .untilClose { head.isPersistent = false }
+        head.keepAliveTimeout = keepAliveTimeout
+        head.upgradeRange = meaning.connection.contains(.upgrade) ? meaning.upgrade : nil
+        head.length = lines.lineStart
     }
+}
 
-    /// The number of `timeout=N` in a `Keep-Alive` field.
-    private static func timeout(_ value: Span<UInt8>) -> UInt32? {
-        var position = 0
-        while let range = TokenList.next(value, from: &position) {
-            let item = value.extracting(range)
-            if item.count > 8, item.extracting(0..<8).equalsIgnoringCase("timeout="),
-                let number = Grammar.decimal(item.extracting(8...))
-            {
-                return UInt32(clamping: number)
-            }
+/// N of `timeout=N` in a Keep-Alive value (RFC 2068 §19.7.1.1), or nil.
+private func timeout(_ value: Span<UInt8>) -> UInt32? {
+    var reader = ListReader()
+    while let member = reader.next(value) {
+        guard member.count > 8 else { continue }
+        let start = member.lowerBound &+ 8
+        guard value.extracting(member.lowerBound..<start).bytes.isCaseless("timeout=") else { continue }
+        var seconds: UInt32 = 0
+        for offset in start..<member.upperBound {
+            guard value[offset].isDigit else { return nil }
+            // A year is as good as for ever, and far from an overflow.
+            seconds = min(seconds &* 10 &+ UInt32(value[offset] &- 0x30), 31_536_000)
         }
-        return nil
+        return seconds
     }
+    return nil
 }

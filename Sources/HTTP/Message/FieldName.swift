@@ -1,48 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
-public import Bytes
+// The field names the gateway does something with, each found once, while its line is parsed: first by its length, then
+// by comparing at most a few candidates eight bytes at a time.
 
-/// Field names that something in this project treats in a way of its own; found once, while a head is parsed.
-public enum FieldName: UInt8, Sendable {
+/// A field name that means something here. Names are compared without regard to ASCII case (RFC 9110 §5.1).
+public enum FieldName: UInt8, Sendable, CaseIterable {
+    /// Any name that is not listed; its bytes are in `Field.nameRange`.
     case other
-    case te, via, host, date, etag, expect, cookie, server, range, upgrade, trailer, referer, location, forwarded, proxy
-    case connection, keepAlive, userAgent, contentType, ifRange, ifNoneMatch, ifMatch, ifModifiedSince, ifUnmodifiedSince
-    case contentLength, cacheControl, maxForwards, authorization, xRequestID, proxyConnection, proxyAuthenticate
-    case proxyAuthorization, transferEncoding, xForwardedFor, xForwardedProto, xForwardedHost
+    case host, connection, contentLength, transferEncoding, keepAlive, proxyConnection, te, trailer, upgrade
+    case expect, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, xRequestID, date, server, location
+    case referer, userAgent, contentType, proxy, cacheControl, age, etag, vary, range, allow, cookie, accept
+    case pragma, origin, expires, ifMatch, ifRange, xRealIP, setCookie, retryAfter, maxForwards, authorization
+    case contentRange, ifNoneMatch, lastModified, acceptRanges, acceptEncoding, xForwardedPort, contentEncoding
+    case wwwAuthenticate, ifModifiedSince, proxyAuthenticate, proxyAuthorization, ifUnmodifiedSince
+    case contentLocation, authenticationInfo, surrogateControl, cdnCacheControl
 
-    /// The name that these bytes spell, without regard to case.
-    public static func recognise(_ name: Span<UInt8>) -> FieldName {
-        func pick(_ literal: StaticString, _ found: FieldName) -> FieldName? {
-            name.equalsIgnoringCase(literal) ? found : nil
+    /// The name that `bytes` spell, or `.other`.
+    public static func recognise(_ bytes: Span<UInt8>) -> FieldName {
+        let raw = bytes.bytes
+        switch bytes.count {
+        case 2:
+            if raw.isCaseless("te") { return .te }
+        case 3:
+            if raw.isCaseless("via") { return .via }
+            if raw.isCaseless("age") { return .age }
+        case 4:
+            if raw.isCaseless("host") { return .host }
+            if raw.isCaseless("date") { return .date }
+            if raw.isCaseless("etag") { return .etag }
+            if raw.isCaseless("vary") { return .vary }
+        case 5:
+            if raw.isCaseless("proxy") { return .proxy }
+            if raw.isCaseless("range") { return .range }
+            if raw.isCaseless("allow") { return .allow }
+        case 6:
+            if raw.isCaseless("expect") { return .expect }
+            if raw.isCaseless("server") { return .server }
+            if raw.isCaseless("cookie") { return .cookie }
+            if raw.isCaseless("accept") { return .accept }
+            if raw.isCaseless("pragma") { return .pragma }
+            if raw.isCaseless("origin") { return .origin }
+        case 7:
+            if raw.isCaseless("trailer") { return .trailer }
+            if raw.isCaseless("upgrade") { return .upgrade }
+            if raw.isCaseless("referer") { return .referer }
+            if raw.isCaseless("expires") { return .expires }
+        case 8:
+            if raw.isCaseless("location") { return .location }
+            if raw.isCaseless("if-match") { return .ifMatch }
+            if raw.isCaseless("if-range") { return .ifRange }
+        case 9:
+            if raw.isCaseless("forwarded") { return .forwarded }
+            if raw.isCaseless("x-real-ip") { return .xRealIP }
+        case 10:
+            if raw.isCaseless("connection") { return .connection }
+            if raw.isCaseless("keep-alive") { return .keepAlive }
+            if raw.isCaseless("user-agent") { return .userAgent }
+            if raw.isCaseless("set-cookie") { return .setCookie }
+        case 11:
+            if raw.isCaseless("retry-after") { return .retryAfter }
+        case 12:
+            if raw.isCaseless("x-request-id") { return .xRequestID }
+            if raw.isCaseless("content-type") { return .contentType }
+            if raw.isCaseless("max-forwards") { return .maxForwards }
+        case 13:
+            if raw.isCaseless("cache-control") { return .cacheControl }
+            if raw.isCaseless("authorization") { return .authorization }
+            if raw.isCaseless("content-range") { return .contentRange }
+            if raw.isCaseless("if-none-match") { return .ifNoneMatch }
+            if raw.isCaseless("last-modified") { return .lastModified }
+            if raw.isCaseless("accept-ranges") { return .acceptRanges }
+        case 14:
+            if raw.isCaseless("content-length") { return .contentLength }
+        case 15:
+            if raw.isCaseless("x-forwarded-for") { return .xForwardedFor }
+            if raw.isCaseless("accept-encoding") { return .acceptEncoding }
+        case 16:
+            if raw.isCaseless("proxy-connection") { return .proxyConnection }
+            if raw.isCaseless("x-forwarded-host") { return .xForwardedHost }
+            if raw.isCaseless("x-forwarded-port") { return .xForwardedPort }
+            if raw.isCaseless("content-encoding") { return .contentEncoding }
+            if raw.isCaseless("www-authenticate") { return .wwwAuthenticate }
+            if raw.isCaseless("content-location") { return .contentLocation }
+        case 17:
+            if raw.isCaseless("transfer-encoding") { return .transferEncoding }
+            if raw.isCaseless("x-forwarded-proto") { return .xForwardedProto }
+            if raw.isCaseless("if-modified-since") { return .ifModifiedSince }
+            if raw.isCaseless("surrogate-control") { return .surrogateControl }
+            if raw.isCaseless("cdn-cache-control") { return .cdnCacheControl }
+        case 18:
+            if raw.isCaseless("proxy-authenticate") { return .proxyAuthenticate }
+        case 19:
+            if raw.isCaseless("proxy-authorization") { return .proxyAuthorization }
+            if raw.isCaseless("if-unmodified-since") { return .ifUnmodifiedSince }
+            if raw.isCaseless("authentication-info") { return .authenticationInfo }
+        default: break
         }
-        switch name.count {
-        case 2: return pick("te", .te) ?? .other
-        case 3: return pick("via", .via) ?? .other
-        case 4: return pick("host", .host) ?? pick("date", .date) ?? pick("etag", .etag) ?? .other
-        case 5: return pick("range", .range) ?? pick("proxy", .proxy) ?? .other
-        case 6: return pick("cookie", .cookie) ?? pick("server", .server) ?? pick("expect", .expect) ?? .other
-        case 7: return pick("referer", .referer) ?? pick("upgrade", .upgrade) ?? pick("trailer", .trailer) ?? .other
-        case 8: return pick("location", .location) ?? pick("if-range", .ifRange) ?? pick("if-match", .ifMatch) ?? .other
-        case 9: return pick("forwarded", .forwarded) ?? .other
-        case 10: return pick("connection", .connection) ?? pick("user-agent", .userAgent) ?? pick("keep-alive", .keepAlive) ?? .other
-        case 12: return pick("content-type", .contentType) ?? pick("x-request-id", .xRequestID) ?? pick("max-forwards", .maxForwards) ?? .other
-        case 13: return pick("cache-control", .cacheControl) ?? pick("authorization", .authorization) ?? pick("if-none-match", .ifNoneMatch) ?? .other
-        case 14: return pick("content-length", .contentLength) ?? .other
-        case 15: return pick("x-forwarded-for", .xForwardedFor) ?? .other
-        case 16: return pick("x-forwarded-host", .xForwardedHost) ?? pick("proxy-connection", .proxyConnection) ?? .other
-        case 17: return pick("transfer-encoding", .transferEncoding) ?? pick("x-forwarded-proto", .xForwardedProto) ?? pick("if-modified-since", .ifModifiedSince) ?? .other
-        case 18: return pick("proxy-authenticate", .proxyAuthenticate) ?? .other
-        case 19: return pick("proxy-authorization", .proxyAuthorization) ?? pick("if-unmodified-since", .ifUnmodifiedSince) ?? .other
-        default: return .other
-        }
+        return .other
     }
 
-    /// Whether it is about one connection only and so never forwarded (RFC 9110 section 7.6.1). The two proxy
-    /// authentication fields are among them: they are for the next proxy, which a gateway is to nobody (section 11.7).
-    public var isHopByHop: Bool {
+    /// Whether the field ends at this hop and is never passed on as it came (RFC 9110 §7.6.1).
+    ///
+    /// `Proxy-Authenticate` and `Proxy-Authorization` count as such: they are for the next proxy on the way (RFC 9110
+    /// §11.7), a gateway is not one that authenticates, and credentials meant for a proxy must not reach an origin.
+    /// `Expect` does not: it is end-to-end, though the gateway may answer it.
+    @inlinable public var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate,
             .proxyAuthorization:
             true
+        default: false
+        }
+    }
+
+    /// Whether the field may be passed on when it comes in a trailer section (RFC 9110 §6.5.1): not when it frames,
+    /// routes, authenticates, controls caches, modifies the request or says how the content is to be read.
+    @inlinable public var isAllowedInTrailer: Bool {
+        // Only what nothing is done with, and validators of the content just sent.
+        switch self {
+        case .other, .etag, .xRequestID, .userAgent, .server, .referer: true
         default: false
         }
     }

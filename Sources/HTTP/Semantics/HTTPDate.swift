@@ -1,49 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dates (RFC 9110 section 5.6.7), by arithmetic alone: no locale, no time zone, no allocation.
+// Dates of fields (RFC 9110 §5.6.7) and of log lines, by arithmetic on the proleptic Gregorian calendar: no locale, no
+// time zone, no C library.
 
 public import Bytes
 
-/// Seconds since 1970 and the texts that HTTP and its logs have for them.
+/// Dates as text and back. Seconds are Unix time; leap seconds do not exist in it.
 public enum HTTPDate {
-    /// A date and time in UTC.
-    struct Civil: Equatable {
-        var year: Int64
-        var month: Int
-        var day: Int
-        var hour: Int
-        var minute: Int
-        var second: Int
-        /// 0 is Sunday.
-        var weekday: Int
+    /// Appends `Tue, 24 Nov 2026 16:22:01 GMT`, 29 bytes (needs room for 48). Years are clamped to 1...9999.
+    public static func append(_ seconds: Int64, to output: Block) {
+        let date = CivilTime(seconds)
+        output.append(dayName(date.weekday))
+        output.append(", ")
+        output.append(decimal: date.day, digits: 2)
+        output.append(0x20)
+        output.append(monthName(date.month))
+        output.append(0x20)
+        output.append(decimal: date.year, digits: 4)
+        output.append(0x20)
+        appendTime(date, output)
+        output.append(" GMT")
     }
 
-    /// After Howard Hinnant's `civil_from_days`.
-    static func civil(_ seconds: Int64) -> Civil {
-        let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-        let rest = Int(seconds - days * 86_400)
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthIndex = (5 * dayOfYear + 2) / 153
-        let month = Int(monthIndex < 10 ? monthIndex + 3 : monthIndex - 9)
-        return Civil(
-            year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month: month, day: Int(dayOfYear - (153 * monthIndex + 2) / 5 + 1),
-            hour: rest / 3600, minute: rest / 60 % 60, second: rest % 60, weekday: Int(((days + 4) % 7 + 7) % 7))
+    /// Appends `24/Nov/2026:16:22:01 +0000`, 26 bytes (needs room for 48), the date of the common log format.
+    public static func appendLogDate(_ seconds: Int64, to output: Block) {
+        let date = CivilTime(seconds)
+        output.append(decimal: date.day, digits: 2)
+        output.append(0x2F)
+        output.append(monthName(date.month))
+        output.append(0x2F)
+        output.append(decimal: date.year, digits: 4)
+        output.append(0x3A)
+        appendTime(date, output)
+        output.append(" +0000")
     }
 
-    /// After Howard Hinnant's `days_from_civil`.
-    private static func days(year: Int64, month: Int, day: Int) -> Int64 {
-        let y = month <= 2 ? year - 1 : year
-        let era = (y >= 0 ? y : y - 399) / 400
-        let yearOfEra = y - era * 400
-        let dayOfYear = Int64((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1)
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    /// Unix time of a date in one of the three forms, or nil. `now` resolves the two-digit year of the second form: one
+    /// that seems more than 50 years in the future is in the past.
+    ///
+    /// - `Sun, 06 Nov 1994 08:49:37 GMT`
+    /// - `Sunday, 06-Nov-94 08:49:37 GMT`
+    /// - `Sun Nov  6 08:49:37 1994`
+    public static func parse(_ text: Span<UInt8>, now: Int64 = 0) -> Int64? {
+        var reader = DateReader(position: 0)
+        var day: Int?
+        var month: Int?
+        var year: Int?
+        guard let (weekday, isLong) = reader.weekday(text) else { return nil }
+        if !isLong, reader.take(text, 0x20) {
+            // asctime
+            month = reader.month(text)
+            guard reader.take(text, 0x20) else { return nil }
+            day = reader.take(text, 0x20) ? reader.number(text, 1) : reader.number(text, 2)
+            guard reader.take(text, 0x20), let time = reader.time(text), reader.take(text, 0x20) else { return nil }
+            year = reader.number(text, 4)
+            guard reader.position == text.count else { return nil }
+            return seconds(year, month, day, time, weekday)
+        }
+        guard reader.take(text, 0x2C), reader.take(text, 0x20) else { return nil }
+        let separator: UInt8 = isLong ? 0x2D : 0x20
+        day = reader.number(text, 2)
+        guard reader.take(text, separator) else { return nil }
+        month = reader.month(text)
+        guard reader.take(text, separator) else { return nil }
+        year = reader.number(text, isLong ? 2 : 4)
+        guard reader.take(text, 0x20), let time = reader.time(text), text.count == reader.position &+ 4,
+            text.extracting(reader.position..<text.count).bytes.isExactly(" GMT")
+        else { return nil }
+        guard isLong, let short = year else { return seconds(year, month, day, time, weekday) }
+        let current = Int(CivilTime(now).year)
+        var full = current / 100 * 100 + short
+        if full > current + 50 { full -= 100 }
+        if full <= current - 50 { full += 100 }
+        return seconds(full, month, day, time, weekday)
     }
 
-    private static func month(_ index: Int) -> StaticString {
-        switch index {
+    private static func seconds(_ year: Int?, _ month: Int?, _ day: Int?, _ time: Int, _ weekday: Int) -> Int64? {
+        guard let year, let month, let day, year >= 1, day >= 1, day <= CivilTime.days(in: month, of: year) else {
+            return nil
+        }
+        let days = CivilTime.days(year: year, month: month, day: day)
+        // A weekday that is not the date's says that one of both is wrong; the date is taken, as everyone does.
+        _ = weekday
+        return Int64(days) * 86_400 + Int64(time)
+    }
+
+    private static func appendTime(_ date: CivilTime, _ output: Block) {
+        output.append(decimal: date.hour, digits: 2)
+        output.append(0x3A)
+        output.append(decimal: date.minute, digits: 2)
+        output.append(0x3A)
+        output.append(decimal: date.second, digits: 2)
+    }
+
+    private static func dayName(_ weekday: Int) -> StaticString {
+        switch weekday {
+        case 0: "Sun"
+        case 1: "Mon"
+        case 2: "Tue"
+        case 3: "Wed"
+        case 4: "Thu"
+        case 5: "Fri"
+        default: "Sat"
+        }
+    }
+
+    private static func monthName(_ month: Int) -> StaticString {
+        switch month {
         case 1: "Jan"
         case 2: "Feb"
         case 3: "Mar"
@@ -58,143 +120,120 @@ public enum HTTPDate {
         default: "Dec"
         }
     }
+}
 
-    private static func weekday(_ index: Int) -> StaticString {
-        switch index {
-        case 0: "Sun"
-        case 1: "Mon"
-        case 2: "Tue"
-        case 3: "Wed"
-        case 4: "Thu"
-        case 5: "Fri"
-        default: "Sat"
+/// Unix time taken apart.
+private struct CivilTime {
+    var year: UInt64
+    var month: Int
+    var day: UInt64
+    var hour: UInt64
+    var minute: UInt64
+    var second: UInt64
+    /// 0 is Sunday.
+    var weekday: Int
+
+    init(_ unix: Int64) {
+        // 0001-01-01T00:00:00Z ... 9999-12-31T23:59:59Z
+        let seconds = min(max(unix, -62_135_596_800), 253_402_300_799)
+        let days = Int((seconds - (seconds % 86_400 + 86_400) % 86_400) / 86_400)
+        let time = UInt64(seconds - Int64(days) * 86_400)
+        // Years begin in March, so that the leap day is the last one; eras have 400 years (146,097 days).
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        day = UInt64(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+        year = UInt64(yearOfEra + era * 400 + (month <= 2 ? 1 : 0))
+        hour = time / 3_600
+        minute = time / 60 % 60
+        second = time % 60
+        weekday = ((days + 4) % 7 + 7) % 7
+    }
+
+    /// Days from 1970-01-01 to the date.
+    static func days(year: Int, month: Int, day: Int) -> Int {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = shiftedYear / 400
+        let yearOfEra = shiftedYear - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
+    /// How many days the month has.
+    static func days(in month: Int, of year: Int) -> Int {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
         }
     }
+}
 
-    /// Appends `Sun, 06 Nov 1994 08:49:37 GMT`: 29 bytes.
-    public static func appendIMF(seconds: Int64, to block: Block) {
-        let date = civil(seconds)
-        block.append(weekday(date.weekday))
-        block.append(", ")
-        block.append(decimal: UInt64(date.day), digits: 2)
-        block.append(UInt8(ascii: " "))
-        block.append(month(date.month))
-        block.append(UInt8(ascii: " "))
-        block.append(decimal: UInt64(max(0, date.year)), digits: 4)
-        block.append(UInt8(ascii: " "))
-        appendTime(date, to: block)
-        block.append(" GMT")
+/// Reads the parts of a date. Names are case-sensitive (RFC 9110 §5.6.7).
+private struct DateReader {
+    var position: Int
+
+    mutating func take(_ text: Span<UInt8>, _ byte: UInt8) -> Bool {
+        guard position < text.count, text[position] == byte else { return false }
+        position += 1
+        return true
     }
 
-    /// Appends `06/Nov/1994:08:49:37 +0000`, as access logs have it.
-    public static func appendLog(seconds: Int64, to block: Block) {
-        let date = civil(seconds)
-        block.append(decimal: UInt64(date.day), digits: 2)
-        block.append(UInt8(ascii: "/"))
-        block.append(month(date.month))
-        block.append(UInt8(ascii: "/"))
-        block.append(decimal: UInt64(max(0, date.year)), digits: 4)
-        block.append(UInt8(ascii: ":"))
-        appendTime(date, to: block)
-        block.append(" +0000")
+    private mutating func take(_ text: Span<UInt8>, _ literal: StaticString) -> Bool {
+        let end = position + literal.utf8CodeUnitCount
+        guard end <= text.count, text.extracting(position..<end).bytes.isExactly(literal) else { return false }
+        position = end
+        return true
     }
 
-    private static func appendTime(_ date: Civil, to block: Block) {
-        block.append(decimal: UInt64(date.hour), digits: 2)
-        block.append(UInt8(ascii: ":"))
-        block.append(decimal: UInt64(date.minute), digits: 2)
-        block.append(UInt8(ascii: ":"))
-        block.append(decimal: UInt64(date.second), digits: 2)
-    }
-
-    /// Reads any of the three forms that a recipient must accept, or gives nil.
-    ///
-    /// - Parameter now: seconds since 1970, to place the two-digit year of the obsolete form (a date more than 50 years
-    ///   ahead is in the past century).
-    public static func parse(_ bytes: Span<UInt8>, now: Int64) -> Int64? {
-        var reader = Reader(bytes: bytes)
-        if bytes.count == 29, bytes[3] == UInt8(ascii: ",") {
-            // Sun, 06 Nov 1994 08:49:37 GMT
-            guard reader.weekday(long: false), reader.skip(", "), let day = reader.number(2), reader.skip(" "),
-                let month = reader.month(), reader.skip(" "), let year = reader.number(4), reader.skip(" "),
-                let time = reader.time(), reader.skip(" GMT")
-            else { return nil }
-            return seconds(Int64(year), month, day, time)
+    /// Exactly `digits` digits.
+    mutating func number(_ text: Span<UInt8>, _ digits: Int) -> Int? {
+        guard position + digits <= text.count else { return nil }
+        var value = 0
+        for offset in position..<(position + digits) {
+            guard text[offset].isDigit else { return nil }
+            value = value * 10 + Int(text[offset] &- 0x30)
         }
-        if bytes.count == 24 {
-            // Sun Nov  6 08:49:37 1994
-            guard reader.weekday(long: false), reader.skip(" "), let month = reader.month(), reader.skip(" ") else { return nil }
-            if reader.skip(" ") {}
-            guard let day = reader.number(bytes[8] == 0x20 ? 1 : 2), reader.skip(" "), let time = reader.time(),
-                reader.skip(" "), let year = reader.number(4)
-            else { return nil }
-            return seconds(Int64(year), month, day, time)
-        }
-        // Sunday, 06-Nov-94 08:49:37 GMT
-        guard reader.weekday(long: true), reader.skip(", "), let day = reader.number(2), reader.skip("-"),
-            let month = reader.month(), reader.skip("-"), let short = reader.number(2), reader.skip(" "),
-            let time = reader.time(), reader.skip(" GMT"), reader.position == bytes.count
+        position += digits
+        return value
+    }
+
+    /// `08:49:37` as seconds of the day. A leap second counts as the second after it.
+    mutating func time(_ text: Span<UInt8>) -> Int? {
+        guard let hour = number(text, 2), hour < 24, take(text, 0x3A), let minute = number(text, 2), minute < 60,
+            take(text, 0x3A), let second = number(text, 2), second <= 60
         else { return nil }
-        let thisYear = civil(now).year
-        var year = thisYear / 100 * 100 + Int64(short)
-        if year > thisYear + 50 { year -= 100 }
-        return seconds(year, month, day, time)
+        return hour * 3_600 + minute * 60 + second
     }
 
-    private static func seconds(_ year: Int64, _ month: Int, _ day: Int, _ time: Int) -> Int64? {
-        guard day >= 1, day <= 31 else { return nil }
-        let total = days(year: year, month: month, day: day) * 86_400 + Int64(time)
-        // 31 April is no day.
-        let back = civil(total - Int64(time))
-        return back.month == month && back.day == day ? total : nil
+    mutating func weekday(_ text: Span<UInt8>) -> (day: Int, isLong: Bool)? {
+        if take(text, "Sun") { return (0, take(text, "day")) }
+        if take(text, "Mon") { return (1, take(text, "day")) }
+        if take(text, "Tue") { return (2, take(text, "sday")) }
+        if take(text, "Wed") { return (3, take(text, "nesday")) }
+        if take(text, "Thu") { return (4, take(text, "rsday")) }
+        if take(text, "Fri") { return (5, take(text, "day")) }
+        if take(text, "Sat") { return (6, take(text, "urday")) }
+        return nil
     }
 
-    private struct Reader: ~Escapable {
-        let bytes: Span<UInt8>
-        var position = 0
-
-        @_lifetime(copy bytes)
-        init(bytes: Span<UInt8>) { self.bytes = bytes }
-
-        mutating func skip(_ literal: StaticString) -> Bool {
-            let end = position + literal.utf8CodeUnitCount
-            guard end <= bytes.count, bytes.extracting(position..<end).equals(literal) else { return false }
-            position = end
-            return true
-        }
-
-        mutating func number(_ digits: Int) -> Int? {
-            guard position + digits <= bytes.count else { return nil }
-            var value = 0
-            for index in position..<position + digits {
-                guard bytes[index].isDigit else { return nil }
-                value = value * 10 + Int(bytes[index] & 15)
-            }
-            position += digits
-            return value
-        }
-
-        mutating func month() -> Int? {
-            for index in 1...12 where skip(HTTPDate.month(index)) { return index }
-            return nil
-        }
-
-        mutating func weekday(long: Bool) -> Bool {
-            for index in 0...6 where skip(HTTPDate.weekday(index)) {
-                if long {
-                    while position < bytes.count, bytes[position] >= 0x61 { position += 1 }
-                }
-                return true
-            }
-            return false
-        }
-
-        /// `08:49:37` as seconds of the day; a leap second counts as the one before it.
-        mutating func time() -> Int? {
-            guard let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2), hour < 24,
-                minute < 60, second <= 60
-            else { return nil }
-            return hour * 3600 + minute * 60 + min(second, 59)
-        }
+    mutating func month(_ text: Span<UInt8>) -> Int? {
+        if take(text, "Jan") { return 1 }
+        if take(text, "Feb") { return 2 }
+        if take(text, "Mar") { return 3 }
+        if take(text, "Apr") { return 4 }
+        if take(text, "May") { return 5 }
+        if take(text, "Jun") { return 6 }
+        if take(text, "Jul") { return 7 }
+        if take(text, "Aug") { return 8 }
+        if take(text, "Sep") { return 9 }
+        if take(text, "Oct") { return 10 }
+        if take(text, "Nov") { return 11 }
+        if take(text, "Dec") { return 12 }
+        return nil
     }
 }

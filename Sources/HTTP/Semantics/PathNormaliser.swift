@@ -1,91 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one normal form in which paths are compared, for routes now and for cache keys. What is forwarded stays byte for byte
-// as it came; the form only makes sure that every spelling that some server takes for `/admin` meets the same route.
+// The one form of a path that routes are compared with. Only compared: what is passed on stays byte for byte what came.
+//
+// The form, in this order: percent-encoded bytes decoded, once; backslashes are slashes; in each segment what follows a
+// semicolon is cut; segments `.` and the empty ones vanish; `..` takes the segment before it away. So whatever an origin
+// behind may take for `/admin` is `/admin` here.
 
 public import Bytes
 
-/// Brings a path into normal form: percent-decoded once; `\` and `%5C` are `/`; `//` is `/`; `.` and `..` segments are
-/// resolved; `;parameters` of segments are cut.
+/// Brings paths into the form for routing.
 public enum PathNormaliser {
-    /// Whether the path is in normal form as it stands, which nearly every one is.
+    /// Whether `path` certainly is its own normal form: no `%`, `\`, `;`, `//` and `/.` in it.
     public static func isNormal(_ path: Span<UInt8>) -> Bool {
-        guard path.count > 0, path[0] == UInt8(ascii: "/") else { return false }
-        var previous: UInt8 = 0
-        for index in path.indices {
-            let byte = path[index]
+        guard !path.isEmpty, path[0] == 0x2F else { return false }
+        var isAfterSlash = false
+        for offset in path.indices {
+            let byte = path[offset]
             switch byte {
-            case UInt8(ascii: "%"), UInt8(ascii: "\\"), UInt8(ascii: ";"): return false
-            case UInt8(ascii: "/") where previous == UInt8(ascii: "/"): return false
-            case UInt8(ascii: ".") where previous == UInt8(ascii: "/"): return false
-            default: previous = byte
+            case 0x25, 0x5C, 0x3B: return false
+            case 0x2F:
+                if isAfterSlash { return false }
+                isAfterSlash = true
+            case 0x2E:
+                if isAfterSlash { return false }
+            default: isAfterSlash = false
             }
         }
         return true
     }
 
-    /// Appends the normal form of `path` to the empty `block`, which must have room for one byte more than the path.
+    /// Appends the normal form of `path` to `output`, which needs room for `path.count + 1` bytes.
     ///
-    /// - Returns: False when there is none: a broken escape, an escaped NUL, or `..` above the root.
-    public static func normalise(_ path: Span<UInt8>, into block: Block) -> Bool {
-        precondition(block.isEmpty && block.free > path.count, "room for the path")
-        block.append(UInt8(ascii: "/"))
-        var segmentStart = 1
-        var isParameters = false
-        var index = 0
-        if path.count > 0, path[0] == UInt8(ascii: "/") { index = 1 }
-        while index < path.count {
-            var byte = path[index]
-            index += 1
-            if byte == UInt8(ascii: "%") {
-                guard index + 1 < path.count, let high = path[index].hexadecimalValue, let low = path[index + 1].hexadecimalValue
-                else { return false }
-                byte = high << 4 | low
-                index += 2
-                if byte == 0 { return false }
-            }
-            if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") {
-                guard endSegment(block, &segmentStart, isLast: false) else { return false }
-                isParameters = false
-            } else if byte == UInt8(ascii: ";") {
-                isParameters = true
-            } else if !isParameters {
-                block.append(byte)
-            }
-        }
-        return endSegment(block, &segmentStart, isLast: true)
-    }
-
-    /// The segment from `start` to the end is complete.
-    private static func endSegment(_ block: Block, _ start: inout Int, isLast: Bool) -> Bool {
-        let segment = block.readable.extracting(start...)
-        if segment.count == 0 { return true }
-        if segment.equals(".") {
-            block.truncate(to: start)
-            return true
-        }
-        if segment.equals("..") {
-            guard start > 1 else { return false }
-            var parent = start - 1
-            let bytes = block.readable
-            while bytes[parent - 1] != UInt8(ascii: "/") { parent -= 1 }
-            block.truncate(to: parent)
-            start = parent
-            return true
-        }
-        if !isLast {
-            block.append(UInt8(ascii: "/"))
-            start = block.count
+    /// False, with `output` as it was, when the path has `%00` or a malformed percent-encoding in it, climbs above the
+    /// root or does not begin with a slash: the answer to all of these is 400. The empty path is `/` (RFC 9110 §4.2.3).
+    public static func normalise(_ path: Span<UInt8>, into output: Block) -> Bool {
+        precondition(output.free > path.count, "the block is too small for the path")
+        let base = output.count
+        output.append(0x2F)
+        guard write(path, output, base) else {
+            output.truncate(to: base)
+            return false
         }
         return true
     }
 
-    /// Whether a byte of a decoded path may stand in a target as it is: `pchar` and `/` (RFC 3986 section 3.3).
-    public static func mayStandInPath(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x61...0x7A, 0x41...0x5A, 0x30...0x39: true
-        case 0x2D, 0x2E, 0x5F, 0x7E, 0x2F: true  // -._~/
-        case 0x21, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x3B, 0x3D, 0x3A, 0x40: true  // !$&'()*+,;=:@
-        default: false
+    private static func write(_ path: Span<UInt8>, _ output: Block, _ base: Int) -> Bool {
+        guard !path.isEmpty else { return true }
+        // `%2F` at the start is no slash yet: no target begins so.
+        guard path[0] == 0x2F else { return false }
+        var segment = output.count
+        var isInParameters = false
+        var offset = 1
+        while offset < path.count {
+            var byte = path[offset]
+            offset &+= 1
+            if byte == 0x25 {
+                guard offset &+ 1 < path.count else { return false }
+                let high = path[offset].hexadecimalValue
+                let low = path[offset &+ 1].hexadecimalValue
+                guard high < 16, low < 16, high | low != 0 else { return false }
+                byte = high &<< 4 | low
+                offset &+= 2
+            }
+            switch byte {
+            case 0x2F, 0x5C:
+                guard endSegment(output, base, &segment, isLast: false) else { return false }
+                isInParameters = false
+            case 0x3B: isInParameters = true
+            default: if !isInParameters { output.append(byte) }
+            }
         }
+        return endSegment(output, base, &segment, isLast: true)
+    }
+
+    /// Looks at the segment that begins at `segment` and ends where `output` does.
+    private static func endSegment(_ output: Block, _ base: Int, _ segment: inout Int, isLast: Bool) -> Bool {
+        let written = output.readable
+        let length = written.count &- segment
+        let isDot = length == 1 && written[segment] == 0x2E
+        let isDotDot = length == 2 && written[segment] == 0x2E && written[segment &+ 1] == 0x2E
+        if isDot {
+            output.truncate(to: segment)
+        } else if isDotDot {
+            // The root has nothing above it.
+            guard segment > base &+ 1 else { return false }
+            var parent = segment &- 1
+            while written[parent &- 1] != 0x2F { parent &-= 1 }
+            output.truncate(to: parent)
+            segment = parent
+        } else if length > 0, !isLast {
+            output.append(0x2F)
+            segment = output.count
+        }
+        return true
     }
 }

@@ -41,6 +41,9 @@ extension ProxyExchange {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
         addOwnFields(to: stream, via: connection.head.version)
+        // A server that answers before it has the whole request, and keeps its connection, goes on reading it; one that
+        // closes wants no more of it (RFC 9112 section 9.3).
+        stream.readsWhileResponding = connection.head.isPersistent
         switch connection.head.framing {
         case _ where !hasContent: stream.endHead(.none)
         case .none: stream.endHead(.length(0))

@@ -108,13 +108,23 @@ extension ProxyExchange {
         }
         while index < path.count {
             let byte = path[index]
-            if PathNormaliser.mayStandInPath(byte) {
+            if mayStandInPath(byte) {
                 target.append(byte)
             } else {
                 target.append(UInt8(ascii: "%"))
                 target.append(hexadecimal: UInt64(byte), digits: 2)
             }
             index += 1
+        }
+    }
+
+    /// Whether a byte of a decoded path may stand in a target as it is: `pchar` and `/` (RFC 3986 section 3.3).
+    private static func mayStandInPath(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x61...0x7A, 0x41...0x5A, 0x30...0x39: true
+        case 0x2D, 0x2E, 0x5F, 0x7E, 0x2F: true  // -._~/
+        case 0x21, 0x24, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x3B, 0x3D, 0x3A, 0x40: true  // !$&'()*+,;=:@
+        default: false
         }
     }
 
@@ -125,6 +135,7 @@ extension ProxyExchange {
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
         case .via, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false  // Written below.
+        case .xRealIP, .xForwardedPort: return isTrusted
         case .proxy: return false  // Becomes HTTP_PROXY in CGI programs (CVE-2016-5386).
         case .expect: return head.expectsContinue && head.version == .http11
         case .cookie, .authorization, .cacheControl, .contentType: return true  // No Connection option removes these.
@@ -132,7 +143,7 @@ extension ProxyExchange {
         }
         if field.name == .other {
             // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
-            if name.firstIndex(of: UInt8(ascii: "_")) != nil { return false }
+            if field.nameHasUnderscore { return false }
             if !isTrusted, Self.speaksForClient(name) { return false }
         }
         if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
@@ -141,8 +152,7 @@ extension ProxyExchange {
 
     /// Other spellings of who the client is, which only a trusted proxy may tell.
     private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
-        name.equalsIgnoringCase("x-real-ip")
-            || name.count > 12 && name.extracting(..<12).equalsIgnoringCase("x-forwarded-")
+        name.count > 12 && name.extracting(..<12).equalsIgnoringCase("x-forwarded-")
     }
 
     private func wantsTrailers(_ bytes: Span<UInt8>) -> Bool {

@@ -38,7 +38,10 @@ extension HTTP1Connection {
         release(.complete)
         responseDone = false
         wantsBody = false
-        switch afterResponse {
+        let facts = AfterResponse.Facts(
+            keepAlive: keepAlive, requestDone: bodyDone,
+            hasUnread: isReadable || overflow != nil || (input?.count ?? 0) > inputUsed, peerClosed: peerClosed)
+        switch AfterResponse.decide(facts) {
         case .next: nextRequest()
         case .drain:
             phase = .draining
@@ -49,19 +52,6 @@ extension HTTP1Connection {
         case .linger: linger()
         case .close: close()
         }
-    }
-
-    enum AfterResponse { case next, drain, linger, close }
-
-    /// What becomes of the connection when its response is out: no request is read from a place that is not certain to be
-    /// the start of one (RFC 9112 section 9.3).
-    var afterResponse: AfterResponse {
-        guard keepAlive else {
-            // Unread bytes would turn our close into a reset, which can destroy the response on its way.
-            let mayBeSending = !bodyDone || isReadable || overflow != nil || (input?.count ?? 0) > inputUsed
-            return peerClosed || !mayBeSending ? .close : .linger
-        }
-        return bodyDone ? .next : .drain
     }
 
     /// The connection is at the start of a request again.

@@ -177,7 +177,7 @@ extension HTTP1Connection {
     private func receiveBody() {
         let block = loop.largeBlocks.take()
         defer { loop.largeBlocks.give(block) }
-        let limit = body.receiveLimit(block.capacity)
+        let limit = receiveLimit(block.capacity)
         let outcome = Sockets.receive(fd, into: block, limit: limit)
         switch outcome {
         case .bytes(let count):
@@ -211,6 +211,12 @@ extension HTTP1Connection {
         case .failed:
             end(.clientGone)
         }
+    }
+
+    /// How much of the body to receive at once: nothing behind it is taken along where its length is known.
+    private func receiveLimit(_ room: Int) -> Int {
+        guard let rest = body.remainingLength, rest > 0, rest < UInt64(room) else { return room }
+        return Int(rest)
     }
 
     private func handOver(_ step: BodyDecoder.Step, from block: Block) {
@@ -275,7 +281,7 @@ extension HTTP1Connection {
     private func receiveAndDrop() {
         let block = loop.largeBlocks.take()
         defer { loop.largeBlocks.give(block) }
-        let limit = phase == .draining ? body.receiveLimit(block.capacity) : block.capacity
+        let limit = phase == .draining ? receiveLimit(block.capacity) : block.capacity
         switch Sockets.receive(fd, into: block, limit: limit) {
         case .bytes(let count):
             isReadable = count == limit || peerClosed

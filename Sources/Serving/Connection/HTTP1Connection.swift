@@ -11,7 +11,7 @@
 //                       │└────▶ draining ─▶ idle                    a small rest of a body nobody wanted
 //                       └─────▶ lingering ─▶ closed                 the client may still be sending
 //
-// Which way it goes after a response is decided by `afterResponse`.
+// Which way it goes after a response is decided by `AfterResponse`.
 
 import Bytes
 public import Engine
@@ -196,7 +196,12 @@ public final class HTTP1Connection: ServerStream {
     public override func begin(status: UInt16, reason: Span<UInt8>) {
         precondition(!hasBegun, "a response has one final head")
         self.status = status
-        outbox.block(room: 64 + reason.count).appendStatusLine(status: status, reason: reason)
+        let block = outbox.block(room: 64 + reason.count)
+        if reason.isEmpty {
+            block.appendStatusLine(status: status)
+        } else {
+            block.appendStatusLine(status: status, reason: reason)
+        }
     }
 
     public override func field(_ name: Span<UInt8>, _ value: Span<UInt8>) {
@@ -249,14 +254,13 @@ public final class HTTP1Connection: ServerStream {
         block.append("\r\n")
     }
 
-    /// Whether what is left of the request's body is worth reading to keep the connection. A client that was told to wait
-    /// for 100 may or may not send it, so there is no telling where the next request starts (RFC 9110 section 10.1.1).
+    /// Whether the connection outlives what is still unread of the request.
     private var canDrainRest: Bool {
         guard !bodyDone, let exchange else { return true }
-        if exchange.head.expectsContinue, !hasSentContinue { return false }
-        if wantsBody || readsWhileResponding { return true }
-        guard case .length(let length) = exchange.head.framing else { return false }
-        return length &- bodyReceived <= ServingOptions.drainBytes
+        var rest: UInt64?
+        if case .length(let length) = exchange.head.framing { rest = length &- bodyReceived }
+        return AfterResponse.canKeep(
+            waitsForContinue: exchange.head.expectsContinue && !hasSentContinue, isStillWanted: readsWhileResponding, rest: rest)
     }
 
     public override func endSwitching(to protocols: Span<UInt8>) {
@@ -301,7 +305,7 @@ public final class HTTP1Connection: ServerStream {
         }
         if coding == .chunked {
             outbox.append("0\r\n")
-            if let trailers { outbox.append(trailers.bytes) }
+            if let trailers { trailers.write(to: outbox.block(room: trailers.serialisedLimit)) }
             outbox.append("\r\n")
         }
         responseDone = true

@@ -66,8 +66,8 @@ public final class ClockText {
         guard now != second else { return }
         second = now
         dateBlock.clear()
-        HTTPDate.appendIMF(seconds: Int64(now), to: dateBlock)
+        HTTPDate.append(Int64(now), to: dateBlock)
         logBlock.clear()
-        HTTPDate.appendLog(seconds: Int64(now), to: logBlock)
+        HTTPDate.appendLogDate(Int64(now), to: logBlock)
     }
 }

@@ -246,7 +246,7 @@ public final class UpstreamConnection: Watcher {
         }
         if isChunked {
             outbox.append("0\r\n")
-            if let trailers { outbox.append(trailers.bytes) }
+            if let trailers { trailers.write(to: outbox.block(room: trailers.serialisedLimit)) }
             outbox.append("\r\n")
         }
         requestDone = true
