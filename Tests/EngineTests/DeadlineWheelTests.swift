@@ -16,7 +16,9 @@ import Testing
         return slots.sorted()
     }
 
-    @Test("tells each slot once, never early and at most a bucket late", arguments: [1, 31, 32, 33, 500, 15_000, 40_000, 100_000])
+    @Test(
+        "tells each slot once, never early and at most a bucket late",
+        arguments: [1, 31, 32, 33, 500, 15_000, 40_000, 100_000])
     func once(_ delay: UInt64) {
         var wheel = wheel(slots: 3)
         wheel.set(1, at: 1_000_000 + delay)

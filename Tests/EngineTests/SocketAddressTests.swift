@@ -6,12 +6,17 @@ import Testing
 @Suite("A socket address") struct SocketAddressTests {
     @Test(
         "is printed as it is read",
-        arguments: [("127.0.0.1", "127.0.0.1:80"), ("0.0.0.0", "0.0.0.0:80"), ("::1", "[::1]:80"), ("[2001:db8::1]", "[2001:db8::1]:80"), ("::ffff:192.0.2.1", "192.0.2.1:80")])
+        arguments: [
+            ("127.0.0.1", "127.0.0.1:80"), ("0.0.0.0", "0.0.0.0:80"), ("::1", "[::1]:80"),
+            ("[2001:db8::1]", "[2001:db8::1]:80"), ("::ffff:192.0.2.1", "192.0.2.1:80"),
+        ])
     func roundTrip(_ text: String, _ printed: String) {
         #expect(SocketAddress(numeric: text, port: 80)?.description == printed)
     }
 
-    @Test("is not made from anything else", arguments: ["", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::g", "[::1", "1.2.3.4:80"])
+    @Test(
+        "is not made from anything else",
+        arguments: ["", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::g", "[::1", "1.2.3.4:80"])
     func refuses(_ text: String) { #expect(SocketAddress(numeric: text, port: 80) == nil) }
 
     @Test("knows the blocks it is in")

@@ -22,8 +22,12 @@ import Testing
         .init("a NUL in a value", "HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n"),
         .init("a field without a name", "HTTP/1.1 200 OK\r\n: b\r\nContent-Length: 0\r\n\r\n"),
         .init("too many fields", "HTTP/1.1 200 OK\r\n" + String(repeating: "A: b\r\n", count: 101) + "\r\n"),
-        .init("a head beyond the limit", "HTTP/1.1 200 OK\r\n" + String(repeating: "A: \(String(repeating: "b", count: 4000))\r\n", count: 9)),
-        .init("101 that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
+        .init(
+            "a head beyond the limit",
+            "HTTP/1.1 200 OK\r\n" + String(repeating: "A: \(String(repeating: "b", count: 4000))\r\n", count: 9)),
+        .init(
+            "101 that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+        ),
         .init("nothing", ""),
         .init("half a head", "HTTP/1.1 200 OK\r\nContent-Le"),
     ]
@@ -55,7 +59,10 @@ import Testing
         let cases: [(String, String)] = [
             ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "Content-Length: 10\r\n"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Transfer-Encoding: chunked\r\n"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nXX\r\n", "Transfer-Encoding: chunked\r\n"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nXX\r\n",
+                "Transfer-Encoding: chunked\r\n"
+            ),
         ]
         for (bytes, framing) in cases {
             let origin = ScriptedServer.sendingAndClosing(bytes)

@@ -32,7 +32,9 @@ import Testing
     @Test("of HTTP/1.0 is kept only when asked for, and gets no chunks")
     func http10() throws {
         let origin = ScriptedServer { peer, _, _ in
-            while !peer.receiveHead().isEmpty { peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n") }
+            while !peer.receiveHead().isEmpty {
+                peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+            }
         }
         let gateway = try RunningGateway(upstreams: [origin.port])
         let plain = gateway.connect()
@@ -59,7 +61,9 @@ import Testing
                 if head.isEmpty { return }
                 if head.hasPrefix("HEAD") { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n") }
                 if head.contains(" /204 ") { peer.send("HTTP/1.1 204 No Content\r\n\r\n") }
-                if head.contains(" /304 ") { peer.send("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"x\"\r\n\r\n") }
+                if head.contains(" /304 ") {
+                    peer.send("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"x\"\r\n\r\n")
+                }
             }
         }
         let gateway = try RunningGateway(upstreams: [origin.port])
@@ -122,7 +126,9 @@ import Testing
         let origin = ScriptedServer.answering(ok("plain"))
         let gateway = try RunningGateway(upstreams: [origin.port])
         let client = gateway.connect()
-        client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         #expect(client.receiveMessage().body == "plain")
         #expect(client.receiveMessage().body == "plain")
         #expect(origin.requests.map { $0.split(separator: " ")[1] } == ["/ws", "/next"])
@@ -189,8 +195,10 @@ import Testing
     func bodyLimit() throws {
         let origin = ScriptedServer.answering(ok("a"))
         let gateway = try RunningGateway(upstreams: [origin.port]) { $0.limits.bodyBytes = 4 }
-        #expect(gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nfour").hasPrefix("HTTP/1.1 200 "))
-        #expect(gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfives").hasPrefix("HTTP/1.1 413 "))
+        #expect(
+            gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nfour").hasPrefix("HTTP/1.1 200 "))
+        #expect(
+            gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfives").hasPrefix("HTTP/1.1 413 "))
         #expect(
             gateway.exchange("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfives\r\n0\r\n\r\n")
                 .hasPrefix("HTTP/1.1 413 "))
@@ -200,7 +208,9 @@ import Testing
     func headLimits() throws {
         let origin = ScriptedServer.answering(ok("a"))
         let gateway = try RunningGateway(upstreams: [origin.port])
-        func line(_ count: Int) -> String { "GET /" + String(repeating: "a", count: count - 14) + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+        func line(_ count: Int) -> String {
+            "GET /" + String(repeating: "a", count: count - 14) + " HTTP/1.1\r\nHost: a\r\n\r\n"
+        }
         #expect(gateway.exchange(line(8190)).hasPrefix("HTTP/1.1 200 "))
         #expect(gateway.exchange(line(8191)).hasPrefix("HTTP/1.1 414 "))
         func fields(_ count: Int) -> String {

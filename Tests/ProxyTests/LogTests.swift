@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 @Suite("The access log") struct LogTests {
-    private let request = "GET /a?b HTTP/1.1\r\nHost: a\r\nReferer: http://r/\r\nUser-Agent: test/1\r\nX-Request-ID: id-1\r\n\r\n"
+    private let request =
+        "GET /a?b HTTP/1.1\r\nHost: a\r\nReferer: http://r/\r\nUser-Agent: test/1\r\nX-Request-ID: id-1\r\n\r\n"
 
     @Test("has the Combined Log Format, and behind it what that lacks")
     func combined() throws {
@@ -13,7 +14,10 @@ import Testing
         _ = gateway.exchange(request)
         let line = gateway.log().first ?? ""
         #expect(line.hasPrefix("127.0.0.1 - - ["))
-        #expect(line.contains(" +0000] \"GET /a?b HTTP/1.1\" 200 5 \"http://r/\" \"test/1\" upstream=127.0.0.1:\(origin.port) upstream_time=0."))
+        #expect(
+            line.contains(
+                " +0000] \"GET /a?b HTTP/1.1\" 200 5 \"http://r/\" \"test/1\" upstream=127.0.0.1:\(origin.port) upstream_time=0."
+            ))
         #expect(line.hasSuffix(" cache=- id=id-1 reason=-"))
     }
 
@@ -24,7 +28,10 @@ import Testing
         _ = gateway.exchange(request)
         let line = gateway.log().first ?? ""
         #expect(line.hasPrefix("{\"time\":\""))
-        #expect(line.contains("\"method\":\"GET\",\"target\":\"/a?b\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":5,\"referer\":\"http://r/\""))
+        #expect(
+            line.contains(
+                "\"method\":\"GET\",\"target\":\"/a?b\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":5,\"referer\":\"http://r/\""
+            ))
         #expect(line.hasSuffix("\"id\":\"id-1\",\"reason\":\"-\"}"))
     }
 
@@ -33,7 +40,8 @@ import Testing
         let origin = ScriptedServer.answering(ok("hello"))
         let gateway = try RunningGateway(upstreams: [origin.port]) { if json { $0.logFormat = .json } }
         _ = gateway.exchange("GET /\"\\\" HTTP/1.1\r\nHost: a\r\n\r\n")
-        _ = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \"\\\u{9B}31m\u{1F600}\t\"\r\nReferer: \\x\"\r\n\r\n")
+        _ = gateway.exchange(
+            "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \"\\\u{9B}31m\u{1F600}\t\"\r\nReferer: \\x\"\r\n\r\n")
         let lines = gateway.log()
         #expect(lines.count == 2)
         for line in lines {
@@ -42,7 +50,13 @@ import Testing
             var isOpen = false
             var isEscaped = false
             for byte in line.utf8 {
-                if isEscaped { isEscaped = false } else if byte == 0x5C { isEscaped = true } else if byte == 0x22 { isOpen.toggle() }
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == 0x5C {
+                    isEscaped = true
+                } else if byte == 0x22 {
+                    isOpen.toggle()
+                }
             }
             #expect(!isOpen)
         }

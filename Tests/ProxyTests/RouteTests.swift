@@ -14,13 +14,16 @@ import Testing
         return route
     }
 
-    private func answer(_ text: String) -> Configuration.Route.Action { .answer(status: 200, contentType: "text/plain", body: text) }
+    private func answer(_ text: String) -> Configuration.Route.Action {
+        .answer(status: 200, contentType: "text/plain", body: text)
+    }
 
     @Test("the most specific one wins, whatever the order")
     func specificity() throws {
         let gateway = try RunningGateway(upstreams: [1]) {
             $0.routes = [
-                route(answer("any")), route(answer("wild"), host: "*.example.org"), route(answer("exact"), host: "www.example.org"),
+                route(answer("any")), route(answer("wild"), host: "*.example.org"),
+                route(answer("exact"), host: "www.example.org"),
                 route(answer("path"), path: "/api"), route(answer("longer"), path: "/api/v2"),
                 route(answer("post"), path: "/api", methods: ["POST"]),
             ]
@@ -42,13 +45,16 @@ import Testing
     @Test(
         "no spelling of a path slips past one",
         arguments: [
-            "/admin", "/admin/", "//admin", "/./admin", "/x/../admin", "/%61dmin", "/%2fadmin", "/admin%2f", "/admin;x=1", "/admin/x",
-            "/x/%2e%2e/admin", "/x\u{2f}..\u{2f}admin", "/%2e/admin", "/x%5c..%5cadmin", "/adm%69n/y", "/.//admin", "/x;y/../admin",
+            "/admin", "/admin/", "//admin", "/./admin", "/x/../admin", "/%61dmin", "/%2fadmin", "/admin%2f",
+            "/admin;x=1", "/admin/x",
+            "/x/%2e%2e/admin", "/x\u{2f}..\u{2f}admin", "/%2e/admin", "/x%5c..%5cadmin", "/adm%69n/y", "/.//admin",
+            "/x;y/../admin",
         ])
     func spellings(_ path: String) throws {
         let gateway = try RunningGateway(upstreams: [1]) {
             $0.routes = [
-                route(.answer(status: 403, contentType: "text/plain", body: "closed"), path: "/admin"), route(answer("open")),
+                route(.answer(status: 403, contentType: "text/plain", body: "closed"), path: "/admin"),
+                route(answer("open")),
             ]
         }
         #expect(gateway.exchange("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 403 "))
@@ -56,7 +62,9 @@ import Testing
 
     @Test("a path without a normal form is refused", arguments: ["/..", "/a/../../b", "/%00", "/%zz", "/%4"])
     func badPaths(_ path: String) throws {
-        let gateway = try RunningGateway(upstreams: [1]) { $0.routes = [route(answer("x"), path: "/x"), route(answer("open"))] }
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.routes = [route(answer("x"), path: "/x"), route(answer("open"))]
+        }
         #expect(gateway.exchange("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
     }
 

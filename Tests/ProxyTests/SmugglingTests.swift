@@ -19,13 +19,22 @@ struct Disguise: CustomTestStringConvertible, Sendable {
 
 @Suite("A request that could be read in two ways") struct SmugglingTests {
     static let disguises: [Disguise] = [
-        .init("both lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"),
-        .init("chunked spelt with a vertical tab", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
+        .init(
+            "both lengths",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"),
+        .init(
+            "chunked spelt with a vertical tab",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
         .init("xchunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         .init("a comma before chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n"),
-        .init("chunked with a parameter", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;x=1\r\n\r\n0\r\n\r\n"),
-        .init("Transfer-Encoding twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        .init("identity, chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n", 501),
+        .init(
+            "chunked with a parameter", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;x=1\r\n\r\n0\r\n\r\n"),
+        .init(
+            "Transfer-Encoding twice",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        .init(
+            "identity, chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+            501),
         .init("gzip, chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
         .init("chunked in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         .init("two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
@@ -36,7 +45,9 @@ struct Disguise: CustomTestStringConvertible, Sendable {
         .init("a hexadecimal length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello"),
         .init("an empty length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
         .init("a length of 2^63", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n"),
-        .init("a length of 10^30", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000000000000000000\r\n\r\n"),
+        .init(
+            "a length of 10^30", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000000000000000000\r\n\r\n"
+        ),
         .init("a space before the colon", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello"),
         .init("a tab before the colon", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"),
         .init("a folded line", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
@@ -80,8 +91,10 @@ struct Disguise: CustomTestStringConvertible, Sendable {
     @Test(
         "in its body is refused, and what was pipelined behind it is never served",
         arguments: [
-            "5\nhello\r\n0\r\n\r\n", "5\r\nhelloXX", "5\r\r\nhello\r\n0\r\n\r\n", "ffffffffffffffff\r\n", "10000000000000001\r\n",
-            "-1\r\n", "+5\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n",
+            "5\nhello\r\n0\r\n\r\n", "5\r\nhelloXX", "5\r\r\nhello\r\n0\r\n\r\n", "ffffffffffffffff\r\n",
+            "10000000000000001\r\n",
+            "-1\r\n", "+5\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n",
+            "0x5\r\nhello\r\n0\r\n\r\n",
             "5;a\nb\r\nhello\r\n0\r\n\r\n", "5;\0\r\nhello\r\n0\r\n\r\n", "0\r\nbad trailer\r\n\r\n",
         ])
     func bodyIsRefused(_ body: String) throws {
@@ -91,7 +104,9 @@ struct Disguise: CustomTestStringConvertible, Sendable {
         }
         let gateway = try RunningGateway(upstreams: [origin.port])
         let client = gateway.connect()
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+                + "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n")
         let answer = client.receiveAll()
         #expect(answer.hasPrefix("HTTP/1.1 400 "))
         #expect(answer.components(of: "HTTP/1.1 ") == 1)

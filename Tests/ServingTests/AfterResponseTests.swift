@@ -4,7 +4,8 @@ import Testing
 @testable import Serving
 
 @Suite("After a response") struct AfterResponseTests {
-    private func decide(_ keepAlive: Bool, _ requestDone: Bool, _ hasUnread: Bool, _ peerClosed: Bool) -> AfterResponse {
+    private func decide(_ keepAlive: Bool, _ requestDone: Bool, _ hasUnread: Bool, _ peerClosed: Bool) -> AfterResponse
+    {
         AfterResponse.decide(
             .init(keepAlive: keepAlive, requestDone: requestDone, hasUnread: hasUnread, peerClosed: peerClosed))
     }
@@ -35,7 +36,8 @@ import Testing
         #expect(!AfterResponse.canKeep(waitsForContinue: true, isStillWanted: true, rest: 1))
         #expect(AfterResponse.canKeep(waitsForContinue: false, isStillWanted: true, rest: nil))
         #expect(AfterResponse.canKeep(waitsForContinue: false, isStillWanted: false, rest: ServingOptions.drainBytes))
-        #expect(!AfterResponse.canKeep(waitsForContinue: false, isStillWanted: false, rest: ServingOptions.drainBytes + 1))
+        #expect(
+            !AfterResponse.canKeep(waitsForContinue: false, isStillWanted: false, rest: ServingOptions.drainBytes + 1))
         #expect(!AfterResponse.canKeep(waitsForContinue: false, isStillWanted: false, rest: nil))
     }
 }

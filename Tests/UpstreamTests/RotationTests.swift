@@ -39,7 +39,10 @@ import Testing
         let during = (0..<10).compactMap { _ in balancer.next(at: 1_001, tried: TriedServers()) }
         #expect(during.filter { $0 == 0 }.count == 5)
         #expect(during.filter { $0 == 2 }.count == 5)
-        #expect(Set((0..<3).compactMap { _ in balancer.next(at: 1_000 + UpstreamServer.rest, tried: TriedServers()) }) == [0, 1, 2])
+        #expect(
+            Set((0..<3).compactMap { _ in balancer.next(at: 1_000 + UpstreamServer.rest, tried: TriedServers()) }) == [
+                0, 1, 2,
+            ])
     }
 
     @Test("has backup servers only when no other can be used, and everybody when nobody can")
@@ -71,7 +74,8 @@ import Testing
 
 @Suite("Whether a failed attempt is repeated") struct RetryPolicyTests {
     private func attempt(
-        _ method: Method = .get, connected: Bool = true, sent: Bool = true, received: Bool = false, replayable: Bool = true,
+        _ method: Method = .get, connected: Bool = true, sent: Bool = true, received: Bool = false,
+        replayable: Bool = true,
         count: Int = 1
     ) -> Bool {
         RetryPolicy.mayRetry(

@@ -51,6 +51,9 @@ public final class UpstreamConnection: Watcher {
     private var reading = Reading.done
     private var interims = 0
     private var isReadable = false
+    /// Whether the server has ended its sending side. The report of it may be the same as that of the last bytes, and is
+    /// not repeated: so a short read does not mean that there is nothing more to be read.
+    private var peerClosed = false
     private var isPaused = false
     private var isReceiving = false
     private var isTunnel = false
@@ -102,6 +105,8 @@ public final class UpstreamConnection: Watcher {
         let addresses = server.addresses
         addressesTried += 1
         do throws(SystemFailure) {
+            isReadable = false
+            peerClosed = false
             let new = try Sockets.connect(to: addresses[addressIndex % addresses.count])
             fd = new.number
             descriptor = consume new
@@ -153,7 +158,7 @@ public final class UpstreamConnection: Watcher {
 
     /// Whether it can carry another request.
     func isReusable(at now: UInt64, verify: Bool) -> Bool {
-        guard phase == .idle, !isReadable, now &- created < UInt64(pool.options.maxAge) else { return false }
+        guard phase == .idle, !isReadable, !peerClosed, now &- created < UInt64(pool.options.maxAge) else { return false }
         guard verify else { return true }
         return Sockets.isQuiet(fd)
     }
@@ -302,8 +307,10 @@ public final class UpstreamConnection: Watcher {
     // MARK: Events
 
     public override func ready(_ readiness: Readiness) {
+        if !readiness.isDisjoint(with: [.peerClosed, .failed, .hungUp]) { peerClosed = true }
         switch phase {
         case .connecting:
+            if readiness.contains(.readable) { isReadable = true }
             guard !readiness.isDisjoint(with: [.writable, .failed, .hungUp]) else { return }
             connectEnded()
         case .active:
@@ -372,7 +379,7 @@ public final class UpstreamConnection: Watcher {
             let outcome = Sockets.receive(fd, into: block)
             switch outcome {
             case .bytes(let count):
-                isReadable = count == free
+                isReadable = count == free || peerClosed
                 hasReceived = true
                 awaitResponse()
                 read(block)
@@ -471,7 +478,7 @@ public final class UpstreamConnection: Watcher {
         let trailers = body.trailers
         let isReusable =
             head.isPersistent && !isTunnel && requestDone && outbox.isEmpty && sendFailure == nil && !hasRest
-            && (!isReadable || Sockets.isQuiet(fd))
+            && !peerClosed && (!isReadable || Sockets.isQuiet(fd))
         reading = .done
         attempt = nil
         if isReusable {

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Fuzzes the parsers: run.sh SECONDS [request|response|chunked ...]
+#
+# Each target runs for SECONDS in turn, starting from its seeds in Corpus/ and from what earlier runs found (kept in
+# .build-fuzz/, with the binaries and with the inputs that led to a failure). Leaves with 1 at the first failure.
+set -eu
+
+seconds=${1:?"usage: run.sh SECONDS [request|response|chunked ...]"}
+shift
+[ $# -gt 0 ] || set -- request response chunked
+
+folder=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$folder/../.." && pwd)
+build=$root/.build-fuzz
+mkdir -p "$build"
+
+flags="-O -swift-version 6 -sanitize=address,fuzzer -parse-as-library -enable-experimental-feature Lifetimes
+    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
+    -enable-upcoming-feature MemberImportVisibility -assert-config Debug -module-cache-path $build/cache"
+
+# The two modules as objects, then each target with its own entry.
+module() {
+    # shellcheck disable=SC2046,SC2086 # lists of words, without spaces in them
+    swiftc $flags -wmo -I "$build" -emit-module -emit-module-path "$build/$1.swiftmodule" \
+        -module-name "$1" -c -o "$build/$1.o" $(find "$root/Sources/$1" -name '*.swift' | sort)
+}
+module Bytes
+module HTTP
+
+for target in "$@"; do
+    case $target in
+        request) source=FuzzRequest.swift ;;
+        response) source=FuzzResponse.swift ;;
+        chunked) source=FuzzChunked.swift ;;
+        *) echo "run.sh: no such target: $target" >&2; exit 2 ;;
+    esac
+    # shellcheck disable=SC2086
+    swiftc $flags -wmo -I "$build" -module-name Fuzz -o "$build/$target" \
+        "$folder/$source" "$folder/Oracle.swift" "$build/HTTP.o" "$build/Bytes.o"
+    mkdir -p "$build/found/$target" "$build/failed/$target"
+    echo "== $target: $seconds s"
+    "$build/$target" -max_total_time="$seconds" -max_len=2048 -timeout=10 -print_final_stats=1 \
+        -artifact_prefix="$build/failed/$target/" -dict="$folder/http.dict" \
+        "$build/found/$target" "$folder/Corpus/$target"
+done
