@@ -368,36 +368,46 @@ public final class UpstreamConnection: Watcher {
         receive()
     }
 
+    private var wantsMore: Bool { isReadable && !isPaused && phase == .active && reading != .done }
+
     private func receive() {
         guard !isReceiving else { return }
         isReceiving = true
         defer { isReceiving = false }
-        while isReadable, !isPaused, phase == .active, reading != .done {
-            let block = headBlock ?? loop.largeBlocks.take()
-            headBlock = block
-            let free = block.free
-            let outcome = Sockets.receive(fd, into: block)
-            switch outcome {
-            case .bytes(let count):
-                isReadable = count == free || peerClosed
-                hasReceived = true
-                awaitResponse()
-                read(block)
-            case .wouldBlock:
-                isReadable = false
-            case .closed:
-                isReadable = false
-                closedByServer(0)
-            case .failed(let code):
-                closedByServer(code)
-            }
-            // A head that is still incomplete keeps its block, everything else has been passed on.
-            if headBlock === block, block.isEmpty || phase != .active {
-                headBlock = nil
-                loop.largeBlocks.give(block)
-            }
+        repeat {
+            while wantsMore { receiveOnce() }
+            // Sending what is staged may let the client take more, and so ask for reading to be resumed.
+            attempt?.batchEnded()
+        } while wantsMore
+        if phase == .closed, let headBlock {
+            self.headBlock = nil
+            loop.largeBlocks.give(headBlock)
         }
-        attempt?.batchEnded()
+    }
+
+    private func receiveOnce() {
+        let block = headBlock ?? loop.largeBlocks.take()
+        headBlock = block
+        let free = block.free
+        switch Sockets.receive(fd, into: block) {
+        case .bytes(let count):
+            isReadable = count == free || peerClosed
+            hasReceived = true
+            awaitResponse()
+            read(block)
+        case .wouldBlock:
+            isReadable = false
+        case .closed:
+            isReadable = false
+            closedByServer(0)
+        case .failed(let code):
+            closedByServer(code)
+        }
+        // A head that is still incomplete keeps its block, everything else has been passed on.
+        if headBlock === block, block.isEmpty || phase != .active {
+            headBlock = nil
+            loop.largeBlocks.give(block)
+        }
     }
 
     /// Takes what was received apart.
