@@ -3,7 +3,7 @@
 # Fuzzes the parsers: run.sh SECONDS [request|response|chunked ...]
 #
 # Each target runs for SECONDS in turn, starting from its seeds in Corpus/ and from what earlier runs found (kept in
-# .build-fuzz/, with the binaries and with the inputs that led to a failure). Leaves with 1 at the first failure.
+# .build-fuzz/, with the binaries and with the inputs that led to a failure). Stops at the first failure.
 set -eu
 
 seconds=${1:?"usage: run.sh SECONDS [request|response|chunked ...]"}

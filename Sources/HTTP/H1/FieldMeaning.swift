@@ -4,8 +4,9 @@
 /// What the framing and connection fields seen so far say.
 struct FieldMeaning {
     var contentLength: UInt64?
+    /// Transfer-Encoding came and was exactly `chunked`.
     var hasTransferEncoding = false
-    /// The coding is exactly `chunked`. When not, it is one that is valid for a response of RFC 9112 §6.3 rule 4 only.
+    /// The options of every Connection line so far.
     var connection: ConnectionOptions = []
     /// The only Upgrade line's value.
     var upgrade: Range<Int>?

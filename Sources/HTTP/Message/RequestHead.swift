@@ -27,40 +27,40 @@ public enum Upgrade: UInt8, Sendable {
 /// A request's head. Ranges are offsets from the first byte given to the parser, at most 65,535.
 public struct RequestHead: Sendable {
     /// The method.
-    public internal(set) var method: Method = .other
+    public var method: Method = .other
     /// The method's bytes.
-    public internal(set) var methodRange: Range<Int> = 0..<0
+    public var methodRange: Range<Int> = 0..<0
     /// The version.
-    public internal(set) var version: Version = .http11
+    public var version: Version = .http11
     /// The form of the target.
-    public internal(set) var targetForm: TargetForm = .origin
+    public var targetForm: TargetForm = .origin
     /// The whole target, as it came.
-    public internal(set) var targetRange: Range<Int> = 0..<0
+    public var targetRange: Range<Int> = 0..<0
     /// The authority the request is for: the target's when it has one, else the Host value (RFC 9112 §3.2.2). Empty only
     /// in HTTP/1.0 without Host.
-    public internal(set) var authorityRange: Range<Int> = 0..<0
+    public var authorityRange: Range<Int> = 0..<0
     /// The target's path. Empty when an absolute target has none: passed on as `/`, or `*` for OPTIONS. `*` for the
     /// asterisk form; empty for the authority form.
-    public internal(set) var pathRange: Range<Int> = 0..<0
+    public var pathRange: Range<Int> = 0..<0
     /// The target's query without `?`, nil when there is no `?`.
-    public internal(set) var queryRange: Range<Int>?
+    public var queryRange: Range<Int>?
     /// The field lines.
-    public internal(set) var fields = FieldTable()
+    public var fields = FieldTable()
     /// All `Connection` options.
-    public internal(set) var connection: ConnectionOptions = []
+    public var connection: ConnectionOptions = []
     /// What follows the head. Never `untilClose`.
-    public internal(set) var framing: Framing = .none
+    public var framing: Framing = .none
     /// `Expect: 100-continue` came with HTTP/1.1 (RFC 9110 §10.1.1), whether or not there is a body to wait for.
-    public internal(set) var expectsContinue = false
+    public var expectsContinue = false
     /// Whether another protocol is asked for.
-    public internal(set) var upgrade: Upgrade = .none
+    public var upgrade: Upgrade = .none
     /// The value of the Upgrade line, when it may be passed on.
-    public internal(set) var upgradeRange: Range<Int>?
+    public var upgradeRange: Range<Int>?
     /// Whether the client would use the connection again (RFC 9112 §9.3): HTTP/1.1 without `close`, HTTP/1.0 with
     /// `keep-alive`.
-    public internal(set) var isPersistent = true
+    public var isPersistent = true
     /// Bytes of the head, with an empty line before it and the one at its end.
-    public internal(set) var length = 0
+    public var length = 0
 
     /// An empty head for a parser to fill. Make it once and use it again: it holds the field table.
     public init() {}

@@ -4,28 +4,28 @@
 /// A response's head. Ranges are offsets from the first byte given to the parser, at most 65,535.
 public struct ResponseHead: Sendable {
     /// The version.
-    public internal(set) var version: Version = .http11
+    public var version: Version = .http11
     /// The status code, 100...599.
-    public internal(set) var status: UInt16 = 0
+    public var status: UInt16 = 0
     /// The reason phrase; may be empty.
-    public internal(set) var reasonRange: Range<Int> = 0..<0
+    public var reasonRange: Range<Int> = 0..<0
     /// The field lines.
-    public internal(set) var fields = FieldTable()
+    public var fields = FieldTable()
     /// All `Connection` options.
-    public internal(set) var connection: ConnectionOptions = []
+    public var connection: ConnectionOptions = []
     /// What follows the head.
-    public internal(set) var framing: Framing = .none
+    public var framing: Framing = .none
     /// Whether the connection can be used again after this response. False as well when the response says that content
     /// follows where none can (RFC 9112 §6.3 rule 1): whoever believes that may send some.
-    public internal(set) var isPersistent = true
+    public var isPersistent = true
     /// `timeout` of the Keep-Alive field, in seconds: how long the server keeps an idle connection.
-    public internal(set) var keepAliveTimeout: UInt32?
+    public var keepAliveTimeout: UInt32?
     /// The value of the Upgrade line, when `Connection: upgrade` names it.
-    public internal(set) var upgradeRange: Range<Int>?
+    public var upgradeRange: Range<Int>?
     /// The value of Content-Length, also where no content follows (HEAD, 304).
-    public internal(set) var contentLength: UInt64?
+    public var contentLength: UInt64?
     /// Bytes of the head with the empty line at its end.
-    public internal(set) var length = 0
+    public var length = 0
 
     /// An empty head for a parser to fill. Make it once and use it again: it holds the field table.
     public init() {}

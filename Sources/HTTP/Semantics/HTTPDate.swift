@@ -35,17 +35,20 @@ public enum HTTPDate {
     }
 
     /// Unix time of a date in one of the three forms, or nil. `now` resolves the two-digit year of the second form: one
-    /// that seems more than 50 years in the future is in the past.
+    /// that seems more than 50 years in the future is in the past. Without `now`, 69–99 are of the 20th century and 00–68
+    /// of the 21st, as POSIX has it.
+    ///
+    /// A weekday that is not the date's is not looked at: one of both is wrong, and the date is what is used.
     ///
     /// - `Sun, 06 Nov 1994 08:49:37 GMT`
     /// - `Sunday, 06-Nov-94 08:49:37 GMT`
     /// - `Sun Nov  6 08:49:37 1994`
-    public static func parse(_ text: Span<UInt8>, now: Int64 = 0) -> Int64? {
+    public static func parse(_ text: Span<UInt8>, now: Int64? = nil) -> Int64? {
         var reader = DateReader(position: 0)
         var day: Int?
         var month: Int?
         var year: Int?
-        guard let (weekday, isLong) = reader.weekday(text) else { return nil }
+        guard let isLong = reader.weekday(text) else { return nil }
         if !isLong, reader.take(text, 0x20) {
             // asctime
             month = reader.month(text)
@@ -54,7 +57,7 @@ public enum HTTPDate {
             guard reader.take(text, 0x20), let time = reader.time(text), reader.take(text, 0x20) else { return nil }
             year = reader.number(text, 4)
             guard reader.position == text.count else { return nil }
-            return seconds(year, month, day, time, weekday)
+            return seconds(year, month, day, time)
         }
         guard reader.take(text, 0x2C), reader.take(text, 0x20) else { return nil }
         let separator: UInt8 = isLong ? 0x2D : 0x20
@@ -66,21 +69,20 @@ public enum HTTPDate {
         guard reader.take(text, 0x20), let time = reader.time(text), text.count == reader.position &+ 4,
             text.extracting(reader.position..<text.count).bytes.isExactly(" GMT")
         else { return nil }
-        guard isLong, let short = year else { return seconds(year, month, day, time, weekday) }
+        guard isLong, let short = year else { return seconds(year, month, day, time) }
+        guard let now else { return seconds(short + (short < 69 ? 2_000 : 1_900), month, day, time) }
         let current = Int(CivilTime(now).year)
         var full = current / 100 * 100 + short
         if full > current + 50 { full -= 100 }
         if full <= current - 50 { full += 100 }
-        return seconds(full, month, day, time, weekday)
+        return seconds(full, month, day, time)
     }
 
-    private static func seconds(_ year: Int?, _ month: Int?, _ day: Int?, _ time: Int, _ weekday: Int) -> Int64? {
+    private static func seconds(_ year: Int?, _ month: Int?, _ day: Int?, _ time: Int) -> Int64? {
         guard let year, let month, let day, year >= 1, day >= 1, day <= CivilTime.days(in: month, of: year) else {
             return nil
         }
         let days = CivilTime.days(year: year, month: month, day: day)
-        // A weekday that is not the date's says that one of both is wrong; the date is taken, as everyone does.
-        _ = weekday
         return Int64(days) * 86_400 + Int64(time)
     }
 
@@ -210,14 +212,15 @@ private struct DateReader {
         return hour * 3_600 + minute * 60 + second
     }
 
-    mutating func weekday(_ text: Span<UInt8>) -> (day: Int, isLong: Bool)? {
-        if take(text, "Sun") { return (0, take(text, "day")) }
-        if take(text, "Mon") { return (1, take(text, "day")) }
-        if take(text, "Tue") { return (2, take(text, "sday")) }
-        if take(text, "Wed") { return (3, take(text, "nesday")) }
-        if take(text, "Thu") { return (4, take(text, "rsday")) }
-        if take(text, "Fri") { return (5, take(text, "day")) }
-        if take(text, "Sat") { return (6, take(text, "urday")) }
+    /// The name of a weekday: whether it is the long one.
+    mutating func weekday(_ text: Span<UInt8>) -> Bool? {
+        if take(text, "Sun") { return take(text, "day") }
+        if take(text, "Mon") { return take(text, "day") }
+        if take(text, "Tue") { return take(text, "sday") }
+        if take(text, "Wed") { return take(text, "nesday") }
+        if take(text, "Thu") { return take(text, "rsday") }
+        if take(text, "Fri") { return take(text, "day") }
+        if take(text, "Sat") { return take(text, "urday") }
         return nil
     }
 
