@@ -3,7 +3,7 @@
 import PackageDescription
 
 // One place for the language the project is written in, so that no target drifts.
-let language: [SwiftSetting] = [
+var language: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -14,6 +14,9 @@ let language: [SwiftSetting] = [
     // the tests and the sanitizers run, keep them; what the compiler can prove it checks in both.
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
+
+// CI sets this; a newer compiler's new warnings must not stop anybody else's build.
+if Context.environment["GATEWAY_STRICT"] != nil { language.append(.treatAllWarnings(as: .error)) }
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -54,7 +57,8 @@ let package = Package(
         .executableTarget(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(
-            name: "TestSupport", dependencies: ["Proxy", "Settings", "Engine"], path: "Tests/TestSupport", swiftSettings: language),
+            name: "TestSupport", dependencies: ["Proxy", "Settings", "Engine"], path: "Tests/TestSupport",
+            swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
@@ -62,7 +66,8 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
         .testTarget(
-            name: "ProxyTests", dependencies: ["TestSupport", "Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            name: "ProxyTests",
+            dependencies: ["TestSupport", "Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
     ]
 )

@@ -19,11 +19,15 @@ public struct RequestLog: ~Copyable {
     public struct Entry: Sendable {
         /// Seconds since 1970.
         public var seconds: Int
+        /// As sent.
         public var method: String
+        /// As given on the command line.
         public var url: String
         /// 0 when no response came.
         public var status: UInt16
+        /// Of the response's body.
         public var bytes: UInt64
+        /// From the start to the last byte.
         public var milliseconds: Int
         /// The server's address, or nil when no connection stood.
         public var peer: String?

@@ -10,10 +10,13 @@ import HTTP
 
 /// What to ask for.
 public struct ClientRequest: Sendable {
+    /// Case-sensitive, as on the wire.
     public var method: String
+    /// What is asked for.
     public var url: HTTPURL
     /// Name and value; an empty value with `removes` takes a default field away.
     public var fields: [(name: String, value: String)]
+    /// Nil for none, which is not the same as an empty one.
     public var body: [UInt8]?
 
     /// A request.
@@ -37,6 +40,7 @@ public protocol ResponseReceiver {
 public struct ClientFailure: Error, Equatable, Sendable, CustomStringConvertible {
     /// curl's exit status for the same trouble.
     public let exitStatus: Int32
+    /// What went wrong, and what to look at.
     public let description: String
 
     /// A failure.
@@ -72,6 +76,7 @@ public struct TransferReport: Sendable {
     public var bodyBytes: UInt64 = 0
     /// The server's address, once connected.
     public var peer: SocketAddress?
+    /// Nothing has happened yet.
     public init() {}
 }
 
@@ -143,7 +148,9 @@ public enum Transfer {
             switch Sockets.send(fd, bytes.span.extracting(offset...)) {
             case .bytes(let count): offset += count
             case .wouldBlock:
-                do throws(SystemFailure) { try wait(fd, for: Int16(POLLOUT | POLLIN)) } catch { throw .send(error.reason) }
+                do throws(SystemFailure) { try wait(fd, for: Int16(POLLOUT | POLLIN)) } catch {
+                    throw .send(error.reason)
+                }
                 // The server may answer before it has read everything; then its answer is what counts.
                 if !Sockets.isQuiet(fd) { return }
             case .closed: return

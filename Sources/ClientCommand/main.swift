@@ -20,7 +20,8 @@ struct Command: ParsableCommand {
             write, 52 no answer, 56 broken connection.
             """)
 
-    @Option(name: [.customShort("X"), .customLong("request")], help: "The method. Default GET; HEAD with -I, POST with -d.")
+    @Option(
+        name: [.customShort("X"), .customLong("request")], help: "The method. Default GET; HEAD with -I, POST with -d.")
     var method: String?
 
     @Flag(name: [.customShort("I"), .customLong("head")], help: "Ask for the head only (HEAD), and print it.")
@@ -155,7 +156,11 @@ enum Input {
         var result: [UInt8] = []
         for (index, value) in values.enumerated() {
             if index > 0 { result.append(UInt8(ascii: "&")) }
-            if value.hasPrefix("@") { try append(file: String(value.dropFirst()), to: &result) } else { result += value.utf8 }
+            if value.hasPrefix("@") {
+                try append(file: String(value.dropFirst()), to: &result)
+            } else {
+                result += value.utf8
+            }
         }
         return result
     }
@@ -168,7 +173,9 @@ enum Input {
         while true {
             let count = read(fd, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw ClientFailure(26, "-d @\(path): cannot be read: \(SystemFailure.reason(errno))") }
+            guard count >= 0 else {
+                throw ClientFailure(26, "-d @\(path): cannot be read: \(SystemFailure.reason(errno))")
+            }
             if count == 0 { return }
             result += buffer[..<count]
         }

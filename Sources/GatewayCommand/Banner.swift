@@ -10,14 +10,19 @@ enum Banner {
         for address in gateway.addresses { say("gateway listens on \(url(address))") }
         for pool in configuration.pools {
             let servers = pool.servers.map { server in
-                server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))") + (server.isBackup ? " (backup)" : "")
+                server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))")
+                    + (server.isBackup ? " (backup)" : "")
             }
             let name = configuration.pools.count == 1 ? "" : " in pool \(pool.name)"
-            say("  balances over \(servers.joined(separator: ", "))\(name)" + (embedded ? ": three origins of its own" : ""))
+            say(
+                "  balances over \(servers.joined(separator: ", "))\(name)"
+                    + (embedded ? ": three origins of its own" : ""))
         }
         if embedded { say("  name servers of yours with --upstream http://HOST:PORT, once for each") }
         say("  logs to \(configuration.logPath ?? "nowhere (--log FILE)")")
-        say("  \(configuration.workers) event loop\(configuration.workers == 1 ? "" : "s"); stop with Ctrl-C or SIGTERM")
+        say(
+            "  \(configuration.workers) event loop\(configuration.workers == 1 ? "" : "s"); stop with Ctrl-C or SIGTERM"
+        )
     }
 
     private static func url(_ address: SocketAddress) -> String {

@@ -17,7 +17,8 @@ struct EmbeddedOrigins {
             loop.start()
             for name in ["one", "two", "three"] {
                 started.append(
-                    try OriginServer(name: name, root: nil, at: SocketAddress(ipv4: 0x7F00_0001, port: 0), on: loop, report: report))
+                    try OriginServer(
+                        name: name, root: nil, at: SocketAddress(ipv4: 0x7F00_0001, port: 0), on: loop, report: report))
             }
         } catch {
             throw StartFailure("the embedded origins cannot be started: \(error)")

@@ -28,7 +28,9 @@ final class Reporter: Sendable {
             return 0
         }
         guard let suppressed else { return }
-        if suppressed > 0 { say("gateway: \(suppressed) more messages within a second were left out", to: STDERR_FILENO) }
+        if suppressed > 0 {
+            say("gateway: \(suppressed) more messages within a second were left out", to: STDERR_FILENO)
+        }
         say("gateway: \(sentence)", to: STDERR_FILENO)
     }
 }

@@ -153,8 +153,12 @@ final class OriginExchange: Exchange {
             stream.begin(status: 100)
             stream.endInterim()
         }
-        guard let stream = begin(200, head.fields.first(.contentType) == nil ? "application/octet-stream" : "") else { return }
-        if let field = head.fields.first(.contentType) { stream.field("Content-Type", headBytes.extracting(field.valueRange)) }
+        guard let stream = begin(200, head.fields.first(.contentType) == nil ? "application/octet-stream" : "") else {
+            return
+        }
+        if let field = head.fields.first(.contentType) {
+            stream.field("Content-Type", headBytes.extracting(field.valueRange))
+        }
         source = .echo
         stream.readsWhileResponding = true
         switch head.framing {
@@ -250,7 +254,8 @@ final class OriginExchange: Exchange {
         tag.append("\"")
         let date = Block(capacity: 64)
         HTTPDate.append(file.modified, to: date)
-        let conditions = FileConditions(head, headBytes, tag: tag.readable, modified: file.modified, now: now, size: file.size)
+        let conditions = FileConditions(
+            head, headBytes, tag: tag.readable, modified: file.modified, now: now, size: file.size)
         guard let stream = begin(conditions.status, type) else { return }
         stream.field("ETag", tag.readable)
         stream.field("Last-Modified", date.readable)
@@ -317,7 +322,9 @@ final class OriginExchange: Exchange {
                     stream.finish(trailers: nil)
                     return
                 }
-                for _ in 0..<(count + 63) / 64 { block.append("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n") }
+                for _ in 0..<(count + 63) / 64 {
+                    block.append("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n")
+                }
                 block.truncate(to: count)
                 source = .pattern(rest - UInt64(count))
             case .file(let file, let range):
@@ -352,7 +359,9 @@ final class OriginExchange: Exchange {
     /// The number behind `prefix` that ends the path.
     private func number(_ path: Span<UInt8>, after prefix: StaticString) -> UInt64? {
         let length = prefix.utf8CodeUnitCount
-        guard path.count > length, path.count <= length + 15, path.extracting(0..<length).equals(prefix) else { return nil }
+        guard path.count > length, path.count <= length + 15, path.extracting(0..<length).equals(prefix) else {
+            return nil
+        }
         var value: UInt64 = 0
         for index in length..<path.count {
             guard path[index].isDigit else { return nil }

@@ -55,7 +55,8 @@ public final class OriginServer: Sendable {
     ///   - wanted: Address and port; port 0 lets the system choose.
     ///   - report: Told in a sentence when something goes wrong while serving.
     public init(
-        name: String, root: String?, at wanted: SocketAddress, on loop: Loop, report: @escaping @Sendable (String) -> Void
+        name: String, root: String?, at wanted: SocketAddress, on loop: Loop,
+        report: @escaping @Sendable (String) -> Void
     ) throws(SystemFailure) {
         self.loop = loop
         var directory: Root?

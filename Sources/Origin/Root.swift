@@ -77,9 +77,11 @@ public final class Root: Sendable {
 
     private static let types: [(StaticString, StaticString)] = [
         ("html", "text/html; charset=utf-8"), ("htm", "text/html; charset=utf-8"), ("css", "text/css; charset=utf-8"),
-        ("js", "text/javascript; charset=utf-8"), ("mjs", "text/javascript; charset=utf-8"), ("json", "application/json"),
+        ("js", "text/javascript; charset=utf-8"), ("mjs", "text/javascript; charset=utf-8"),
+        ("json", "application/json"),
         ("txt", "text/plain; charset=utf-8"), ("md", "text/markdown; charset=utf-8"), ("xml", "application/xml"),
-        ("svg", "image/svg+xml"), ("png", "image/png"), ("jpg", "image/jpeg"), ("jpeg", "image/jpeg"), ("gif", "image/gif"),
+        ("svg", "image/svg+xml"), ("png", "image/png"), ("jpg", "image/jpeg"), ("jpeg", "image/jpeg"),
+        ("gif", "image/gif"),
         ("webp", "image/webp"), ("avif", "image/avif"), ("ico", "image/x-icon"), ("woff2", "font/woff2"),
         ("wasm", "application/wasm"), ("pdf", "application/pdf"), ("mp4", "video/mp4"), ("gz", "application/gzip"),
     ]

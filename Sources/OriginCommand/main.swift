@@ -47,7 +47,10 @@ struct Command: ParsableCommand {
             say("origin \(name) listens on http://\(server.address)/" + (root.map { " and serves \($0)" } ?? ""))
             stopOnSignal(server)
         } catch {
-            complain(error.call.description == "open" ? "--root \(root ?? ""): \(error.reason)" : "--port \(port): cannot listen on \(address): \(error.reason)")
+            complain(
+                error.call.description == "open"
+                    ? "--root \(root ?? ""): \(error.reason)"
+                    : "--port \(port): cannot listen on \(address): \(error.reason)")
             Glibc.exit(1)
         }
         dispatchMain()

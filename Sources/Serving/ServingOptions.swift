@@ -34,5 +34,6 @@ public struct ServingOptions: Sendable {
     /// Pipelined requests that one connection may have answered in a row before others have their turn.
     public static let pipelinedInARow = 16
 
+    /// The defaults.
     public init() {}
 }

@@ -99,7 +99,9 @@ public final class TemporaryFolder: Sendable {
     /// Makes one.
     public init() {
         var template = Array("/tmp/gateway-test-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
+        path = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? ""
+        }
     }
 
     deinit {

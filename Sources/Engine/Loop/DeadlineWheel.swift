@@ -85,7 +85,8 @@ public struct DeadlineWheel: Sendable {
     /// When `advance` should be called next, or nil when nothing is filed.
     public var nextTime: UInt64? {
         guard count > 0 else { return nil }
-        for ahead in 1...UInt64(Self.bucketCount) where heads[Int((tick + ahead) % UInt64(Self.bucketCount))] != Self.none {
+        for ahead in 1...UInt64(Self.bucketCount)
+        where heads[Int((tick + ahead) % UInt64(Self.bucketCount))] != Self.none {
             return (tick + ahead) * Self.resolution
         }
         return nil

@@ -22,7 +22,7 @@ public final class Loop: @unchecked Sendable {
     /// Its number among the loops of a group, from 0.
     public let index: Int
     private let queue: DispatchQueue
-    private let poller: Descriptor
+    private let poller: Poller
     private let submissions = Atomic<Int>(0)
 
     // MARK: Confined to the queue
@@ -48,6 +48,13 @@ public final class Loop: @unchecked Sendable {
     /// Blocks of 64 KiB: where bodies are received, what waits for a slow peer, and heads beyond 16 KiB.
     public let largeBlocks = BlockPool(blockSize: 64 << 10, limit: 64)
 
+    /// The epoll descriptor, shared with the source that watches it.
+    private final class Poller: Sendable {
+        private let descriptor: Descriptor
+        var number: Int32 { descriptor.number }
+        init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    }
+
     /// The longest a burst keeps the queue, in nanoseconds.
     private static let burstLimit: UInt64 = 10_000_000
 
@@ -57,21 +64,28 @@ public final class Loop: @unchecked Sendable {
         queue = DispatchQueue(label: "gateway.loop.\(index)", qos: .userInitiated)
         let number = gw_epoll_create()
         guard number >= 0 else { throw SystemFailure("epoll_create1") }
-        poller = Descriptor(adopting: number)
+        poller = Poller(Descriptor(adopting: number))
         nanoseconds = Self.clock(CLOCK_MONOTONIC)
         wallNanoseconds = Self.clock(CLOCK_REALTIME)
         wheel = DeadlineWheel(now: nanoseconds / 1_000_000)
+    }
+
+    deinit {
+        source?.cancel()
+        timer?.cancel()
     }
 
     /// Begins to handle events.
     public func start() {
         queue.sync {
             let source = DispatchSource.makeReadSource(fileDescriptor: poller.number, queue: queue)
-            source.setEventHandler { [unowned self] in self.burst() }  // The group keeps its loops for the process's life.
+            source.setEventHandler { [weak self] in self?.burst() }
+            // Dispatch may watch the number until this has run, so the descriptor lives until then.
+            source.setCancelHandler { [poller] in withExtendedLifetime(poller) {} }
             source.activate()
             self.source = source
             let timer = DispatchSource.makeTimerSource(queue: queue)
-            timer.setEventHandler { [unowned self] in self.timerFired() }
+            timer.setEventHandler { [weak self] in self?.timerFired() }
             timer.schedule(deadline: .distantFuture)
             timer.activate()
             self.timer = timer
@@ -233,7 +247,9 @@ public final class Loop: @unchecked Sendable {
 
     private func dispatch(_ event: gw_event) {
         let slot = Int(UInt32(truncatingIfNeeded: event.token))
-        guard generations[slot] == UInt32(truncatingIfNeeded: event.token >> 32), let watcher = watchers[slot] else { return }
+        guard generations[slot] == UInt32(truncatingIfNeeded: event.token >> 32), let watcher = watchers[slot] else {
+            return
+        }
         watcher.ready(Readiness(rawValue: event.events))
     }
 

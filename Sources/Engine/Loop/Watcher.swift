@@ -3,7 +3,9 @@ import CLinux
 
 /// What the poller reported of a descriptor.
 public struct Readiness: OptionSet, Sendable {
+    /// As epoll has them.
     public let rawValue: UInt32
+    /// From what epoll reported.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Bytes, or an end, can be received.
@@ -28,6 +30,7 @@ open class Watcher {
     /// Whether it already waits in the loop's list of things to do at the end of the batch.
     final var isScheduled = false
 
+    /// In no loop yet.
     public init() {}
 
     /// The descriptor is ready. Registrations are edge-triggered: this is said once, until the state changes again.

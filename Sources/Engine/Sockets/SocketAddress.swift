@@ -90,7 +90,9 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
             v4.sin_port = port.bigEndian
             v4.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
             return withUnsafePointer(to: v4) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
         }
         var v6 = sockaddr_in6()
@@ -102,7 +104,9 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
             raw.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
         return withUnsafePointer(to: v6) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in6>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
         }
     }
 

@@ -51,7 +51,8 @@ public enum Sockets {
     }
 
     /// Sends the three pieces as one. The corresponding C function is `sendmsg`.
-    public static func send(_ fd: Int32, _ first: Span<UInt8>, _ second: Span<UInt8>, _ third: Span<UInt8>) -> IOOutcome {
+    public static func send(_ fd: Int32, _ first: Span<UInt8>, _ second: Span<UInt8>, _ third: Span<UInt8>) -> IOOutcome
+    {
         first.withUnsafeBufferPointer { a in
             second.withUnsafeBufferPointer { b in
                 third.withUnsafeBufferPointer { c in
@@ -174,7 +175,9 @@ public enum Sockets {
             if let address = current.pointee.ai_addr {
                 var storage = sockaddr_storage()
                 memcpy(&storage, address, min(Int(current.pointee.ai_addrlen), MemoryLayout<sockaddr_storage>.size))
-                if let parsed = SocketAddress(storage)?.with(port: port), !found.contains(parsed) { found.append(parsed) }
+                if let parsed = SocketAddress(storage)?.with(port: port), !found.contains(parsed) {
+                    found.append(parsed)
+                }
             }
             entry = current.pointee.ai_next
         }

@@ -16,6 +16,7 @@ public struct SystemFailure: Error, Equatable, Sendable, CustomStringConvertible
 
     /// The system's words for the error, such as "Address already in use".
     public var reason: String { Self.reason(code) }
+    /// The call and the system's words.
     public var description: String { "\(call): \(reason)" }
 
     /// The system's words for an `errno`.
@@ -26,6 +27,7 @@ public struct SystemFailure: Error, Equatable, Sendable, CustomStringConvertible
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The same call failed in the same way.
     public static func == (left: SystemFailure, right: SystemFailure) -> Bool {
         left.code == right.code && left.call.description == right.call.description
     }

@@ -10,7 +10,8 @@ extension ProxyExchange {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 
     /// An error, in a sentence, with the id under which the log has it.
-    func deliverError(_ status: UInt16, _ sentence: StaticString, allow: StaticString? = nil, retryAfter: Bool = false) {
+    func deliverError(_ status: UInt16, _ sentence: StaticString, allow: StaticString? = nil, retryAfter: Bool = false)
+    {
         if identifier.isEmpty { service.nextIdentifier(into: identifier) }
         let page = service.loop.smallBlocks.take()
         defer { service.loop.smallBlocks.give(page) }

@@ -14,7 +14,10 @@ extension ProxyExchange {
         let loop = service.loop
         if upstreamStarted == 0 { upstreamStarted = loop.nanoseconds }
         while true {
-            guard let index = needsFresh ? serverIndex : view.balancers[poolIndex].next(at: loop.milliseconds, tried: tried) else {
+            guard
+                let index = needsFresh
+                    ? serverIndex : view.balancers[poolIndex].next(at: loop.milliseconds, tried: tried)
+            else {
                 giveUp()
                 return
             }

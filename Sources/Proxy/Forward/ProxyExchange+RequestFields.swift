@@ -59,7 +59,8 @@ extension ProxyExchange {
         // Origin-form from here on (RFC 9112 section 3.2.1); the path and query byte for byte as they came.
         switch head.targetForm {
         case .origin, .asterisk, .authority:
-            connection.beginRequest(head.method, name: method, target: bytes.extracting(head.targetRange), prefix: Span())
+            connection.beginRequest(
+                head.method, name: method, target: bytes.extracting(head.targetRange), prefix: Span())
         case .absolute:
             let end = head.queryRange?.upperBound ?? head.pathRange.upperBound
             let rest = bytes.extracting(head.pathRange.lowerBound..<end)
@@ -68,7 +69,8 @@ extension ProxyExchange {
                 connection.beginRequest(head.method, name: method, target: ("*" as StaticString).span, prefix: Span())
             } else {
                 connection.beginRequest(
-                    head.method, name: method, target: rest, prefix: head.pathRange.isEmpty ? ("/" as StaticString).span : Span())
+                    head.method, name: method, target: rest,
+                    prefix: head.pathRange.isEmpty ? ("/" as StaticString).span : Span())
             }
         }
     }
@@ -96,12 +98,14 @@ extension ProxyExchange {
             target.append(UInt8(ascii: "?"))
             target.append(bytes.extracting(query))
         }
-        connection.beginRequest(head.method, name: bytes.extracting(head.methodRange), target: target.readable, prefix: Span())
+        connection.beginRequest(
+            head.method, name: bytes.extracting(head.methodRange), target: target.readable, prefix: Span())
     }
 
     private static func append(suffix path: Span<UInt8>, from start: Int, to target: Block) {
         var index = min(start, path.count)
-        if index < path.count, path[index] == UInt8(ascii: "/"), let last = target.count > 0 ? target.readable[target.count - 1] : nil,
+        if index < path.count, path[index] == UInt8(ascii: "/"),
+            let last = target.count > 0 ? target.readable[target.count - 1] : nil,
             last == UInt8(ascii: "/")
         {
             index += 1
@@ -134,7 +138,8 @@ extension ProxyExchange {
         if field.name.isHopByHop { return false }
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
-        case .via, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false  // Written below.
+        // Written below.
+        case .via, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false
         case .xRealIP, .xForwardedPort: return isTrusted
         case .proxy: return false  // Becomes HTTP_PROXY in CGI programs (CVE-2016-5386).
         case .expect: return head.expectsContinue && head.version == .http11
@@ -166,7 +171,9 @@ extension ProxyExchange {
     // MARK: Who asks
 
     private func isTrusted(_ peer: SocketAddress) -> Bool {
-        for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) { return true }
+        for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {
+            return true
+        }
         return false
     }
 
@@ -205,7 +212,8 @@ extension ProxyExchange {
 
     /// Writes the name and, where `keeps`, what came under it with a comma behind; returns where to go on writing.
     private func openList(
-        _ name: StaticString, _ known: FieldName, keeps: Bool, room: Int, _ connection: UpstreamConnection, _ bytes: Span<UInt8>
+        _ name: StaticString, _ known: FieldName, keeps: Bool, room: Int, _ connection: UpstreamConnection,
+        _ bytes: Span<UInt8>
     ) -> Block {
         var size = room + name.utf8CodeUnitCount + 4
         if keeps {

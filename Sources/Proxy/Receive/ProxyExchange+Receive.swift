@@ -13,7 +13,9 @@ extension ProxyExchange {
             // offer. The connection is closed, since the client may go on as if it had one.
             reason = "connect-refused"
             stream?.closeAfterResponse()
-            deliverError(405, "CONNECT is not served here (RFC 9110 section 9.3.6).", allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
+            deliverError(
+                405, "CONNECT is not served here (RFC 9110 section 9.3.6).",
+                allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
             return
         }
         if head.method == .trace, head.framing != .none {
@@ -34,7 +36,9 @@ extension ProxyExchange {
 
     /// The value of `Max-Forwards`, for the methods that it matters to (RFC 9110 section 7.6.2).
     var maxForwards: UInt64? {
-        guard head.method == .options || head.method == .trace, let field = head.fields.first(.maxForwards) else { return nil }
+        guard head.method == .options || head.method == .trace, let field = head.fields.first(.maxForwards) else {
+            return nil
+        }
         let bytes = headBytes.extracting(field.valueRange)
         guard bytes.count > 0, bytes.count <= 18 else { return nil }
         var value: UInt64 = 0
@@ -62,7 +66,8 @@ extension ProxyExchange {
         guard bytes.count > 0, bytes.count <= 128 else { return false }
         for index in bytes.indices {
             switch bytes[index] {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "@")...UInt8(ascii: "Z"), UInt8(ascii: "-")...UInt8(ascii: ":"),
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "@")...UInt8(ascii: "Z"),
+                UInt8(ascii: "-")...UInt8(ascii: ":"),
                 UInt8(ascii: "_"), UInt8(ascii: "+"), UInt8(ascii: "="):
                 continue
             default: return false

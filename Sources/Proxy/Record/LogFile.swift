@@ -45,7 +45,8 @@ public final class LogFile: Sendable {
         self.report = report
         switch Self.open(path) {
         case .success(let number): descriptor = Atomic(number)
-        case .failure(let failure): throw StartFailure("--log \(path): cannot be opened for appending: \(failure.reason)")
+        case .failure(let failure):
+            throw StartFailure("--log \(path): cannot be opened for appending: \(failure.reason)")
         }
     }
 

@@ -116,7 +116,11 @@ extension ProxyExchange {
             return
         }
         let value = headBytes.extracting(field.valueRange)
-        if json { line.append(json: value, limit: Self.fieldLimit) } else { line.append(quoted: value, limit: Self.fieldLimit) }
+        if json {
+            line.append(json: value, limit: Self.fieldLimit)
+        } else {
+            line.append(quoted: value, limit: Self.fieldLimit)
+        }
     }
 
     private var upstreamName: [UInt8]? {

@@ -11,7 +11,8 @@ extension ProxyExchange {
         case .badPath:
             reason = "bad-path"
             stream?.closeAfterResponse()
-            deliverError(400, "The path climbs above its root, or its percent-encoding is broken (RFC 3986 section 5.2.4).")
+            deliverError(
+                400, "The path climbs above its root, or its percent-encoding is broken (RFC 3986 section 5.2.4).")
         case .none:
             reason = "no-route"
             deliverError(404, "No route of this gateway matches the request.")

@@ -39,7 +39,8 @@ final class CompiledRoute: Sendable {
         methods = route.methods.map { Array($0.utf8) }
         switch route.action {
         case .pool(let name): action = .pool(pools[name] ?? 0)
-        case .redirect(let status, let location): action = .redirect(status: UInt16(status), location: Array(location.utf8))
+        case .redirect(let status, let location):
+            action = .redirect(status: UInt16(status), location: Array(location.utf8))
         case .answer(let status, let type, let body):
             action = .answer(status: UInt16(status), contentType: Array(type.utf8), body: Array(body.utf8))
         }
@@ -122,7 +123,9 @@ struct RouteTable: Sendable {
         var pools: [String: Int] = [:]
         for (index, pool) in configuration.pools.enumerated() { pools[pool.name] = index }
         var given = configuration.routes
-        if given.isEmpty, let first = configuration.pools.first { given = [Configuration.Route(action: .pool(first.name))] }
+        if given.isEmpty, let first = configuration.pools.first {
+            given = [Configuration.Route(action: .pool(first.name))]
+        }
         let compiled = given.map { CompiledRoute($0, pools: pools) }
         // A stable sort: routes of one rank stay in the order of the file.
         routes = compiled.enumerated().sorted { a, b in

@@ -99,7 +99,8 @@ public final class Gateway {
                 let opened: Listener
                 do throws(SystemFailure) {
                     opened = Listener(
-                        try Self.open(&address, isWildcard: listener.address == "::"), service: running.service, budget: budget,
+                        try Self.open(&address, isWildcard: listener.address == "::"), service: running.service,
+                        budget: budget,
                         report: report)
                 } catch {
                     throw StartFailure("--port \(listener.port): cannot listen on \(address): \(error.reason)")

@@ -25,7 +25,8 @@ public final class Snapshot: Sendable {
                 case .success(let addresses): servers.append(UpstreamServer(server, addresses: addresses))
                 case .failure(let failure):
                     throw StartFailure(
-                        "--upstream http://\(server.authority): the name \(failure.host) does not resolve: \(failure.reason)")
+                        "--upstream http://\(server.authority): the name \(failure.host) does not resolve: \(failure.reason)"
+                    )
                 }
             }
             pools.append(ServerPool(name: pool.name, servers: servers))
@@ -37,6 +38,7 @@ public final class Snapshot: Sendable {
 
 /// Something without which the gateway does not start, in a sentence for people.
 public struct StartFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
     /// The sentence, beginning with the flag or the thing concerned.
     public init(_ description: String) { self.description = description }

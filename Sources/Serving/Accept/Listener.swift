@@ -58,6 +58,8 @@ public final class Listener: Acceptor {
     }
 
     public override func pausedAccepting(_ code: Int32) {
-        report("accepting pauses for 100 ms: accept4: \(SystemFailure.reason(code)); raise the descriptor limit (ulimit -n)")
+        report(
+            "accepting pauses for 100 ms: accept4: \(SystemFailure.reason(code)); raise the descriptor limit (ulimit -n)"
+        )
     }
 }

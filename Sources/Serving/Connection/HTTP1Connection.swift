@@ -260,7 +260,8 @@ public final class HTTP1Connection: ServerStream {
         var rest: UInt64?
         if case .length(let length) = exchange.head.framing { rest = length &- bodyReceived }
         return AfterResponse.canKeep(
-            waitsForContinue: exchange.head.expectsContinue && !hasSentContinue, isStillWanted: readsWhileResponding, rest: rest)
+            waitsForContinue: exchange.head.expectsContinue && !hasSentContinue, isStillWanted: readsWhileResponding,
+            rest: rest)
     }
 
     public override func endSwitching(to protocols: Span<UInt8>) {

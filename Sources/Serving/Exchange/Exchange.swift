@@ -26,6 +26,7 @@ open class Exchange {
     /// When the first byte of the request was seen, on the loop's monotonic clock.
     public internal(set) final var startedNanoseconds: UInt64 = 0
 
+    /// An exchange without a request.
     public init() {}
 
     /// The bytes of the head, which `head` describes.

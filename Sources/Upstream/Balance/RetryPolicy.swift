@@ -8,6 +8,7 @@ public enum RetryPolicy {
 
     /// What is known of an attempt that failed.
     public struct Attempt: Sendable {
+        /// The request's.
         public var method: Method
         /// Whether a connection stood at all.
         public var wasConnected: Bool
@@ -20,8 +21,10 @@ public enum RetryPolicy {
         /// Attempts so far, this one included.
         public var count: Int
 
+        /// What is known.
         public init(
-            method: Method, wasConnected: Bool, requestBytesSent: Bool, responseBytesReceived: Bool, bodyIsReplayable: Bool,
+            method: Method, wasConnected: Bool, requestBytesSent: Bool, responseBytesReceived: Bool,
+            bodyIsReplayable: Bool,
             count: Int
         ) {
             self.method = method

@@ -13,7 +13,9 @@ public final class UpstreamServer: Sendable {
     public let authorityBytes: [UInt8]
     /// Its addresses in the order of preference. Never empty.
     public let addresses: [SocketAddress]
+    /// 1 to 256: its share of the requests.
     public let weight: Int
+    /// Used only while no other server of its pool can be.
     public let isBackup: Bool
     /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
     private let restUntil = Atomic<UInt64>(0)

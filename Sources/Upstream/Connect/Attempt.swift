@@ -9,6 +9,7 @@ public import HTTP
 /// Exactly one of `responseEnded` and `failed` is called, last; the connection is not the attempt's any more then. An
 /// attempt that wants out earlier calls `UpstreamConnection.cancel`, and hears nothing more.
 open class Attempt {
+    /// An attempt without a connection.
     public init() {}
 
     /// The connection stands: the request can be written to it.

@@ -8,13 +8,21 @@ public import Settings
 
 /// Waits and limits of the upstream side, from the configuration. Durations are milliseconds.
 public struct UpstreamOptions: Sendable {
+    /// For one address to accept: 504.
     public var connectTimeout: Int
+    /// From the end of the request to the first byte of the response: 504.
     public var firstByteTimeout: Int
+    /// Silence within a response, or a server that takes no more of the request.
     public var readTimeout: Int
+    /// Silence of an upgraded connection.
     public var tunnelTimeout: Int
+    /// Between two requests; a server may ask for less.
     public var idleTimeout: Int
+    /// The age at which a connection is not used again.
     public var maxAge: Int
+    /// Of a response's head: 502.
     public var head: HeadLimits
+    /// In all loops: 503 beyond them.
     public var connectionsPerServer: Int
     /// Idle connections that one loop keeps for one server.
     public var idlePerLoop: Int

@@ -158,7 +158,9 @@ public final class UpstreamConnection: Watcher {
 
     /// Whether it can carry another request.
     func isReusable(at now: UInt64, verify: Bool) -> Bool {
-        guard phase == .idle, !isReadable, !peerClosed, now &- created < UInt64(pool.options.maxAge) else { return false }
+        guard phase == .idle, !isReadable, !peerClosed, now &- created < UInt64(pool.options.maxAge) else {
+            return false
+        }
         guard verify else { return true }
         return Sockets.isQuiet(fd)
     }
@@ -415,7 +417,8 @@ public final class UpstreamConnection: Watcher {
         while reading == .head, phase == .active {
             let isComplete: Bool
             do throws(ParseFailure) {
-                isComplete = try parser.parse(block.readable, limits: pool.options.head, requestMethod: method, into: &head)
+                isComplete = try parser.parse(
+                    block.readable, limits: pool.options.head, requestMethod: method, into: &head)
             } catch {
                 fail(.malformed(error))
                 return
