@@ -62,6 +62,10 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
+        .testTarget(
+            name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
