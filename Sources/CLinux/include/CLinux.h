@@ -18,6 +18,11 @@ int gw_epoll_remove(int epoll, int fd);
 /* Fills `events` (room for `capacity`, at most 256); returns how many, or -1 with errno. */
 int gw_epoll_wait(int epoll, struct gw_event *events, int capacity, int timeout_ms);
 
+/* A descriptor that becomes readable when it is rung, and stays so until it is hushed. */
+int gw_bell_create(void);
+void gw_bell_ring(int bell);
+void gw_bell_hush(int bell);
+
 /* accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC. */
 int gw_accept(int listener, struct sockaddr_storage *address, socklen_t *length);
 int gw_socket(int family);
