@@ -18,7 +18,7 @@ import Serving
 
 /// One request to an origin, and its response.
 final class OriginExchange: Exchange {
-    unowned let service: OriginService  // It owns its exchanges.
+    unowned let service: OriginService  // Every connection that uses an exchange holds it.
 
     /// What the body is made from.
     private enum Source {
@@ -373,13 +373,13 @@ final class OriginExchange: Exchange {
 
 /// Brings an exchange back: after a delay, and after others had their turn.
 private final class Pump: Watcher {
-    private unowned let exchange: OriginExchange  // It owns this.
+    private weak var exchange: OriginExchange?
 
     init(_ exchange: OriginExchange) {
         self.exchange = exchange
         super.init()
     }
 
-    override func deadlineReached() { exchange.delayEnded() }
-    override func resume() { exchange.produce() }
+    override func deadlineReached() { exchange?.delayEnded() }
+    override func resume() { exchange?.produce() }
 }

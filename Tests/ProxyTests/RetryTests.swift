@@ -79,4 +79,21 @@ import Testing
         let failing = try RunningGateway(upstreams: [dead.port, backup.port]) { $0.pools[0].servers[1].isBackup = true }
         for _ in 0..<3 { #expect(failing.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasSuffix("backup")) }
     }
+
+    @Test("while its body is being sent leaves the client with the answer, if the server gave one before it closed")
+    func answerBeforeClose() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+            peer.close()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
+        // Goes on sending into a connection that its server has closed.
+        client.send([UInt8](repeating: 65, count: 3_000_000))
+        let answer = client.receiveAll()
+        #expect(answer.hasPrefix("HTTP/1.1 403 ") || answer.hasPrefix("HTTP/1.1 502 "))
+        #expect(answer.components(of: "HTTP/1.1 ") == 1)
+    }
 }

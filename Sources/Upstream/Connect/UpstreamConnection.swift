@@ -16,7 +16,8 @@ public final class UpstreamConnection: Watcher {
     private enum Phase { case connecting, active, idle, closed }
     private enum Reading { case head, body, done }
 
-    private unowned let pool: ConnectionPool  // Pools live as long as their loop, which holds the connection.
+    /// Holds the pool, which holds it while it idles: the cycle ends when the connection is closed.
+    private let pool: ConnectionPool
     private let loop: Loop
     private var descriptor: Descriptor?
     private var fd: Int32 = -1
@@ -126,6 +127,8 @@ public final class UpstreamConnection: Watcher {
         if phase == .connecting, let code = connectError {
             connectError = nil
             connectFailed(.connect(code))
+        } else if phase == .active, sendFailure != nil {
+            receive()
         }
     }
 
@@ -274,20 +277,7 @@ public final class UpstreamConnection: Watcher {
             sendFailure = code
             outbox.releaseAll()
             isReadable = true
-            loop.schedule(readLater)
-        }
-    }
-
-    /// Reads after a failed send, once the caller has returned.
-    private lazy var readLater = ReadLater(self)
-    private final class ReadLater: Watcher {
-        unowned let connection: UpstreamConnection  // It owns this.
-        init(_ connection: UpstreamConnection) {
-            self.connection = connection
-            super.init()
-        }
-        override func resume() {
-            if connection.phase == .active, connection.sendFailure != nil { connection.receive() }
+            loop.schedule(self)
         }
     }
 
