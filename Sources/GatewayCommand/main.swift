@@ -41,7 +41,7 @@ func readSettings() -> Configuration {
         }
         exit(0)
     } catch {
-        for problem in error.problems { say("gateway: \(problem)", to: STDERR_FILENO) }
+        for problem in error.problems { say("\(problem)", to: STDERR_FILENO) }
         exit(SettingsFailure.exitStatus)
     }
 }

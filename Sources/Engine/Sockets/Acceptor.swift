@@ -39,6 +39,10 @@ open class Acceptor: Watcher {
         _ = shutdown(listener.number, Int32(SHUT_RDWR))
     }
 
+    /// Whether another connection may be had. When not, accepting pauses, and who wants to connect waits in the kernel's
+    /// queue.
+    open func mayAccept() -> Bool { true }
+
     /// A connection came. Owns the descriptor.
     open func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress) {}
 
@@ -49,6 +53,10 @@ open class Acceptor: Watcher {
     /// and established connections have their turn in between.
     public final override func ready(_ readiness: Readiness) {
         guard !isPaused else { return }
+        guard mayAccept() else {
+            pauseAccepting()
+            return
+        }
         if let (fd, peer) = Sockets.accept(listener.number) {
             accepted(Descriptor(adopting: fd), from: peer)
             return

@@ -21,6 +21,9 @@ public final class ConnectionBudget: Sendable {
         return false
     }
 
+    /// Whether there is one left; another loop may take it first.
+    var hasRoom: Bool { open.load(ordering: .relaxed) < limit }
+
     func give() { open.subtract(1, ordering: .relaxed) }
 
     /// Connections that are open now.
@@ -46,13 +49,15 @@ public final class Listener: Acceptor {
         super.init(listener, on: service.loop)
     }
 
+    public override func mayAccept() -> Bool {
+        if budget.hasRoom { return true }
+        report("accepting pauses: all \(budget.limit) client connections are in use (--max-connections)")
+        return false
+    }
+
     public override func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress) {
-        guard budget.take() else {
-            // Above the limit the newcomer is closed and the rest waits in the kernel's queue.
-            pauseAccepting()
-            report("accepting pauses: all \(budget.limit) client connections are in use (--max-connections)")
-            return
-        }
+        // Another loop may have taken the last one in this very moment; then the newcomer is closed.
+        guard budget.take() else { return }
         let connection = HTTP1Connection(descriptor, peer: peer, service: service, budget: budget)
         connection.start()
     }
