@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The response's way in: interim heads, the final one, the body in pieces, its end. What was received goes on to the attempt
+// straight from the block that it was received into.
+
+import Bytes
+import Engine
+import HTTP
+
+extension UpstreamConnection {
+    /// Receives no more until `resumeReading`: the client is slower than the server.
+    public func pauseReading() {
+        guard !isPaused else { return }
+        isPaused = true
+        if !outbox.isBlocked { loop.clearDeadline(self) }
+    }
+
+    /// Receives again.
+    public func resumeReading() {
+        guard isPaused else { return }
+        isPaused = false
+        awaitResponse()
+        receive()
+    }
+
+    var wantsMore: Bool { isReadable && !isPaused && phase == .active && reading != .done }
+
+    func receive() {
+        guard !isReceiving else { return }
+        isReceiving = true
+        defer { isReceiving = false }
+        repeat {
+            while wantsMore { receiveOnce() }
+            // Sending what is staged may let the client take more, and so ask for reading to be resumed.
+            attempt?.batchEnded()
+        } while wantsMore
+        if phase == .closed, let headBlock {
+            self.headBlock = nil
+            loop.largeBlocks.give(headBlock)
+        }
+    }
+
+    func receiveOnce() {
+        let block = headBlock ?? loop.largeBlocks.take()
+        headBlock = block
+        let free = block.free
+        switch Sockets.receive(fd, into: block) {
+        case .bytes(let count):
+            isReadable = count == free || peerClosed
+            hasReceived = true
+            awaitResponse()
+            read(block)
+        case .wouldBlock:
+            isReadable = false
+        case .closed:
+            isReadable = false
+            closedByServer(0)
+        case .failed(let code):
+            closedByServer(code)
+        }
+        // A head that is still incomplete keeps its block, everything else has been passed on.
+        if headBlock === block, block.isEmpty || phase != .active {
+            headBlock = nil
+            loop.largeBlocks.give(block)
+        }
+    }
+
+    /// Takes what was received apart.
+    func read(_ block: Block) {
+        while reading == .head, phase == .active {
+            let isComplete: Bool
+            do throws(ParseFailure) {
+                isComplete = try parser.parse(
+                    block.readable, limits: pool.options.head, requestMethod: method, into: &head)
+            } catch {
+                fail(.malformed(error))
+                return
+            }
+            guard isComplete else { return }
+            headReceived(block)
+        }
+        guard reading == .body, phase == .active else {
+            block.clear()
+            return
+        }
+        var offset = 0
+        while reading == .body, phase == .active {
+            let step: BodyDecoder.Step
+            do throws(ParseFailure) {
+                step = try body.next(block.readable, from: &offset)
+            } catch {
+                fail(.malformed(error))
+                return
+            }
+            switch step {
+            case .data(let range):
+                attempt?.responseBody(block.readable.extracting(range))
+                if phase == .active, body.isEnded { complete(hasRest: offset < block.count) }
+            case .needMore:
+                block.clear()
+                return
+            case .end:
+                complete(hasRest: offset < block.count)
+            }
+        }
+        block.clear()
+    }
+
+    func headReceived(_ block: Block) {
+        if head.status < 200, head.status != 101 {
+            interims += 1
+            guard interims <= Self.interimLimit else {
+                fail(.tooManyInterim)
+                return
+            }
+            attempt?.interimResponse(self)
+            block.consume(head.length)
+            parser.reset()
+            return
+        }
+        if head.status == 101 {
+            guard asksUpgrade, head.hasUpgrade else {
+                fail(.unexpectedSwitch)
+                return
+            }
+            isTunnel = true
+            isChunked = false
+            requestDone = false
+            body = BodyDecoder(.untilClose)
+        } else {
+            body = BodyDecoder(head.framing)
+        }
+        reading = .body
+        attempt?.responseHead(self)
+        guard phase == .active else { return }
+        block.consume(head.length)
+        if isTunnel { awaitResponse() }
+        if body.isEnded { complete(hasRest: !block.isEmpty) }
+    }
+
+    /// The response is complete. `hasRest`: more came than belongs to it.
+    func complete(hasRest: Bool) {
+        guard phase == .active, let ended = attempt else { return }
+        let trailers = body.trailers
+        let isReusable =
+            head.isPersistent && !isTunnel && requestDone && outbox.isEmpty && sendFailure == nil && !hasRest
+            && !peerClosed && (!isReadable || Sockets.isQuiet(fd))
+        reading = .done
+        attempt = nil
+        if isReusable {
+            isReadable = false
+            becomeIdle()
+        } else {
+            shut()
+        }
+        ended.responseEnded(trailers: trailers)
+    }
+
+    func becomeIdle() {
+        phase = .idle
+        if let seconds = head.keepAliveTimeout {
+            // One second early, so that the server does not close it just as we send.
+            idleTimeout = min(pool.options.idleTimeout, max(0, Int(seconds) - 1) * 1000)
+        }
+        guard idleTimeout > 0, pool.takeBack(self) else {
+            shut()
+            return
+        }
+        loop.setDeadline(self, in: idleTimeout)
+    }
+
+    func closedByServer(_ code: Int32) {
+        if code == 0, reading == .body, body.peerClosed() {
+            complete(hasRest: false)
+        } else {
+            fail(.broken(code != 0 ? code : sendFailure ?? 0))
+        }
+    }
+
+    func finishTunnel() { complete(hasRest: true) }
+}
