@@ -60,7 +60,14 @@ public struct ClientFailure: Error, Equatable, Sendable, CustomStringConvertible
     static func receive(_ reason: String) -> ClientFailure { ClientFailure(56, "receiving failed: \(reason)") }
     static func send(_ reason: String) -> ClientFailure { ClientFailure(55, "sending failed: \(reason)") }
     static func malformed(_ failure: ParseFailure) -> ClientFailure {
-        ClientFailure(8, "the server's response is not valid HTTP: \(failure.sentence)")
+        // curl's: 1 for what is no HTTP/1 at all, 56 within a body, 8 for a head.
+        let status: Int32
+        switch failure.reason {
+        case .badStatus, .badVersion, .unsupportedVersion: status = 1
+        case .badChunkSize, .chunkSizeOverflow, .badChunkEnd, .badChunkExtension, .chunkExtensionsTooLarge: status = 56
+        default: status = 8
+        }
+        return ClientFailure(status, "the server's response is not valid HTTP: \(failure.sentence)")
     }
     /// A write of the response failed.
     public static func write(_ path: String, _ reason: String) -> ClientFailure {

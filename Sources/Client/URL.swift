@@ -6,7 +6,7 @@ public struct HTTPURL: Equatable, Sendable {
     public var scheme: String
     /// Host as it goes to the resolver: a name, or an address without brackets.
     public var host: String
-    /// 1 to 65535; 80 where the URL names none.
+    /// 80 where the URL names none.
     public var port: UInt16
     /// Path and query, beginning with `/`.
     public var target: String
@@ -61,9 +61,9 @@ public struct HTTPURL: Equatable, Sendable {
         guard !host.isEmpty else { throw .malformed("no host") }
         port = 80
         if let portText, !portText.isEmpty {
-            guard portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt16(portText), number > 0
+            guard portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt16(portText)
             else {
-                throw .malformed("the port is not a number from 1 to 65535: \"\(portText)\"")
+                throw .malformed("the port is not a number up to 65535: \"\(portText)\"")
             }
             port = number
         }

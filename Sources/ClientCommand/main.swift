@@ -41,7 +41,7 @@ struct Command: ParsableCommand {
     @Flag(name: [.short, .customLong("include")], help: "Print the response's head too.")
     var include = false
 
-    @Flag(name: [.short, .long], help: "Do not verify certificates. Without effect on http URLs.")
+    @Flag(name: [.customShort("k"), .long], help: "Do not verify certificates. Without effect on http URLs.")
     var insecure = false
 
     @Option(help: "Append a line for the request to this file.")

@@ -33,6 +33,8 @@ final class ProxyExchange: Exchange {
     var serverIndex: Int?
     var tried = TriedServers()
     var attempts = 0
+    /// Attempts in which bytes were sent on a new connection.
+    var freshSends = 0
     /// Whether the next attempt must not use an idle connection.
     var needsFresh = false
     var failure: UpstreamFailure?
@@ -45,6 +47,7 @@ final class ProxyExchange: Exchange {
     var upstreamStarted: UInt64 = 0
     var upstreamFinished: UInt64 = 0
     var isRefused = false
+    var hasBadRequestLine = false
     /// The request's id: created, or the client's.
     let identifier = Block(capacity: 128)
 
@@ -73,6 +76,7 @@ final class ProxyExchange: Exchange {
         serverIndex = nil
         tried = TriedServers()
         attempts = 0
+        freshSends = 0
         needsFresh = false
         failure = nil
         isExhausted = false
@@ -80,6 +84,7 @@ final class ProxyExchange: Exchange {
         upstreamStarted = 0
         upstreamFinished = 0
         isRefused = false
+        hasBadRequestLine = false
         identifier.clear()
     }
 
@@ -90,9 +95,13 @@ final class ProxyExchange: Exchange {
     override func requestBody(_ bytes: Span<UInt8>) {
         guard let connection else { return }
         connection.send(bytes)
+    }
+
+    override func requestBatchEnded() {
+        guard let connection, isStreamingBody else { return }
+        // Flushed first: only if the server still takes no more there will be a `requestDrained` to go on with.
+        connection.flush()
         if connection.isBlocked { stream?.pauseBody() }
-        // Small pieces are staged together; a batch of the client's ends here as far as the upstream side can tell.
-        if self.connection != nil, isStreamingBody { connection.flush() }
     }
 
     override func requestEnded() {
@@ -103,6 +112,11 @@ final class ProxyExchange: Exchange {
 
     override func requestRefused(_ refusal: Refusal) {
         isRefused = true
+        if case .malformed(let failure) = refusal {
+            // What was read of a request line that is at fault itself is not worth a place in the log.
+            let end = headBytes.firstIndex(of: 0x0A, from: head.methodRange.lowerBound) ?? .max
+            hasBadRequestLine = failure.offset <= end
+        }
         reason = refusal.word
         dropConnection()
         service.counters.refused.add(1, ordering: .relaxed)

@@ -14,8 +14,8 @@ final class ProxyService: Service {
     let counters: Counters
     private var spares: ContiguousArray<ProxyExchange> = []
     private var identifiers: IdentifierSource
-    /// Room to write a path's normal form into; used within one call.
-    let pathScratch = Block(capacity: 32 << 10)
+    /// Room to write a path's normal form into, however long a line may be; used within one call.
+    let pathScratch = Block(capacity: 65 << 10)
 
     init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters) {
         self.view = view

@@ -27,10 +27,13 @@ public struct ServingOptions: Sendable {
     /// What is left of a request's body after its response is read and dropped up to this many bytes; beyond, closing the
     /// connection is cheaper for both sides.
     public static let drainBytes: UInt64 = 64 << 10
-    /// How long a closed connection still takes bytes, so that the client can read the response before a reset.
+    /// A connection whose sending side is closed still takes bytes, so that the client can read the response before a reset:
+    /// until it has been silent for so long,
     public static let lingerTimeout = 2_000
-    /// Bytes that a lingering connection drops at most.
-    public static let lingerBytes = 1 << 20
+    /// and for so long at most.
+    public static let lingerLimit = 10_000
+    /// Blocks that one connection may receive in a row before others have their turn.
+    public static let receivesInARow = 16
     /// Pipelined requests that one connection may have answered in a row before others have their turn.
     public static let pipelinedInARow = 16
 

@@ -140,4 +140,54 @@ import Testing
         #expect(answer.contains("Transfer-Encoding: chunked\r\n"))
         #expect(answer.hasSuffix("d\r\nuntil the end\r\n0\r\n\r\n"))
     }
+
+    @Test("may send interim heads and a final one that together are larger than a block")
+    func largeInterims() throws {
+        let hint = String(repeating: "Link: \(String(repeating: "a", count: 7000))\r\n", count: 4)
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            let heads = String(repeating: "HTTP/1.1 103 Early Hints\r\n\(hint)\r\n", count: 5)
+            peer.send(heads + "HTTP/1.1 200 OK\r\n\(hint)Content-Length: 2\r\n\r\nok")
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        let answer = client.receiveAll()
+        #expect(answer.components(of: "HTTP/1.1 103 ") == 5)
+        #expect(answer.hasSuffix("\r\n\r\nok"))
+    }
+
+    @Test("may send trailers, which go to clients that take them, and only those that may be passed on")
+    func trailers() throws {
+        // Sizes around those at which the trailers just fit behind what is staged.
+        for size in stride(from: 15_700, to: 16_100, by: 7) {
+            let origin = ScriptedServer { peer, _, _ in
+                _ = peer.receiveHead()
+                peer.send(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(String(size, radix: 16))\r\n"
+                        + String(repeating: "x", count: size) + "\r\n0\r\nA:1\r\nB:2\r\nContent-Length:9\r\n\r\n")
+                _ = peer.receiveAll()
+            }
+            let gateway = try RunningGateway(upstreams: [origin.port])
+            let client = gateway.connect()
+            client.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n")
+            #expect(client.receiveAll().hasSuffix("\r\n0\r\nA: 1\r\nB: 2\r\n\r\n"))
+        }
+    }
+
+    @Test("that resets its idle connections costs nothing")
+    func resetsIdle() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            peer.send(ok("x"))
+            peer.reset()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        for _ in 0..<200 {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(client.receiveMessage().body == "x")
+        }
+    }
 }

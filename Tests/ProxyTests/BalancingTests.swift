@@ -49,4 +49,11 @@ import Testing
         #expect(answer.contains("Retry-After: 1\r\n"))
         first.reset()
     }
+
+    @Test("does not count connections that idle on other loops against a server")
+    func idleElsewhere() throws {
+        let origin = ScriptedServer.answering(ok("x"))
+        let gateway = try RunningGateway(upstreams: [origin.port], workers: 2) { $0.limits.connectionsPerUpstream = 1 }
+        for _ in 0..<30 { #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasSuffix("x")) }
+    }
 }

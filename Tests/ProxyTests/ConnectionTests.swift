@@ -253,4 +253,101 @@ import Testing
         client.finishSending()
         #expect(client.receiveAll().hasSuffix("still here"))
     }
+
+    @Test("may pipeline more than its share, and gets every answer", arguments: [250])
+    func pipelinesMany(_ count: Int) throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            var route = Configuration.Route(action: .answer(status: 200, contentType: "text/plain", body: "x"))
+            route.path = "/"
+            $0.routes = [route]
+        }
+        let clients = (0..<8).map { _ in gateway.connect() }
+        for client in clients { client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count)) }
+        for client in clients {
+            for _ in 0..<count { #expect(client.receiveMessage().body == "x") }
+        }
+    }
+
+    @Test("that is a tunnel may be silent for longer than a body may")
+    func silentTunnel() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            for _ in 0..<10 {
+                for _ in 0..<3 { _ = await10ms() }
+                peer.send("tick")
+            }
+            _ = peer.receive(count: 4)
+            peer.send("done")
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.timeouts.body = 100 }
+        let client = gateway.connect()
+        client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        _ = client.receiveHead()
+        #expect(client.receive(count: 40) == String(repeating: "tick", count: 10))
+        client.send("ping")
+        #expect(client.receive(count: 4) == "done")
+    }
+
+    @Test("whose request is malformed is told nothing of an earlier request, and the log neither")
+    func staleHead() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            }
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("HEAD /a/long/path/to/remember HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = client.receiveHead()
+        client.send("GET garbage garbage garbage garbage\r\n\r\n")
+        let answer = client.receiveMessage()
+        #expect(answer.head.hasPrefix("HTTP/1.1 400 "))
+        #expect(!answer.body.isEmpty)
+        let line = gateway.log().last ?? ""
+        #expect(line.contains("] \"-\" 400 \(answer.body.utf8.count) "))
+    }
+
+    @Test("sends a small body again although it came apart from its head")
+    func replaysLateBody() throws {
+        let origin = ScriptedServer { peer, number, server in
+            while true {
+                let message = peer.receiveMessage()
+                if message.head.isEmpty { return }
+                server.note(message.body)
+                if number == 0, server.requests.count == 2 {
+                    peer.reset()
+                    return
+                }
+                peer.send(ok(message.body))
+            }
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = client.receiveMessage()
+        client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+        _ = await10ms()
+        client.send("body")
+        #expect(client.receiveMessage().body == "body")
+        #expect(origin.requests == ["", "body", "body"])
+    }
+
+    @Test("that goes on uploading after an early answer can read it before it is closed")
+    func earlyAnswerIsRead() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            peer.send(ok("early"))
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n")
+        client.send([UInt8](repeating: 65, count: 1_000_000))
+        #expect(client.receiveMessage().body == "early")
+        client.send([UInt8](repeating: 65, count: 900_000))
+    }
 }

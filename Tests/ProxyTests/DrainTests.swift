@@ -32,6 +32,22 @@ import Testing
         #expect(message.head.contains("Connection: close\r\n"))
         #expect(gateway.log().count == 1)
     }
+
+    @Test("cuts what outlasts the deadline, and records it")
+    func cuts() throws {
+        let origin = ScriptedServer { peer, _, server in
+            server.note(peer.receiveHead())
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        var waited = 0
+        while origin.requests.isEmpty, waited < 500 { waited += await10ms() }
+        #expect(gateway.stop() == 1)
+        #expect(client.isClosedByPeer())
+        #expect(gateway.log().count == 1)
+    }
 }
 
 private let gate = DispatchSemaphore(value: 0)

@@ -135,4 +135,28 @@ import Testing
         #expect(answer.contains("5\r\nabcde\r\n"))
         #expect(!answer.contains("x=y"))
     }
+
+    @Test("back to the client leaves behind what the server's Connection names, but says the request's id once")
+    func responseFields() throws {
+        let origin = ScriptedServer.answering(
+            ok(
+                "",
+                fields:
+                    "Connection: Server, X-Mine\r\nServer: s\r\nX-Mine: 1\r\nX-Request-ID: other\r\nContent-Type: text/plain\r\n"
+            ))
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let answer = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n")
+        #expect(!answer.contains("Server:"))
+        #expect(!answer.contains("X-Mine"))
+        #expect(answer.components(of: "X-Request-ID: ") == 1)
+        #expect(answer.contains("X-Request-ID: mine\r\n"))
+        #expect(answer.contains("Content-Type: text/plain\r\n"))
+    }
+
+    @Test("asks for no upgrade when there is a body")
+    func upgradeWithBody() throws {
+        let head = try forwarded(
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nok")
+        #expect(!head.lowercased().contains("upgrade"))
+    }
 }

@@ -96,4 +96,17 @@ import Testing
         #expect(answer.hasPrefix("HTTP/1.1 403 ") || answer.hasPrefix("HTTP/1.1 502 "))
         #expect(answer.components(of: "HTTP/1.1 ") == 1)
     }
+
+    @Test("again and again is not sent to every server there is")
+    func boundedRepetition() throws {
+        let servers = (0..<4).map { _ in
+            ScriptedServer { peer, _, server in
+                server.note(peer.receiveHead())
+                peer.reset()
+            }
+        }
+        let gateway = try RunningGateway(upstreams: servers.map(\.port))
+        #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 502 "))
+        #expect(servers.map(\.requests.count).reduce(0, +) == 2)
+    }
 }

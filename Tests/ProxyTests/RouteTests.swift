@@ -100,4 +100,18 @@ import Testing
         #expect(!origin.requests[0].contains("test"))
         #expect(gateway.exchange("GET /other HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
     }
+
+    @Test("a path that is too long to be rewritten is refused")
+    func longPaths() throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.limits.lineBytes = 60_000
+            $0.limits.headBytes = 60_000
+            var api = route(.pool("default"), path: "/api")
+            api.rewritePrefix = "/"
+            $0.routes = [api, route(.redirect(status: 302, location: "{path}{path}{path}"), path: "/old")]
+        }
+        let long = String(repeating: "%20", count: 15_000)
+        #expect(gateway.exchange("GET /api/\(long) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 414 "))
+        #expect(gateway.exchange("GET /old/\(long) HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 414 "))
+    }
 }

@@ -76,12 +76,12 @@ import Testing
     private func attempt(
         _ method: Method = .get, connected: Bool = true, sent: Bool = true, received: Bool = false,
         replayable: Bool = true,
-        count: Int = 1
+        reused: Bool = false, count: Int = 1, earlierSends: Int = 0
     ) -> Bool {
         RetryPolicy.mayRetry(
             .init(
                 method: method, wasConnected: connected, requestBytesSent: sent, responseBytesReceived: received,
-                bodyIsReplayable: replayable, count: count))
+                bodyIsReplayable: replayable, wasReused: reused, count: count, earlierSends: earlierSends))
     }
 
     @Test("an idempotent request that got no byte of an answer is")
@@ -96,6 +96,13 @@ import Testing
             #expect(attempt(method, sent: false))
             #expect(attempt(method, connected: false, sent: false))
         }
+    }
+
+    @Test("one that has been sent on a new connection before is not, unless this one may have died of old age")
+    func repeatedOnce() {
+        #expect(!attempt(count: 2, earlierSends: 1))
+        #expect(attempt(reused: true, count: 2, earlierSends: 1))
+        #expect(attempt(sent: false, count: 2, earlierSends: 1))
     }
 
     @Test("nothing is after a byte of an answer, without its body, or too often")

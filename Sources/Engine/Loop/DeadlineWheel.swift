@@ -17,6 +17,8 @@ public struct DeadlineWheel: Sendable {
     private var due: [UInt64] = []
     /// The tick that a slot is filed under, or 0 when it is not in the wheel.
     private var filed: [UInt64] = []
+    /// Whether a slot was reported as due, and nothing has been said of it since.
+    private var isReached: [Bool] = []
     private var next: [Int32] = []
     private var previous: [Int32] = []
     private var heads = [Int32](repeating: none, count: bucketCount)
@@ -33,6 +35,7 @@ public struct DeadlineWheel: Sendable {
         while due.count < count {
             due.append(0)
             filed.append(0)
+            isReached.append(false)
             next.append(Self.none)
             previous.append(Self.none)
         }
@@ -41,6 +44,7 @@ public struct DeadlineWheel: Sendable {
     /// Sets or moves the deadline of `slot`.
     public mutating func set(_ slot: Int, at time: UInt64) {
         due[slot] = max(time, 1)
+        isReached[slot] = false
         let wanted = bucketTick(time)
         if filed[slot] != 0 {
             guard wanted < filed[slot] else { return }
@@ -50,12 +54,22 @@ public struct DeadlineWheel: Sendable {
     }
 
     /// Removes the deadline of `slot`. It stays filed until its bucket comes round, where it is dropped.
-    public mutating func clear(_ slot: Int) { due[slot] = 0 }
+    public mutating func clear(_ slot: Int) {
+        due[slot] = 0
+        isReached[slot] = false
+    }
 
     /// Removes `slot` at once, so that its number can be used for something else.
     public mutating func remove(_ slot: Int) {
         due[slot] = 0
+        isReached[slot] = false
         if filed[slot] != 0 { unlink(slot) }
+    }
+
+    /// Whether a slot that `advance` reported is still to be told: not when its deadline was set, cleared or removed since.
+    public mutating func takeReached(_ slot: Int) -> Bool {
+        defer { isReached[slot] = false }
+        return isReached[slot]
     }
 
     /// Turns the wheel to `now` and appends the slots that are due to `reached`; they have no deadline any more.
@@ -74,6 +88,7 @@ public struct DeadlineWheel: Sendable {
                 guard due[current] != 0 else { continue }
                 if due[current] <= now {
                     due[current] = 0
+                    isReached[current] = true
                     reached.append(Int32(current))
                 } else {
                     link(current, bucketTick(due[current]))

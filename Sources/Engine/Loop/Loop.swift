@@ -112,8 +112,7 @@ public final class Loop: @unchecked Sendable {
             submissions.subtract(1, ordering: .relaxed)
             readClocks()
             work()
-            endBatch()
-            armTimer()
+            endTurn()
         }
     }
 
@@ -124,10 +123,7 @@ public final class Loop: @unchecked Sendable {
         return queue.sync {
             submissions.subtract(1, ordering: .relaxed)
             readClocks()
-            defer {
-                endBatch()
-                armTimer()
-            }
+            defer { endTurn() }
             return work()
         }
     }
@@ -254,6 +250,12 @@ public final class Loop: @unchecked Sendable {
             if submissions.load(ordering: .relaxed) > 0 || nanoseconds > end { break }
             timeout = Self.patience
         }
+        endTurn()
+    }
+
+    /// Whatever brought the loop its turn, what it leaves behind is taken care of: watchers that scheduled themselves anew
+    /// have another turn, and the timer is set for the next deadline.
+    private func endTurn() {
         endBatch()
         if !scheduled.isEmpty { submit {} }
         armTimer()
@@ -276,7 +278,9 @@ public final class Loop: @unchecked Sendable {
         if !reached.isEmpty {
             var index = 0
             while index < reached.count {
-                watchers[Int(reached[index])]?.deadlineReached()
+                // Somebody before it in this batch may have moved the deadline, or given its place to another.
+                let slot = Int(reached[index])
+                if wheel.takeReached(slot) { watchers[slot]?.deadlineReached() }
                 index += 1
             }
             reached.removeAll(keepingCapacity: true)
@@ -295,8 +299,7 @@ public final class Loop: @unchecked Sendable {
     private func timerFired() {
         timerDue = .max
         readClocks()
-        endBatch()
-        armTimer()
+        endTurn()
     }
 
     /// One Dispatch timer serves all deadlines: it is set for the wheel's next bucket that holds any.

@@ -48,8 +48,8 @@ public struct Trailers: Sendable, Equatable {
 }
 
 extension Trailers {
-    /// Bytes that `write` needs at most.
-    public var serialisedLimit: Int { bytes.count }
+    /// Bytes that `write` needs at most: a line that came without a space behind its colon gets one.
+    public var serialisedLimit: Int { bytes.count + fields.count }
 
     /// Appends the lines that may be passed on, without the empty line behind them.
     public func write(to block: Block) {

@@ -65,6 +65,26 @@ public struct RequestHead: Sendable {
     /// An empty head for a parser to fill. Make it once and use it again: it holds the field table.
     public init() {}
 
+    /// Forgets everything, so that nothing of an earlier request can be taken for this one's.
+    public mutating func reset() {
+        method = .other
+        methodRange = 0..<0
+        version = .http11
+        targetForm = .origin
+        targetRange = 0..<0
+        authorityRange = 0..<0
+        pathRange = 0..<0
+        queryRange = nil
+        fields.removeAll()
+        connection = []
+        framing = .none
+        expectsContinue = false
+        upgrade = .none
+        upgradeRange = nil
+        isPersistent = true
+        length = 0
+    }
+
     /// Whether an upgrade may be passed on.
     @inlinable public var hasForwardableUpgrade: Bool { upgradeRange != nil }
 }

@@ -76,9 +76,22 @@ extension ProxyExchange {
             let field = connection.head.fields[index]
             if field.name.isHopByHop || field.name == .contentLength { continue }
             let name = bytes.extracting(field.nameRange)
-            if namesOthers, field.name == .other, isNamedByConnection(name, connection.head.fields, bytes) { continue }
+            // Ours is the same, and written below.
+            if field.name == .xRequestID, !identifier.isEmpty { continue }
+            if namesOthers, !Self.isKept(field.name), isNamedByConnection(name, connection.head.fields, bytes) {
+                continue
+            }
             if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
             stream.field(name, bytes.extracting(field.valueRange))
+        }
+    }
+
+    /// Fields that no `Connection` option of a server can remove: they say what the content is, and who may keep it.
+    private static func isKept(_ name: FieldName) -> Bool {
+        switch name {
+        case .contentType, .contentEncoding, .contentRange, .setCookie, .cacheControl, .vary, .date, .etag, .location:
+            true
+        default: false
         }
     }
 

@@ -35,13 +35,15 @@ extension ProxyExchange {
         finishOwn(stream, body.span)
     }
 
-    func deliverRedirect(_ status: UInt16, _ template: [UInt8]) {
+    /// False when `Location` would be too long.
+    func deliverRedirect(_ status: UInt16, _ template: [UInt8]) -> Bool {
         let location = service.loop.largeBlocks.take()
         defer { service.loop.largeBlocks.give(location) }
-        expand(template.span, into: location)
-        guard let stream = beginOwn(status, type: Self.plainText.span) else { return }
+        guard expand(template.span, into: location) else { return false }
+        guard let stream = beginOwn(status, type: Self.plainText.span) else { return true }
         stream.field("Location", location.readable)
         finishOwn(stream, location.readable)
+        return true
     }
 
     /// OPTIONS or TRACE whose `Max-Forwards` ran out here.
@@ -78,10 +80,13 @@ extension ProxyExchange {
 
     /// Puts path, query and host in their places. All three hold only bytes that may stand in a target or an authority, so
     /// nothing that was sent can break the field (threat: response splitting).
-    private func expand(_ template: Span<UInt8>, into block: Block) {
+    private func expand(_ template: Span<UInt8>, into block: Block) -> Bool {
         let bytes = headBytes
         var index = 0
         while index < template.count {
+            guard block.count + head.targetRange.count + head.authorityRange.count < Self.madeTargetLimit else {
+                return false
+            }
             let rest = template.extracting(index...)
             if starts(rest, with: "{path}") {
                 if head.pathRange.isEmpty { block.append("/") } else { block.append(bytes.extracting(head.pathRange)) }
@@ -100,6 +105,7 @@ extension ProxyExchange {
                 index += 1
             }
         }
+        return true
     }
 
     private func starts(_ bytes: Span<UInt8>, with literal: StaticString) -> Bool {

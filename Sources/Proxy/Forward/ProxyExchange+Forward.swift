@@ -63,7 +63,12 @@ extension ProxyExchange {
         guard let current = self.connection, current === connection else { return }
         connection.flush()
         isStreamingBody = true
-        if connection.isBlocked { stream.pauseBody() }
+        if connection.isBlocked {
+            stream.pauseBody()
+        } else if head.framing != .none {
+            // Sending may have been blocked in between.
+            stream.readBody()
+        }
     }
 
     /// The present attempt came to nothing. The connection is no longer ours.
@@ -94,11 +99,12 @@ extension ProxyExchange {
         let question = RetryPolicy.Attempt(
             method: head.method, wasConnected: wasConnected, requestBytesSent: failed.hasSent,
             responseBytesReceived: failed.hasReceived, bodyIsReplayable: head.framing == .none || stream.canRewindBody,
-            count: attempts)
+            wasReused: failed.isReused, count: attempts, earlierSends: freshSends)
         guard isRetryable, RetryPolicy.mayRetry(question), head.framing == .none || stream.rewindBody() else {
             giveUp()
             return
         }
+        if failed.hasSent, !failed.isReused { freshSends += 1 }
         // An idle connection that died says nothing about its server: the same one is asked again, on a new connection.
         needsFresh = failed.isReused && wasConnected
         service.counters.retries.add(1, ordering: .relaxed)

@@ -43,7 +43,7 @@ extension ProxyExchange {
         }
         writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, bytes)
         connection.field("X-Request-ID", identifierBytes)
-        if head.hasForwardableUpgrade, let range = head.upgradeRange {
+        if head.hasForwardableUpgrade, head.framing == .none, let range = head.upgradeRange {
             connection.endHead(head.framing, upgrade: bytes.extracting(range), wantsTrailers: false)
         } else {
             connection.endHead(head.framing, upgrade: nil, wantsTrailers: wantsTrailers(bytes))

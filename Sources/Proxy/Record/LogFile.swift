@@ -36,6 +36,8 @@ public final class LogFile: Sendable {
         var dropped = 0
     }
     private let state = Mutex(State())
+    /// Whether the file ends within a line, because writing failed there. Used only on `queue`.
+    private let isTorn = Atomic<Bool>(false)
     /// -1 for none. Changed only on `queue`.
     private let descriptor: Atomic<Int32>
 
@@ -90,6 +92,10 @@ public final class LogFile: Sendable {
 
     private func write(_ batch: LogBatch) {
         let number = descriptor.load(ordering: .relaxed)
+        if isTorn.load(ordering: .relaxed), Glibc.write(number, "\n", 1) == 1 {
+            isTorn.store(false, ordering: .relaxed)
+        }
+        let size = batch.block.count
         while !batch.block.isEmpty {
             let block = batch.block
             let count = block.readable.withUnsafeBufferPointer { Glibc.write(number, $0.baseAddress, $0.count) }
@@ -102,6 +108,7 @@ public final class LogFile: Sendable {
             } else if errno != EINTR {
                 let reason = SystemFailure.reason(errno)
                 let lost = batch.lines
+                if batch.block.count < size { isTorn.store(true, ordering: .relaxed) }
                 state.withLock { $0.dropped += lost }
                 report("the access log \(path) cannot be written: \(reason); about \(lost) lines are lost")
                 break
@@ -130,8 +137,14 @@ public final class LogFile: Sendable {
         }
     }
 
-    /// Waits until everything that was submitted is written.
-    public func drain() { queue.sync {} }
+    /// Waits until everything that was submitted is written, or `isUrgent` says true, or nothing has happened for two
+    /// seconds: a pipe that nobody reads must not keep the process from ending.
+    public func drain(isUrgent: () -> Bool) {
+        let done = DispatchGroup()
+        queue.async(group: done) {}
+        var waited = 0
+        while done.wait(timeout: .now() + .milliseconds(20)) == .timedOut, waited < 2_000, !isUrgent() { waited += 20 }
+    }
 }
 
 /// One loop's end of the log.

@@ -38,7 +38,9 @@ extension ProxyExchange {
     private func loggedStatus(_ stream: ServerStream) -> UInt64 { stream.status == 0 ? 499 : UInt64(stream.status) }
 
     /// Whether the request line was understood; ranges of a refused head may be those of another.
-    private var hasRequestLine: Bool { !head.methodRange.isEmpty && head.targetRange.upperBound <= headBytes.count }
+    private var hasRequestLine: Bool {
+        !hasBadRequestLine && !head.methodRange.isEmpty && head.targetRange.upperBound <= headBytes.count
+    }
 
     private func writeCommon(_ line: Block, _ stream: ServerStream) {
         let bytes = headBytes

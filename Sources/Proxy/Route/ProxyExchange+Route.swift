@@ -6,6 +6,19 @@ import HTTP
 import Serving
 
 extension ProxyExchange {
+    /// Bytes of a target that this gateway makes at most: what fits a block beside the rest of its line.
+    static let madeTargetLimit = 60 << 10
+
+    /// Bytes that the target can have once its prefix is rewritten and every byte of its path has to be encoded.
+    private func rewrittenLimit(_ rewrite: [UInt8]) -> Int {
+        rewrite.count + 3 * head.pathRange.count + (head.queryRange?.count ?? 0) + 2
+    }
+
+    private func refuseTooLong() {
+        reason = "target-too-long"
+        deliverError(414, "The target is too long once it is rewritten (RFC 9110 section 15.5.15).")
+    }
+
     func chooseRoute() {
         switch view.snapshot.routes.match(head, headBytes, scratch: service.pathScratch) {
         case .badPath:
@@ -20,11 +33,15 @@ extension ProxyExchange {
             route = found
             switch found.action {
             case .pool(let index):
+                if let rewrite = found.rewritePrefix, rewrittenLimit(rewrite) > Self.madeTargetLimit {
+                    refuseTooLong()
+                    return
+                }
                 poolIndex = index
                 forward()
             case .redirect(let status, let location):
                 reason = "redirect"
-                deliverRedirect(status, location)
+                if !deliverRedirect(status, location) { refuseTooLong() }
             case .answer(let status, let type, let body):
                 reason = "answer"
                 deliverAnswer(status, type, body)

@@ -166,11 +166,12 @@ public final class Gateway {
         }
         for running in loops {
             running.loop.perform {
+                running.service.cut()
                 running.service.view.closeIdle()
                 running.log?.flush()
             }
         }
-        log?.drain()
+        log?.drain(isUrgent: isUrgent)
         return open
     }
 

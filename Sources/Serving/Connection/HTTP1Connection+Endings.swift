@@ -75,12 +75,17 @@ extension HTTP1Connection {
     }
 
     /// Ends the sending side and drops what still comes, for a moment.
-    private func linger() {
+    func linger() {
         phase = .lingering
         Sockets.finishSending(fd)
-        bodyReceived = 0
+        lingerEnd = loop.milliseconds + UInt64(ServingOptions.lingerLimit)
         loop.setDeadline(self, in: ServingOptions.lingerTimeout)
         if !isReceiving { receive() }
+    }
+
+    /// The process stops and waits no longer: the exchange in flight is ended, and recorded.
+    func cut() {
+        if phase == .exchange { end(.aborted) } else { close() }
     }
 
     func close() {

@@ -7,12 +7,18 @@ import Engine
 import HTTP
 
 extension HTTP1Connection {
-    /// Receives for as long as somebody wants it and the kernel has it.
+    /// Receives for as long as somebody wants it and the kernel has it, but leaves others their turn.
     func receive() {
         guard !isReceiving else { return }
         isReceiving = true
         defer { isReceiving = false }
+        var inARow = 0
         while isReadable {
+            guard inARow < ServingOptions.receivesInARow else {
+                loop.schedule(self)
+                return
+            }
+            inARow += 1
             switch phase {
             case .idle, .head: receiveHead()
             case .exchange:
@@ -104,10 +110,12 @@ extension HTTP1Connection {
     private func beginExchange(_ block: Block) -> Exchange {
         let new = service.makeExchange()
         options = service.options
+        new.head.reset()
         new.stream = self
         new.headBlock = block
         new.startedNanoseconds = loop.nanoseconds
         exchange = new
+        bodyBytes = 0
         return new
     }
 
@@ -159,8 +167,8 @@ extension HTTP1Connection {
 
     /// Hands over what came together with the head.
     func deliverBufferedBody() {
-        guard let block = input else { return }
-        while wantsBody, !bodyDone, phase == .exchange, inputUsed < block.count {
+        guard let block = input, let current = exchange else { return }
+        while wantsBody, !bodyDone, phase == .exchange, exchange === current, inputUsed < block.count {
             let step: BodyDecoder.Step
             do throws(ParseFailure) {
                 step = try body.next(block.readable, from: &inputUsed)
@@ -170,33 +178,29 @@ extension HTTP1Connection {
             }
             handOver(step, from: block)
         }
-        if wantsBody, !bodyDone, phase == .exchange, body.isEnded { endBody() }
+        batchEnded(current)
     }
 
-    /// Receives a piece of the body into a block of the loop and hands it over.
+    /// Receives a piece of the body and hands it over: into a block of the loop, or behind the head where the rest fits there,
+    /// so that a small body can be sent again.
     private func receiveBody() {
-        let block = loop.largeBlocks.take()
-        defer { loop.largeBlocks.give(block) }
-        let limit = receiveLimit(block.capacity)
-        let outcome = Sockets.receive(fd, into: block, limit: limit)
-        switch outcome {
+        guard let current = exchange else { return }
+        let staysInInput = !bodyLeftInput && (body.remainingLength ?? .max) <= UInt64(input?.free ?? 0)
+        let block: Block
+        if staysInInput, let input { block = input } else { block = loop.largeBlocks.take() }
+        defer { if !staysInInput { loop.largeBlocks.give(block) } }
+        let limit = receiveLimit(block.free)
+        switch Sockets.receive(fd, into: block, limit: limit) {
         case .bytes(let count):
             isReadable = count == limit || peerClosed
-            bodyLeftInput = true
-            loop.setDeadline(self, in: options.bodyTimeout)
-            var offset = 0
-            while !bodyDone, phase == .exchange, offset < count {
-                let step: BodyDecoder.Step
-                do throws(ParseFailure) {
-                    step = try body.next(block.readable, from: &offset)
-                } catch {
-                    refuse(.malformed(error))
-                    return
-                }
-                handOver(step, from: block)
+            armBodyDeadline()
+            if staysInInput {
+                deliverBufferedBody()
+            } else {
+                bodyLeftInput = true
+                deliver(block, to: current)
             }
-            if offset < count, bodyDone { keep(block, from: offset) }
-            if isBodyTooSlow { refuse(.bodyTimeout) }
+            if exchange === current, isBodyTooSlow { refuse(.bodyTimeout) }
         case .wouldBlock:
             isReadable = false
         case .closed:
@@ -211,6 +215,38 @@ extension HTTP1Connection {
         case .failed:
             end(.clientGone)
         }
+    }
+
+    private func deliver(_ block: Block, to current: Exchange) {
+        var offset = 0
+        while !bodyDone, phase == .exchange, exchange === current, offset < block.count {
+            let step: BodyDecoder.Step
+            do throws(ParseFailure) {
+                step = try body.next(block.readable, from: &offset)
+            } catch {
+                refuse(.malformed(error))
+                return
+            }
+            // Before the exchange hears of the end, and perhaps the next request is served.
+            if step == .end, offset < block.count { keep(block, from: offset) }
+            handOver(step, from: block)
+        }
+        batchEnded(current)
+    }
+
+    /// What was received has been handed to `current`, if it is still the one in flight.
+    private func batchEnded(_ current: Exchange) {
+        guard phase == .exchange, exchange === current else { return }
+        if wantsBody, !bodyDone, body.isEnded { endBody() }
+        guard exchange === current else { return }
+        current.requestBatchEnded()
+    }
+
+    /// The client owes a piece of the body. Not in a tunnel, where silence is nobody's fault: the upstream side has the
+    /// deadline for both.
+    func armBodyDeadline() {
+        guard !outbox.isBlocked else { return }
+        if coding == .tunnel { loop.clearDeadline(self) } else { loop.setDeadline(self, in: options.bodyTimeout) }
     }
 
     /// How much of the body to receive at once: nothing behind it is taken along where its length is known.
@@ -285,15 +321,15 @@ extension HTTP1Connection {
         switch Sockets.receive(fd, into: block, limit: limit) {
         case .bytes(let count):
             isReadable = count == limit || peerClosed
-            bodyReceived &+= UInt64(count)
             guard phase == .draining else {
-                if bodyReceived > UInt64(ServingOptions.lingerBytes) { close() }
+                loop.setDeadline(self, at: min(lingerEnd, loop.milliseconds + UInt64(ServingOptions.lingerTimeout)))
                 return
             }
+            bodyReceived &+= UInt64(count)
             var offset = 0
             while !bodyDone, offset < count {
                 guard let step = try? body.next(block.readable, from: &offset) else {
-                    close()
+                    linger()
                     return
                 }
                 if step == .end { bodyDone = true }
@@ -303,7 +339,7 @@ extension HTTP1Connection {
                 if offset < count { keep(block, from: offset) }
                 nextRequest()
             } else if bodyReceived > ServingOptions.drainBytes {
-                close()
+                linger()
             }
         case .wouldBlock:
             isReadable = false

@@ -40,9 +40,6 @@ public final class HTTP1Connection: ServerStream {
     /// Guards `proceed` and `receive` against being entered from what they call.
     var isProceeding = false
     var isReceiving = false
-    /// Whether a resume is scheduled because of fairness.
-    var drainGrace: Int?
-
     // MARK: The request
 
     /// Bytes from the client: the head of the request in flight at its front, what follows behind.
@@ -62,7 +59,10 @@ public final class HTTP1Connection: ServerStream {
     var bodyLeftInput = false
     /// Bytes of the body handed over.
     var bodyReceived: UInt64 = 0
+    /// When the body was first asked for; moved by the time for which it was paused.
     var bodyStarted: UInt64 = 0
+    var bodyPaused: UInt64 = 0
+    var lingerEnd: UInt64 = 0
 
     // MARK: The response
 
@@ -123,10 +123,6 @@ public final class HTTP1Connection: ServerStream {
     private func isBroken() -> Bool { Sockets.pendingError(fd) != 0 || peerClosed }
 
     public override func resume() {
-        if let grace = drainGrace {
-            drainGrace = nil
-            if phase == .idle { loop.setDeadline(self, in: grace) }
-        }
         proceed()
         receive()
     }
@@ -148,7 +144,9 @@ public final class HTTP1Connection: ServerStream {
             } else if peerClosed {
                 if !hasBegun { clientGone() }
             }
-        case .draining, .lingering:
+        case .draining:
+            linger()
+        case .lingering:
             close()
         case .closed:
             break
@@ -166,14 +164,21 @@ public final class HTTP1Connection: ServerStream {
     public override func readBody() {
         guard phase == .exchange, !wantsBody, !bodyDone else { return }
         wantsBody = true
-        if bodyStarted == 0 || bodyReceived == 0 { bodyStarted = loop.milliseconds }
-        loop.setDeadline(self, in: options.bodyTimeout)
+        if bodyReceived == 0 {
+            bodyStarted = loop.milliseconds
+        } else if bodyPaused > 0 {
+            bodyStarted += loop.milliseconds - bodyPaused
+        }
+        bodyPaused = 0
+        armBodyDeadline()
         deliverBufferedBody()
         receive()
     }
 
     public override func pauseBody() {
+        guard wantsBody else { return }
         wantsBody = false
+        bodyPaused = loop.milliseconds
         if !outbox.isBlocked { loop.clearDeadline(self) }
     }
 
@@ -212,7 +217,12 @@ public final class HTTP1Connection: ServerStream {
         precondition(status < 200, "only an interim head is followed by another")
         // The client of an HTTP/1.0 request does not know of interim responses (RFC 9110 section 15.2): the exchange
         // must not begin one.
-        if status == 100 { hasSentContinue = true }
+        if status == 100 {
+            hasSentContinue = true
+            // Only now is it the client's turn.
+            bodyStarted = loop.milliseconds
+            if wantsBody, !bodyDone { armBodyDeadline() }
+        }
         status = 0
         outbox.append("\r\n")
         flush()
@@ -323,7 +333,7 @@ public final class HTTP1Connection: ServerStream {
             responseComplete()
         } else if wasBlocked {
             loop.clearDeadline(self)
-            if wantsBody, !bodyDone { loop.setDeadline(self, in: options.bodyTimeout) }
+            if wantsBody, !bodyDone { armBodyDeadline() }
             exchange?.responseDrained()
         }
     }

@@ -45,6 +45,9 @@ open class Exchange {
     /// A piece of the body. All of it must be used or copied before returning.
     open func requestBody(_ bytes: Span<UInt8>) {}
 
+    /// What was received together has been handed over: a good moment to send what was staged of it.
+    open func requestBatchEnded() {}
+
     /// The body is complete. Not called for requests without one.
     open func requestEnded() {}
 

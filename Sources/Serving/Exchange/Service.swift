@@ -38,6 +38,9 @@ open class Service {
         isDraining = true
         loop.forEachWatcher { ($0 as? HTTP1Connection)?.drain(grace: grace) }
     }
+
+    /// Ends what is still open.
+    public final func cut() { loop.forEachWatcher { ($0 as? HTTP1Connection)?.cut() } }
 }
 
 /// The loop's clock as the texts that responses and the log need, made anew once a second.

@@ -20,6 +20,7 @@ public final class UpstreamServer: Sendable {
     /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
     private let restUntil = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
+    private let idle = Atomic<Int>(0)
     /// The address that accepted last; the others are tried when it fails.
     private let preferred = Atomic<Int>(0)
 
@@ -56,14 +57,22 @@ public final class UpstreamServer: Sendable {
     var preferredAddress: Int { preferred.load(ordering: .relaxed) }
     func prefer(address index: Int) { preferred.store(index, ordering: .relaxed) }
 
-    /// Counts a connection, unless there are `limit` already.
+    /// Counts a connection, unless `limit` are in use already. Idle ones of other loops do not stand in the way: they close
+    /// by themselves within seconds.
     func takeConnection(limit: Int) -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= limit { return true }
+        let total = open.add(1, ordering: .relaxed).newValue
+        if total - idle.load(ordering: .relaxed) <= limit { return true }
         open.subtract(1, ordering: .relaxed)
         return false
     }
 
-    func giveConnection() { open.subtract(1, ordering: .relaxed) }
+    func giveConnection(wasIdle: Bool) {
+        open.subtract(1, ordering: .relaxed)
+        if wasIdle { leaveIdle() }
+    }
+
+    func enterIdle() { idle.add(1, ordering: .relaxed) }
+    func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
     /// Connections of all loops, idle ones included.
     public var connectionCount: Int { open.load(ordering: .relaxed) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Glibc
 import Engine
 public import HTTP
 
@@ -52,16 +53,27 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     case readTimeout
     /// The response's bytes are not HTTP, or exceed a limit.
     case malformed(ParseFailure)
+    /// Interim heads and the final one together leave no room to read on.
+    case headTooLarge
     /// More interim responses than anyone needs.
     case tooManyInterim
     /// 101 to a request that did not ask for an upgrade.
     case unexpectedSwitch
 
+    /// Whether the server is at fault, rather than this machine: without descriptors or ports nobody can be connected to.
+    var isServersDoing: Bool {
+        guard case .connect(let code) = self else { return true }
+        switch code {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: return false
+        default: return true
+        }
+    }
+
     /// The status the client gets when nothing was sent to it yet.
     public var status: UInt16 {
         switch self {
         case .connectTimeout, .firstByteTimeout, .readTimeout: 504
-        case .connect, .broken, .malformed, .tooManyInterim, .unexpectedSwitch: 502
+        case .connect, .broken, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: 502
         }
     }
 
@@ -74,6 +86,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .firstByteTimeout: "upstream-first-byte-timeout"
         case .readTimeout: "upstream-read-timeout"
         case .malformed(let failure): failure.word
+        case .headTooLarge: "head-too-large"
         case .tooManyInterim: "upstream-too-many-interim"
         case .unexpectedSwitch: "upstream-unexpected-switch"
         }
@@ -88,6 +101,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .firstByteTimeout: "The upstream server did not answer in time."
         case .readTimeout: "The upstream server fell silent."
         case .malformed: "The upstream server's response is not valid HTTP."
+        case .headTooLarge: "The upstream server's response has a head that is larger than allowed."
         case .tooManyInterim: "The upstream server sent too many interim responses."
         case .unexpectedSwitch: "The upstream server switched protocols without being asked."
         }

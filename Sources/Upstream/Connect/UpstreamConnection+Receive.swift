@@ -28,8 +28,17 @@ extension UpstreamConnection {
         guard !isReceiving else { return }
         isReceiving = true
         defer { isReceiving = false }
+        var inARow = 0
         repeat {
-            while wantsMore { receiveOnce() }
+            while wantsMore {
+                guard inARow < Self.receivesInARow else {
+                    loop.schedule(self)
+                    attempt?.batchEnded()
+                    return
+                }
+                inARow += 1
+                receiveOnce()
+            }
             // Sending what is staged may let the client take more, and so ask for reading to be resumed.
             attempt?.batchEnded()
         } while wantsMore
@@ -42,7 +51,13 @@ extension UpstreamConnection {
     func receiveOnce() {
         let block = headBlock ?? loop.largeBlocks.take()
         headBlock = block
+        if block.free == 0 { block.compact() }
         let free = block.free
+        guard free > 0 else {
+            fail(.headTooLarge)
+            releaseBlock(block)
+            return
+        }
         switch Sockets.receive(fd, into: block) {
         case .bytes(let count):
             isReadable = count == free || peerClosed
@@ -57,11 +72,14 @@ extension UpstreamConnection {
         case .failed(let code):
             closedByServer(code)
         }
-        // A head that is still incomplete keeps its block, everything else has been passed on.
-        if headBlock === block, block.isEmpty || phase != .active {
-            headBlock = nil
-            loop.largeBlocks.give(block)
-        }
+        releaseBlock(block)
+    }
+
+    /// A head that is still incomplete keeps its block, everything else has been passed on.
+    private func releaseBlock(_ block: Block) {
+        guard headBlock === block, block.isEmpty || phase != .active else { return }
+        headBlock = nil
+        loop.largeBlocks.give(block)
     }
 
     /// Takes what was received apart.
@@ -161,6 +179,7 @@ extension UpstreamConnection {
             // One second early, so that the server does not close it just as we send.
             idleTimeout = min(pool.options.idleTimeout, max(0, Int(seconds) - 1) * 1000)
         }
+        server.enterIdle()
         guard idleTimeout > 0, pool.takeBack(self) else {
             shut()
             return

@@ -105,13 +105,19 @@ extension UpstreamConnection {
             sendFailure = code
             outbox.releaseAll()
             isReadable = true
+            loop.setDeadline(self, in: pool.options.readTimeout)
             loop.schedule(self)
         }
     }
 
     /// Sets the deadline for what the server owes now.
     func awaitResponse() {
-        guard reading != .done, !isPaused else { return }
+        guard reading != .done else { return }
+        if isPaused {
+            // It waits for the client to take what has come, and the client has a deadline of its own.
+            if !outbox.isBlocked { loop.clearDeadline(self) }
+            return
+        }
         if isTunnel {
             loop.setDeadline(self, in: pool.options.tunnelTimeout)
         } else if hasReceived {

@@ -68,6 +68,8 @@ public final class UpstreamConnection: Watcher {
 
     /// Interim responses before the final one at most.
     static let interimLimit = 16
+    /// Blocks received in a row at most, before others have their turn.
+    static let receivesInARow = 16
 
     init(pool: ConnectionPool, attempt: Attempt) {
         self.pool = pool
@@ -128,7 +130,7 @@ public final class UpstreamConnection: Watcher {
         if phase == .connecting, let code = connectError {
             connectError = nil
             connectFailed(.connect(code))
-        } else if phase == .active, sendFailure != nil {
+        } else if phase == .active {
             receive()
         }
     }
@@ -141,7 +143,7 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        pool.pool.connectFailed(server, at: loop.milliseconds)
+        if failure.isServersDoing { pool.pool.connectFailed(server, at: loop.milliseconds) }
         fail(failure)
     }
 
@@ -173,6 +175,7 @@ public final class UpstreamConnection: Watcher {
     func leave(idleFor attempt: Attempt) {
         phase = .active
         isReused = true
+        server.leaveIdle()
         self.attempt = attempt
         loop.clearDeadline(self)
     }
@@ -245,6 +248,7 @@ public final class UpstreamConnection: Watcher {
 
     func shut() {
         guard phase != .closed else { return }
+        let wasIdle = phase == .idle
         phase = .closed
         reading = .done
         loop.unregister(self)
@@ -254,6 +258,6 @@ public final class UpstreamConnection: Watcher {
             self.headBlock = nil
             loop.largeBlocks.give(headBlock)
         }
-        server.giveConnection()
+        server.giveConnection(wasIdle: wasIdle)
     }
 }
