@@ -63,8 +63,7 @@ extension ProxyExchange {
         isStreamingBody = false
         upstreamFinished = service.loop.nanoseconds
         guard let stream else { return }
-        let wanted = head.connection.contains(.te) && head.version == .http11
-        stream.finish(trailers: wanted ? trailers : nil)
+        stream.finish(trailers: wantsTrailers(headBytes) ? trailers : nil)
     }
 
     /// Fields of the response that are not about the upstream connection.
