@@ -56,8 +56,10 @@ let package = Package(
         .executableTarget(name: "ClientCommand", dependencies: ["Client", arguments], swiftSettings: language),
         .executableTarget(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
+        .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
-            name: "TestSupport", dependencies: ["Proxy", "Settings", "Engine"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["SanitizerOptions", "Proxy", "Settings", "Engine"],
+            path: "Tests/TestSupport",
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
