@@ -16,7 +16,7 @@ struct Command: ParsableCommand {
             client -d name=value http://…/form        POST
             client --log log.log http://…/            a line in log.log for every request
 
-            Exit status as curl's: 0 done, 2 usage, 3 bad URL, 6 no such host, 7 no connection, 18 cut short, 23 cannot \
+            Exit status as curl's: 0 done, 1 not spoken here, 2 usage, 3 bad URL, 6 no such host, 7 no connection, 18 cut short, 23 cannot \
             write, 52 no answer, 56 broken connection.
             """)
 

@@ -168,9 +168,11 @@ final class OriginExchange: Exchange {
         case .length(let length):
             stream.endHead(.length(length))
             stream.readBody()
+            self.stream?.flush()
         case .chunked:
             stream.endHead(.unknown)
             stream.readBody()
+            self.stream?.flush()
         }
     }
 

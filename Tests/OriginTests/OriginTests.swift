@@ -112,4 +112,23 @@ import Testing
         #expect(get("/headers", "X-Mine: 1\r\n").body.contains("X-Mine: 1\r\n"))
         #expect(ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").body == "hello")
     }
+
+    @Test("tells two chunked bodies apart that arrive together")
+    func pipelinedBodies() {
+        let peer = Peer(port: server.address.port)
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        peer.send(head)
+        _ = peer.receiveHead()
+        peer.send("3\r\nabc\r\n0\r\n\r\n" + head + "3\r\nde")
+        #expect(peer.receive(count: 13) == "3\r\nabc\r\n0\r\n\r\n")
+        #expect(peer.receiveHead().hasPrefix("HTTP/1.1 200 "))
+        peer.send("f\r\n0\r\n\r\n")
+        var body = ""
+        while !body.hasSuffix("0\r\n\r\n") {
+            let piece = peer.receive()
+            if piece.isEmpty { break }
+            body += String(decoding: piece, as: UTF8.self)
+        }
+        #expect(body == "2\r\nde\r\n1\r\nf\r\n0\r\n\r\n")
+    }
 }

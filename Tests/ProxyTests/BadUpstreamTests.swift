@@ -190,4 +190,16 @@ import Testing
             #expect(client.receiveMessage().body == "x")
         }
     }
+
+    @Test("may say that it is overloaded before it is asked")
+    func speaksFirst() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            peer.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy")
+            _ = peer.receiveHead()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let clients = (0..<20).map { _ in gateway.connect() }
+        for client in clients { client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+        for client in clients { #expect(client.receiveMessage().body == "busy") }
+    }
 }

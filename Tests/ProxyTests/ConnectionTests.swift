@@ -350,4 +350,42 @@ import Testing
         #expect(client.receiveMessage().body == "early")
         client.send([UInt8](repeating: 65, count: 900_000))
     }
+
+    @Test("that is closed for sending behind many pipelined requests gets every answer")
+    func halfCloseAfterPipelining() throws {
+        let gateway = try RunningGateway(upstreams: [1]) {
+            $0.routes = [Configuration.Route(action: .answer(status: 200, contentType: "text/plain", body: "x"))]
+        }
+        for _ in 0..<10 {
+            let client = gateway.connect()
+            client.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 100))
+            client.finishSending()
+            #expect(client.receiveAll().components(of: "HTTP/1.1 200 ") == 100)
+        }
+    }
+
+    @Test("may send its body before it hears 100, however late that comes")
+    func impatientBody() throws {
+        let size = 20_000_000
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            // Long enough for the client's bytes to fill every buffer on their way.
+            for _ in 0..<20 { _ = await10ms() }
+            peer.send("HTTP/1.1 100 Continue\r\n\r\n")
+            for _ in 0..<20 { _ = await10ms() }
+            var count = 0
+            while count < size {
+                let piece = peer.receive()
+                if piece.isEmpty { return }
+                count += piece.count
+            }
+            peer.send(ok("\(count)"))
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let client = gateway.connect()
+        client.send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: \(size)\r\n\r\n")
+        #expect(client.send([UInt8](repeating: 65, count: size)))
+        #expect(client.receiveHead().hasPrefix("HTTP/1.1 100 "))
+        #expect(client.receiveMessage().body == "\(size)")
+    }
 }

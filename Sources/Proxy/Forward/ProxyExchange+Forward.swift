@@ -53,7 +53,7 @@ extension ProxyExchange {
         self.connection = connection
         service.counters.forwarded.add(1, ordering: .relaxed)
         writeHead(to: connection, for: stream)
-        isStreamingBody = false
+        isStreamingBody = true
         if head.framing == .none {
             connection.finishRequest(trailers: nil)
         } else {
@@ -62,7 +62,6 @@ extension ProxyExchange {
         // The body may have been refused, or the server gone, in the meantime.
         guard let current = self.connection, current === connection else { return }
         connection.flush()
-        isStreamingBody = true
         if connection.isBlocked {
             stream.pauseBody()
         } else if head.framing != .none {

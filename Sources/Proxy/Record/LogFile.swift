@@ -109,7 +109,6 @@ public final class LogFile: Sendable {
                 let reason = SystemFailure.reason(errno)
                 let lost = batch.lines
                 if batch.block.count < size { isTorn.store(true, ordering: .relaxed) }
-                state.withLock { $0.dropped += lost }
                 report("the access log \(path) cannot be written: \(reason); about \(lost) lines are lost")
                 break
             }
@@ -130,6 +129,7 @@ public final class LogFile: Sendable {
             switch Self.open(path) {
             case .success(let number):
                 let old = descriptor.exchange(number, ordering: .relaxed)
+                isTorn.store(false, ordering: .relaxed)
                 if old > STDERR_FILENO { close(old) }
             case .failure(let failure):
                 report("the access log \(path) cannot be opened anew: \(failure.reason); the old file is written on")

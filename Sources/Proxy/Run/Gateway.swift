@@ -143,8 +143,8 @@ public final class Gateway {
         log?.reopen()
     }
 
-    /// Stops accepting, lets what is in flight finish, and writes the log out. Blocks; returns how many exchanges were cut
-    /// because the deadline passed.
+    /// Stops accepting, lets what is in flight finish, and writes the log out. Blocks; returns how many connections were still
+    /// open when the deadline passed.
     ///
     /// - Parameter isUrgent: asked again and again; once true, nothing more is waited for.
     public func stop(isUrgent: () -> Bool) -> Int {

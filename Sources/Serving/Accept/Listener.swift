@@ -6,7 +6,6 @@ import Synchronization
 /// The number of client connections of all loops, and its limit.
 public final class ConnectionBudget: Sendable {
     private let open = Atomic<Int>(0)
-    private let refusals = Atomic<Int>(0)
     /// Connections at most.
     public let limit: Int
 
@@ -17,7 +16,6 @@ public final class ConnectionBudget: Sendable {
     func take() -> Bool {
         if open.add(1, ordering: .relaxed).newValue <= limit { return true }
         open.subtract(1, ordering: .relaxed)
-        refusals.add(1, ordering: .relaxed)
         return false
     }
 
@@ -28,8 +26,6 @@ public final class ConnectionBudget: Sendable {
 
     /// Connections that are open now.
     public var count: Int { open.load(ordering: .relaxed) }
-    /// How often accepting had to wait because all were taken.
-    public var exhaustions: Int { refusals.load(ordering: .relaxed) }
 }
 
 /// Accepts clients on one loop and makes a connection of each.

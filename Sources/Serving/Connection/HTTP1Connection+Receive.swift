@@ -20,7 +20,10 @@ extension HTTP1Connection {
             }
             inARow += 1
             switch phase {
-            case .idle, .head: receiveHead()
+            case .idle, .head:
+                // Requests that have been received wait for their turn, which is scheduled.
+                if phase == .idle, let input, !input.isEmpty { return }
+                receiveHead()
             case .exchange:
                 guard wantsBody, !bodyDone else { return }
                 receiveBody()
@@ -167,8 +170,9 @@ extension HTTP1Connection {
 
     /// Hands over what came together with the head.
     func deliverBufferedBody() {
-        guard let block = input, let current = exchange else { return }
-        while wantsBody, !bodyDone, phase == .exchange, exchange === current, inputUsed < block.count {
+        guard let block = input else { return }
+        let current = requests
+        while wantsBody, !bodyDone, phase == .exchange, requests == current, inputUsed < block.count {
             let step: BodyDecoder.Step
             do throws(ParseFailure) {
                 step = try body.next(block.readable, from: &inputUsed)
@@ -184,7 +188,7 @@ extension HTTP1Connection {
     /// Receives a piece of the body and hands it over: into a block of the loop, or behind the head where the rest fits there,
     /// so that a small body can be sent again.
     private func receiveBody() {
-        guard let current = exchange else { return }
+        let current = requests
         let staysInInput = !bodyLeftInput && (body.remainingLength ?? .max) <= UInt64(input?.free ?? 0)
         let block: Block
         if staysInInput, let input { block = input } else { block = loop.largeBlocks.take() }
@@ -198,9 +202,9 @@ extension HTTP1Connection {
                 deliverBufferedBody()
             } else {
                 bodyLeftInput = true
-                deliver(block, to: current)
+                deliver(block)
             }
-            if exchange === current, isBodyTooSlow { refuse(.bodyTimeout) }
+            if requests == current, isBodyTooSlow { refuse(.bodyTimeout) }
         case .wouldBlock:
             isReadable = false
         case .closed:
@@ -217,9 +221,10 @@ extension HTTP1Connection {
         }
     }
 
-    private func deliver(_ block: Block, to current: Exchange) {
+    private func deliver(_ block: Block) {
+        let current = requests
         var offset = 0
-        while !bodyDone, phase == .exchange, exchange === current, offset < block.count {
+        while !bodyDone, phase == .exchange, requests == current, offset < block.count {
             let step: BodyDecoder.Step
             do throws(ParseFailure) {
                 step = try body.next(block.readable, from: &offset)
@@ -234,12 +239,13 @@ extension HTTP1Connection {
         batchEnded(current)
     }
 
-    /// What was received has been handed to `current`, if it is still the one in flight.
-    private func batchEnded(_ current: Exchange) {
-        guard phase == .exchange, exchange === current else { return }
+    /// What was received has been handed to the request with this number, if it is still the one in flight. Numbers, because
+    /// the object of an exchange may carry the next request already.
+    private func batchEnded(_ current: Int) {
+        guard phase == .exchange, requests == current else { return }
         if wantsBody, !bodyDone, body.isEnded { endBody() }
-        guard exchange === current else { return }
-        current.requestBatchEnded()
+        guard phase == .exchange, requests == current else { return }
+        exchange?.requestBatchEnded()
     }
 
     /// The client owes a piece of the body. Not in a tunnel, where silence is nobody's fault: the upstream side has the
@@ -275,7 +281,13 @@ extension HTTP1Connection {
         guard !bodyDone else { return }
         bodyDone = true
         wantsBody = false
-        if phase == .exchange, !outbox.isBlocked { loop.clearDeadline(self) }
+        if phase == .exchange, !outbox.isBlocked {
+            if peerClosed, coding != .tunnel {
+                loop.setDeadline(self, in: options.halfCloseTimeout)
+            } else {
+                loop.clearDeadline(self)
+            }
+        }
         exchange?.requestEnded()
     }
 
@@ -292,7 +304,8 @@ extension HTTP1Connection {
     }
 
     private var isBodyTooSlow: Bool {
-        guard options.bodyRate > 0, phase == .exchange, !bodyDone, coding != .tunnel else { return false }
+        guard options.bodyRate > 0, phase == .exchange, !bodyDone, coding != .tunnel, loop.milliseconds > bodyStarted
+        else { return false }
         let elapsed = loop.milliseconds &- bodyStarted
         guard elapsed > UInt64(ServingOptions.bodyRateGrace) else { return false }
         return bodyReceived &* 1000 / elapsed < UInt64(options.bodyRate)
@@ -303,7 +316,7 @@ extension HTTP1Connection {
         guard let block = input else { return }
         while !bodyDone, inputUsed < block.count {
             guard let step = try? body.next(block.readable, from: &inputUsed) else {
-                close()
+                linger()
                 return
             }
             if step == .end { bodyDone = true }

@@ -67,6 +67,8 @@ public final class HTTP1Connection: ServerStream {
     // MARK: The response
 
     var outbox: Outbox
+    /// Bytes the client had taken when sending was blocked last.
+    var sentAtBlock: UInt64 = 0
     enum Coding { case none, length, chunked, close, tunnel }
     var coding = Coding.none
     var remaining: UInt64 = 0
@@ -130,10 +132,13 @@ public final class HTTP1Connection: ServerStream {
     public override func deadlineReached() {
         switch phase {
         case .idle:
+            // Requests that have been received wait for their turn.
+            guard input?.isEmpty ?? true else { return }
             // What arrived in the very moment is served; otherwise nobody is told, there is nothing to answer.
+            let served = requests
             isReadable = true
             receive()
-            if phase == .idle { close() }
+            if phase == .idle, requests == served { close() }
         case .head:
             refuse(.headerTimeout)
         case .exchange:
@@ -167,7 +172,7 @@ public final class HTTP1Connection: ServerStream {
         if bodyReceived == 0 {
             bodyStarted = loop.milliseconds
         } else if bodyPaused > 0 {
-            bodyStarted += loop.milliseconds - bodyPaused
+            bodyStarted += loop.milliseconds &- bodyPaused
         }
         bodyPaused = 0
         armBodyDeadline()
@@ -221,6 +226,7 @@ public final class HTTP1Connection: ServerStream {
             hasSentContinue = true
             // Only now is it the client's turn.
             bodyStarted = loop.milliseconds
+            if bodyPaused > 0 { bodyPaused = loop.milliseconds }
             if wantsBody, !bodyDone { armBodyDeadline() }
         }
         status = 0
@@ -294,16 +300,19 @@ public final class HTTP1Connection: ServerStream {
             precondition(UInt64(bytes.count) <= remaining, "a body is no longer than its head said")
             remaining -= UInt64(bytes.count)
             bodyBytes &+= UInt64(bytes.count)
-            handle(outbox.send(bytes, to: fd))
+            let wasBlocked = outbox.isBlocked
+            handle(outbox.send(bytes, to: fd), wasBlocked: wasBlocked)
         case .close, .tunnel:
             bodyBytes &+= UInt64(bytes.count)
-            handle(outbox.send(bytes, to: fd))
+            let wasBlocked = outbox.isBlocked
+            handle(outbox.send(bytes, to: fd), wasBlocked: wasBlocked)
         case .chunked:
             bodyBytes &+= UInt64(bytes.count)
             let block = outbox.block(room: 20)
             block.append(hexadecimal: UInt64(bytes.count))
             block.append("\r\n")
-            handle(outbox.send(bytes, tail: "\r\n", to: fd))
+            let wasBlocked = outbox.isBlocked
+            handle(outbox.send(bytes, tail: "\r\n", to: fd), wasBlocked: wasBlocked)
         }
     }
 
@@ -327,7 +336,7 @@ public final class HTTP1Connection: ServerStream {
         guard phase == .exchange else { return }
         let wasBlocked = outbox.isBlocked
         let outcome = outbox.flush(to: fd)
-        handle(outcome)
+        handle(outcome, wasBlocked: wasBlocked)
         guard outcome == .sent, phase == .exchange else { return }
         if responseDone {
             responseComplete()
@@ -338,10 +347,13 @@ public final class HTTP1Connection: ServerStream {
         }
     }
 
-    private func handle(_ outcome: Outbox.Outcome) {
+    private func handle(_ outcome: Outbox.Outcome, wasBlocked: Bool) {
         switch outcome {
         case .sent: break
-        case .blocked: loop.setDeadline(self, in: options.writeTimeout)
+        case .blocked:
+            // The deadline moves only when the client has taken something.
+            if outbox.sentBytes > sentAtBlock || !wasBlocked { loop.setDeadline(self, in: options.writeTimeout) }
+            sentAtBlock = outbox.sentBytes
         case .failed: end(.clientGone)
         }
     }

@@ -189,6 +189,8 @@ public final class UpstreamConnection: Watcher {
             if readiness.contains(.readable) { isReadable = true }
             guard !readiness.isDisjoint(with: [.writable, .failed, .hungUp]) else { return }
             connectEnded()
+            // A server may speak before it is asked: to say that it is overloaded, for one.
+            if phase == .active, isReadable { receive() }
         case .active:
             if readiness.contains(.writable), outbox.isBlocked {
                 flush()
