@@ -7,7 +7,10 @@ import Settings
 enum Banner {
     static func print(_ gateway: Gateway, embedded: Bool) {
         let configuration = gateway.configuration
-        for address in gateway.addresses { say("gateway listens on \(url(address))") }
+        var said: Set<String> = []
+        for address in gateway.addresses where said.insert(url(address)).inserted {
+            say("gateway listens on \(url(address))")
+        }
         for pool in configuration.pools {
             let servers = pool.servers.map { server in
                 server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))")

@@ -117,7 +117,7 @@ public enum Sockets {
     /// Opens a listening socket.
     ///
     /// - Parameters:
-    ///   - address: Where to listen; port 0 lets the kernel choose. `::` takes IPv4 as well.
+    ///   - address: Where to listen; port 0 lets the kernel choose. `::` takes IPv6 only.
     ///   - shared: Whether other sockets of this process may listen there too (`SO_REUSEPORT`), each with its own queue.
     ///   - backlog: Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
     public static func listen(
@@ -128,7 +128,7 @@ public enum Sockets {
         let descriptor = Descriptor(adopting: number)
         _ = gw_set_option(number, SOL_SOCKET, SO_REUSEADDR, 1)
         if shared { _ = gw_set_option(number, SOL_SOCKET, SO_REUSEPORT, 1) }
-        if !address.isIPv4 { _ = gw_set_option(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+        if !address.isIPv4 { _ = gw_set_option(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         // Accepted sockets inherit it, which saves a call for each.
         _ = gw_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         guard address.withSockaddr({ bind(number, $0, $1) }) == 0 else { throw SystemFailure("bind") }

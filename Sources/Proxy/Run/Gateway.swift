@@ -89,40 +89,52 @@ public final class Gateway {
     }
 
     /// Opens every listening socket once for each loop; with port 0 the first loop's choice is the others' port.
+    ///
+    /// `::` stands for every address of both families, by a socket for each: an IPv4 connection that comes in through an IPv6
+    /// socket costs the kernel more.
     private func listen(_ report: @escaping @Sendable (String) -> Void) throws(StartFailure) {
         for listener in configuration.listeners {
             guard var address = SocketAddress(numeric: listener.address, port: listener.port) else {
                 throw StartFailure("--bind \(listener.address): not a numeric IPv4 or IPv6 address")
             }
-            try Self.refuseTaken(address)
-            for (index, running) in loops.enumerated() {
-                let opened: Listener
-                do throws(SystemFailure) {
-                    opened = Listener(
-                        try Self.open(&address, isWildcard: listener.address == "::"), service: running.service,
-                        budget: budget,
-                        report: report)
-                } catch {
-                    throw StartFailure("--port \(listener.port): cannot listen on \(address): \(error.reason)")
+            if listener.address == "::" {
+                let any = SocketAddress(ipv4: 0, port: listener.port)
+                // A machine without IPv6 has only the other one.
+                if let port = try open(address, report, mayBeMissing: true) {
+                    _ = try open(any.with(port: port), report, mayBeMissing: true)
+                } else {
+                    address = any
+                    _ = try open(address, report, mayBeMissing: false)
                 }
-                if index == 0 {
-                    addresses.append(opened.address)
-                    address = address.with(port: opened.address.port)
-                }
-                running.listeners.append(opened)
+            } else {
+                _ = try open(address, report, mayBeMissing: false)
             }
         }
     }
 
-    /// A machine without IPv6 still has `::` as the default: then it means every IPv4 address.
-    private static func open(_ address: inout SocketAddress, isWildcard: Bool) throws(SystemFailure) -> Descriptor {
-        do throws(SystemFailure) {
-            return try Sockets.listen(on: address, shared: true)
-        } catch {
-            guard isWildcard, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL else { throw error }
-            address = SocketAddress(ipv4: 0, port: address.port)
-            return try Sockets.listen(on: address, shared: true)
+    /// Opens one address on every loop and returns its port; nil when the machine does not have the family and that is allowed.
+    private func open(
+        _ wanted: SocketAddress, _ report: @escaping @Sendable (String) -> Void, mayBeMissing: Bool
+    ) throws(StartFailure) -> UInt16? {
+        try Self.refuseTaken(wanted)
+        var address = wanted
+        for (index, running) in loops.enumerated() {
+            let opened: Listener
+            do throws(SystemFailure) {
+                opened = Listener(
+                    try Sockets.listen(on: address, shared: true), service: running.service, budget: budget,
+                    report: report)
+            } catch {
+                if mayBeMissing, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { return nil }
+                throw StartFailure("--port \(wanted.port): cannot listen on \(address): \(error.reason)")
+            }
+            if index == 0 {
+                address = address.with(port: opened.address.port)
+                addresses.append(address)
+            }
+            running.listeners.append(opened)
         }
+        return address.port
     }
 
     /// `SO_REUSEPORT` lets a second process of the same user bind a port that is in use, and the kernel then gives each
