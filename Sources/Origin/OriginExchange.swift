@@ -30,7 +30,6 @@ final class OriginExchange: Exchange {
     }
     private var source = Source.none
     private lazy var pump = Pump(self)
-    private var delayedPath = false
     private let page = Block(capacity: 32 << 10)
     /// The start of the pattern of `/bytes`.
     private static let patternBytes = 32 << 10

@@ -52,6 +52,11 @@ public final class Loop: @unchecked Sendable {
     /// Blocks of 64 KiB: where bodies are received, what waits for a slow peer, and heads beyond 16 KiB.
     public let largeBlocks = BlockPool(blockSize: 64 << 10, limit: 64)
 
+    /// Takes a block back into the pool that it came from.
+    public func giveBack(_ block: Block) {
+        (block.capacity == smallBlocks.blockSize ? smallBlocks : largeBlocks).give(block)
+    }
+
     /// The epoll descriptor, shared with the source that watches it.
     private final class Poller: Sendable {
         private let descriptor: Descriptor
@@ -201,9 +206,6 @@ public final class Loop: @unchecked Sendable {
             if let watcher { visit(watcher) }
         }
     }
-
-    /// Watchers that have a place now.
-    public var watcherCount: Int { watchers.count - freeSlots.count }
 
     // MARK: Deadlines
 

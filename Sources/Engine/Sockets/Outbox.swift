@@ -35,13 +35,6 @@ public struct Outbox: ~Copyable {
 
     /// Whether nothing waits to be sent.
     public var isEmpty: Bool { blocks.isEmpty }
-    /// Bytes that wait to be sent.
-    public var count: Int {
-        var sum = 0
-        for block in blocks { sum += block.count }
-        return sum
-    }
-
     /// The block to append to, with room for `room` bytes (at most 64 KiB).
     public mutating func block(room: Int) -> Block {
         if let last = blocks.last, last.free >= room { return last }
@@ -149,17 +142,13 @@ public struct Outbox: ~Copyable {
                 return
             }
             rest -= first.count
-            release(blocks.removeFirst())
+            loop.giveBack(blocks.removeFirst())
         }
-    }
-
-    private func release(_ block: Block) {
-        (block.capacity == loop.smallBlocks.blockSize ? loop.smallBlocks : loop.largeBlocks).give(block)
     }
 
     /// Drops what waits to be sent and gives the blocks back.
     public mutating func releaseAll() {
-        for block in blocks { release(block) }
+        for block in blocks { loop.giveBack(block) }
         blocks.removeAll(keepingCapacity: true)
         isBlocked = false
     }

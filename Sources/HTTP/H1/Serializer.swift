@@ -67,10 +67,15 @@ extension Block {
         appendLineEnd()
     }
 
-    /// Appends the last chunk and the empty line behind it, 5 bytes.
-    public func appendLastChunk() {
-        append("0\r\n\r\n")
+    /// Appends the last chunk, the trailers that may be passed on, and the empty line: `lastChunkLimit` bytes at most.
+    public func appendLastChunk(_ trailers: Trailers? = nil) {
+        append("0\r\n")
+        if let trailers { trailers.write(to: self) }
+        appendLineEnd()
     }
+
+    /// Bytes that `appendLastChunk` needs at most.
+    public static func lastChunkLimit(_ trailers: Trailers?) -> Int { 5 + (trailers?.serialisedLimit ?? 0) }
 
     /// Appends CRLF.
     @inlinable public func appendLineEnd() {

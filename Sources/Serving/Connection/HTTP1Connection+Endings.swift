@@ -61,7 +61,7 @@ extension HTTP1Connection {
             block.consume(inputUsed)
             inputUsed = 0
             if block.isEmpty {
-                giveBack(block)
+                loop.giveBack(block)
                 input = overflow
                 overflow = nil
             }
@@ -100,16 +100,11 @@ extension HTTP1Connection {
             exchange.stream = nil
             service.recycle(exchange)
         }
-        if let input { giveBack(input) }
-        if let overflow { giveBack(overflow) }
+        if let input { loop.giveBack(input) }
+        if let overflow { loop.giveBack(overflow) }
         input = nil
         overflow = nil
         outbox.releaseAll()
-        service.connectionCount -= 1
         budget.give()
-    }
-
-    func giveBack(_ block: Block) {
-        (block.capacity == loop.smallBlocks.blockSize ? loop.smallBlocks : loop.largeBlocks).give(block)
     }
 }

@@ -46,7 +46,7 @@ extension HTTP1Connection {
         case .wouldBlock:
             isReadable = false
             if block.isEmpty, exchange == nil {
-                giveBack(block)
+                loop.giveBack(block)
                 input = nil
             }
         case .closed, .failed:
@@ -68,7 +68,7 @@ extension HTTP1Connection {
         }
         let larger = loop.largeBlocks.take()
         larger.append(block.readable)
-        giveBack(block)
+        loop.giveBack(block)
         input = larger
         exchange?.headBlock = larger
         return true
@@ -105,7 +105,7 @@ extension HTTP1Connection {
             serve(exchange)
         }
         if phase == .idle, let block = input, block.isEmpty {
-            giveBack(block)
+            loop.giveBack(block)
             input = nil
         }
     }

@@ -93,7 +93,6 @@ public final class HTTP1Connection: ServerStream {
             budget.give()
             return
         }
-        service.connectionCount += 1
         loop.setDeadline(self, in: options.headerTimeout)
     }
 
@@ -244,9 +243,6 @@ public final class HTTP1Connection: ServerStream {
         switch body {
         case .none:
             coding = .none
-        case .declared(let length):
-            coding = .none
-            block.appendField("Content-Length", decimal: length)
         case .length(let length):
             coding = exchange.head.method == .head ? .none : .length
             remaining = coding == .length ? length : 0
@@ -308,9 +304,7 @@ public final class HTTP1Connection: ServerStream {
             handle(outbox.send(bytes, to: fd), wasBlocked: wasBlocked)
         case .chunked:
             bodyBytes &+= UInt64(bytes.count)
-            let block = outbox.block(room: 20)
-            block.append(hexadecimal: UInt64(bytes.count))
-            block.append("\r\n")
+            outbox.block(room: 20).appendChunkSize(bytes.count)
             let wasBlocked = outbox.isBlocked
             handle(outbox.send(bytes, tail: "\r\n", to: fd), wasBlocked: wasBlocked)
         }
@@ -324,9 +318,7 @@ public final class HTTP1Connection: ServerStream {
             return
         }
         if coding == .chunked {
-            outbox.append("0\r\n")
-            if let trailers { trailers.write(to: outbox.block(room: trailers.serialisedLimit)) }
-            outbox.append("\r\n")
+            outbox.block(room: Block.lastChunkLimit(trailers)).appendLastChunk(trailers)
         }
         responseDone = true
         flush()

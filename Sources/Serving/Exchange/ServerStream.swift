@@ -5,10 +5,8 @@ public import HTTP
 
 /// What follows a response's head.
 public enum ResponseBody: Equatable, Sendable {
-    /// Nothing, and no length is said: 204, 304 without one.
+    /// Nothing, and no length is said: 204, 304. The length that a GET would have had may be given as a field.
     case none
-    /// Nothing, but this is the length that a GET would have had: HEAD, 304.
-    case declared(UInt64)
     /// So many bytes.
     case length(UInt64)
     /// Bytes until `finish`; how that is framed is the stream's affair.

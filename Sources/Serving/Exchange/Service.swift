@@ -15,8 +15,6 @@ open class Service {
     public final let clockText: ClockText
     /// Whether the process is stopping: responses say `Connection: close`.
     public internal(set) final var isDraining = false
-    /// Open client connections on this loop.
-    public internal(set) final var connectionCount = 0
 
     /// A service for `loop`.
     public init(loop: Loop, options: ServingOptions) {

@@ -108,7 +108,4 @@ public final class ConnectionPool {
         for connection in idle { connection.discard() }
         idle.removeAll(keepingCapacity: true)
     }
-
-    /// Connections that idle now.
-    public var idleCount: Int { idle.count }
 }

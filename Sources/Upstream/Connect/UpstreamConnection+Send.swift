@@ -64,9 +64,7 @@ extension UpstreamConnection {
     public func send(_ bytes: Span<UInt8>) {
         guard phase == .active, sendFailure == nil, bytes.count > 0 else { return }
         if isChunked {
-            let block = outbox.block(room: 20)
-            block.append(hexadecimal: UInt64(bytes.count))
-            block.append("\r\n")
+            outbox.block(room: 20).appendChunkSize(bytes.count)
             handle(outbox.send(bytes, tail: "\r\n", to: fd))
         } else {
             handle(outbox.send(bytes, to: fd))
@@ -83,9 +81,7 @@ extension UpstreamConnection {
             return
         }
         if isChunked {
-            outbox.append("0\r\n")
-            if let trailers { trailers.write(to: outbox.block(room: trailers.serialisedLimit)) }
-            outbox.append("\r\n")
+            outbox.block(room: Block.lastChunkLimit(trailers)).appendLastChunk(trailers)
         }
         requestDone = true
     }
