@@ -35,10 +35,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        // Functions for OpenSSL's macros. `libssl-dev` provides the headers and libraries.
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Settings", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
             name: "Upstream", dependencies: ["Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
