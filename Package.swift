@@ -41,7 +41,7 @@ let package = Package(
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
-        .target(name: "TLS", dependencies: ["COpenSSL", "Settings", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
             name: "Upstream", dependencies: ["Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -71,6 +71,9 @@ let package = Package(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
+        .testTarget(
+            name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "SanitizerOptions"],
+            swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
