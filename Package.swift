@@ -41,10 +41,11 @@ let package = Package(
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
-        .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
-            name: "Upstream", dependencies: ["TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+            name: "Upstream", dependencies: ["TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            swiftSettings: language),
         .target(
             name: "Proxy",
             dependencies: ["Upstream", "Serving", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
@@ -71,6 +72,9 @@ let package = Package(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
+        .testTarget(
+            name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "SanitizerOptions"],
+            swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),

@@ -89,7 +89,7 @@ final class Handshake: Watcher {
     }
 
     private func finish() {
-        if let failure = desk.tls.verifyResumed(session) {
+        if let failure = session.verifyPeer(now: Int(service.loop.wallNanoseconds / 1_000_000_000)) {
             leave(failure)
             return
         }

@@ -37,9 +37,14 @@ public struct TLSFailure: Error, Equatable, Sendable {
 
     /// What happened.
     public let kind: Kind
+    /// What more there is to say of a certificate, such as the names that it is for; empty when nothing is.
+    public let detail: String
 
     /// A failure.
-    public init(_ kind: Kind) { self.kind = kind }
+    public init(_ kind: Kind, detail: String = "") {
+        self.kind = kind
+        self.detail = detail
+    }
 
     /// Reads what OpenSSL has to say, and empties its queue.
     static func take(from ssl: OpaquePointer, hasEnded: Bool, socketError: Int32) -> TLSFailure {
@@ -54,7 +59,8 @@ public struct TLSFailure: Error, Equatable, Sendable {
         }
         if reason >= SSL_AD_REASON_OFFSET { return TLSFailure(.alert(reason - Int(SSL_AD_REASON_OFFSET))) }
         switch Int32(reason) {
-        case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLSFailure(.certificate(SSL_get_verify_result(ssl)))
+        case SSL_R_CERTIFICATE_VERIFY_FAILED:
+            return TLSFailure(.certificate(SSL_get_verify_result(ssl)), detail: VerificationDetail.of(ssl))
         case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.noCertificate)
         case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return TLSFailure(.plainHTTP)
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNSUPPORTED_SSL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE,
@@ -112,7 +118,8 @@ public struct TLSFailure: Error, Equatable, Sendable {
         case .plainHTTP: "the peer speaks plain HTTP on a TLS port"
         case .certificate(let code):
             "the certificate was refused: "
-                + (X509_verify_cert_error_string(code).map { String(cString: $0) } ?? "code \(code)")
+                + (detail.isEmpty
+                    ? X509_verify_cert_error_string(code).map { String(cString: $0) } ?? "code \(code)" : detail)
         case .noCertificate: "the peer showed no certificate, and one is required"
         case .version: "the peer does not speak a version of TLS that is allowed here"
         case .noSharedParameters: "the peer offers no cipher suite, curve or signature that is allowed here"
