@@ -4,7 +4,7 @@
 import Bytes
 import Engine
 import Glibc
-public import TLS
+import TLS
 
 /// How connections are secured.
 public struct ClientSecurity: Sendable {
@@ -37,7 +37,7 @@ public struct ClientSecurity: Sendable {
     }
 }
 
-struct Connection: ~Copyable {
+final class Connection {
     private let descriptor: Descriptor
     private let transport: Transport
     private let smallBlocks = BlockPool(blockSize: 16 << 10, limit: 4)

@@ -4,6 +4,7 @@
 import Bytes
 import HTTP
 import Serving
+import Settings
 
 extension ProxyExchange {
     func receive() {

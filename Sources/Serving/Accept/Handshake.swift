@@ -98,7 +98,8 @@ final class Handshake: Watcher {
         desk.ended()
         let connection = HTTP1Connection(
             descriptor, layer: session, peer: peer, service: service, budget: budget)
-        connection.start(after: self)
+        if !session.lastWordsCanWait { _ = session.flush() }
+        connection.start(after: self, mayHaveMore: session.mayHaveMore)
     }
 
     // MARK: Coming to nothing

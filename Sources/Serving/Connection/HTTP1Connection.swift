@@ -39,6 +39,9 @@ public final class HTTP1Connection: ServerStream {
     /// Guards `proceed` and `receive` against being entered from what they call.
     var isProceeding = false
     var isReceiving = false
+    /// Whether the last words of a handshake may still be unsent.
+    private var owesFlush = false
+
     // MARK: The request
 
     /// Bytes from the client: the head of the request in flight at its front, what follows behind.
@@ -98,14 +101,22 @@ public final class HTTP1Connection: ServerStream {
         loop.setDeadline(self, in: options.headerTimeout)
     }
 
-    /// Takes over from a handshake that is done; the first request may have come with its end.
-    func start(after handshake: Handshake) {
+    /// Takes over from a handshake that is done; the first request may have come with its end. What the handshake has left to
+    /// be sent waits for the first response, but not for long.
+    func start(after handshake: Handshake, mayHaveMore: Bool) {
         loop.replace(handshake, by: self)
-        loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.headerTimeout)
+        owesFlush = true
+        loop.setDeadline(self, in: ServingOptions.ticketDelay)
+        guard mayHaveMore else { return }
         isReadable = true
         receive()
-        // The last of the handshake, unless a response has taken it along.
+    }
+
+    /// Nothing has come since the handshake: sends the last of it, and waits on.
+    private func flushLastWords() {
+        owesFlush = false
         _ = transport.layer?.flush()
+        loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.headerTimeout)
     }
 
     // MARK: Events
@@ -142,6 +153,7 @@ public final class HTTP1Connection: ServerStream {
 
     public override func deadlineReached() {
         switch phase {
+        case .idle where owesFlush && requests == 0: flushLastWords()
         case .idle:
             // Requests that have been received wait for their turn.
             guard input?.isEmpty ?? true else { return }
@@ -339,7 +351,7 @@ public final class HTTP1Connection: ServerStream {
     public override func flush() {
         guard phase == .exchange else { return }
         let wasBlocked = outbox.isBlocked
-        let outcome = outbox.flush(to: transport)
+        let outcome = outbox.flush(to: transport, ending: responseDone && !keepAlive)
         handle(outcome, wasBlocked: wasBlocked)
         guard outcome == .sent, phase == .exchange else { return }
         if responseDone {

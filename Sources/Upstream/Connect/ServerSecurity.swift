@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import Engine
+import Engine
 public import TLS
 
 /// How connections to one upstream server are secured: by whose rules, under which name, with which sessions to resume.
