@@ -101,6 +101,14 @@ static inline int gw_mac_key(EVP_MAC_CTX *mac, unsigned char *key, size_t count)
     };
     return EVP_MAC_CTX_set_params(mac, parameters);
 }
+/* The first OCSP responder that a certificate names, to be freed; NULL when there is none. */
+static inline char *gw_ocsp_responder(X509 *x) {
+    STACK_OF(OPENSSL_STRING) *all = X509_get1_ocsp(x);
+    char *first = all != NULL && sk_OPENSSL_STRING_num(all) > 0 ? OPENSSL_strdup(sk_OPENSSL_STRING_value(all, 0)) : NULL;
+    X509_email_free(all);
+    return first;
+}
+
 /* New keys, and an extension from its text form. */
 static inline EVP_PKEY *gw_new_p256(void) { return EVP_EC_gen("P-256"); }
 static inline EVP_PKEY *gw_new_rsa(unsigned int bits) { return EVP_RSA_gen(bits); }
