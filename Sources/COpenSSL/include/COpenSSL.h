@@ -125,7 +125,7 @@ static inline void *gw_openssl_malloc(size_t count) { return OPENSSL_malloc(coun
 static inline long gw_bio_memory(BIO *bio, char **bytes) { return BIO_get_mem_data(bio, bytes); }
 
 static const uint64_t gw_op_no_renegotiation = SSL_OP_NO_RENEGOTIATION, gw_op_no_compression = SSL_OP_NO_COMPRESSION,
-    gw_op_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE, gw_op_prioritize_chacha = SSL_OP_PRIORITIZE_CHACHA;
+    gw_op_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE, gw_op_prioritize_chacha = SSL_OP_PRIORITIZE_CHACHA, gw_op_no_ticket = SSL_OP_NO_TICKET;
 static const unsigned long gw_name_flags = XN_FLAG_RFC2253;
 enum { gw_bio_ctrl_flush = BIO_CTRL_FLUSH, gw_bio_ctrl_eof = BIO_CTRL_EOF };
 

@@ -33,7 +33,7 @@ public final class ClientTLS: Sendable {
         }
     }
 
-    private let context: ContextHandle
+    let context: ContextHandle
     private let verifies: Bool
 
     /// Bytes that are read from the socket at a time: four full records.
@@ -108,7 +108,7 @@ public final class ClientTLS: Sendable {
 }
 
 /// Where the sessions of one connection go. Held by its SSL.
-private final class Resumption: Sendable {
+final class Resumption: Sendable {
     private let store: ResumptionStore
     private let owner: ObjectIdentifier
     private let host: String
@@ -129,5 +129,19 @@ private final class Resumption: Sendable {
         let resumption = Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
         resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
         return 1
+    }
+
+    /// Keeps the session of a finished handshake when a ticket was renewed in TLS 1.2, of which OpenSSL tells nobody though it
+    /// makes the session before unfit.
+    static func keepRenewed(_ ssl: OpaquePointer) {
+        guard SSL_session_reused(ssl) == 1, SSL_version(ssl) == TLS1_2_VERSION, let kept = SSL_get_ex_data(ssl, index)
+        else {
+            return
+        }
+        let resumption = Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
+        guard resumption.store.session(for: resumption.owner, host: resumption.host) == nil,
+            let session = SSL_get1_session(ssl)
+        else { return }
+        resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
     }
 }

@@ -44,7 +44,7 @@ public final class ServerTLS: Sendable {
         }
     }
 
-    private let base: ContextHandle
+    let base: ContextHandle
     private let state: ServerState
 
     /// Sessions of TLS 1.2 clients without tickets that are kept, for all loops together.

@@ -21,6 +21,7 @@ extension TLSSession {
     /// - Parameter now: Seconds since 1970.
     /// - Returns: Why the connection must be closed, or nil.
     public func verifyPeer(now: Int) -> TLSFailure? {
+        Resumption.keepRenewed(ssl)
         let mode = SSL_get_verify_mode(ssl)
         guard mode & SSL_VERIFY_PEER != 0 else { return nil }
         let verdict = SSL_get_verify_result(ssl)
