@@ -42,16 +42,17 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
-        .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
-            name: "Upstream", dependencies: ["Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+            name: "Upstream", dependencies: ["TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            swiftSettings: language),
         .target(
             name: "Proxy",
-            dependencies: ["Upstream", "Serving", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            dependencies: ["Upstream", "Serving", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
             swiftSettings: language),
         .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
-        .target(name: "Client", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "Client", dependencies: ["TLS", "HTTP", "Engine", "Bytes"], swiftSettings: language),
         .executableTarget(
             name: "GatewayCommand",
             dependencies: ["Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],

@@ -158,6 +158,8 @@ public struct Configuration: Sendable, Equatable {
             self.isBackup = isBackup
             self.isTLS = isTLS
         }
+        /// As it is written in settings: `https://host:port`.
+        public var url: String { (isTLS ? "https://" : "http://") + authority }
         /// `host:port`, with brackets round IPv6.
         public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }

@@ -28,7 +28,7 @@ public final class RunningGateway {
         configuration.timeouts.drain = 100
         configure(&configuration)
         gateway = try Gateway(configuration) { _ in }
-        port = gateway.addresses[0].port
+        port = gateway.listening[0].address.port
     }
 
     deinit { stop() }

@@ -104,9 +104,9 @@ public struct Outbox: ~Copyable {
         return isBlocked ? .blocked : .sent
     }
 
-    /// Sends what is staged.
-    public mutating func flush(to transport: Transport) -> Outcome {
-        if let layer = transport.layer { return flush(through: layer) }
+    /// Sends what is staged. When it is `ending`, nothing more will come, and a layer's farewell goes out with it.
+    public mutating func flush(to transport: Transport, ending: Bool = false) -> Outcome {
+        if let layer = transport.layer { return flush(through: layer, ending: ending) }
         let fd = transport.fd
         while let first = blocks.first {
             let offered: Int
@@ -177,7 +177,9 @@ public struct Outbox: ~Copyable {
     }
 
     /// Hands over what is staged. Unless `isLast`, what the layer has made of it may wait there for more.
-    private mutating func flush(through layer: TransportLayer, isLast: Bool = true) -> Outcome {
+    private mutating func flush(
+        through layer: TransportLayer, isLast: Bool = true, ending: Bool = false
+    ) -> Outcome {
         let before = layer.sentBytes
         defer { sentBytes &+= layer.sentBytes &- before }
         if isBlocked {
@@ -197,6 +199,7 @@ public struct Outbox: ~Copyable {
             case .failed(let code): return .failed(code)
             }
         }
+        if ending { layer.takeFarewell() }
         let outcome = isLast ? layer.flush() : .sent
         isBlocked = outcome == .blocked
         return outcome

@@ -47,6 +47,9 @@ open class TransportLayer {
     /// Sends what was taken and is still here.
     open func flush() -> Outbox.Outcome { .sent }
 
+    /// Puts the farewell behind what was taken; nothing more may be taken then. The next `flush` sends it.
+    open func takeFarewell() {}
+
     /// Says that nothing more will be sent; it may still receive.
     open func finishSending() {}
 

@@ -113,6 +113,13 @@ public final class TLSSession: TransportLayer {
         return .failed(failure)
     }
 
+    /// Whether there may be something to receive besides what the handshake needed.
+    public var mayHaveMore: Bool { !isDrained || SSL_has_pending(ssl) == 1 }
+
+    /// Whether the peer can go on without what is staged at the end of the handshake: only in TLS 1.3, where the server's last
+    /// words are session tickets.
+    public var lastWordsCanWait: Bool { SSL_version(ssl) == TLS1_3_VERSION }
+
     // MARK: Receiving
 
     public override func receive(into block: Block, limit: Int) -> Received {
@@ -248,6 +255,8 @@ public final class TLSSession: TransportLayer {
     }
 
     // MARK: Ending
+
+    public override func takeFarewell() { sayFarewell() }
 
     public override func finishSending() {
         sayFarewell()
