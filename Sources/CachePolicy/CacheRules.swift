@@ -3,13 +3,14 @@
 
 /// Whose cache it is, and what it does where the RFC lets it choose.
 public struct CacheRules: Sendable, Equatable {
-    /// Whether the cache serves more than one user (RFC 9111 §1): the gateway's does, the command-line client's does not.
+    /// Whether the cache serves more than one user (RFC 9111 §1): the gateway's does, the command-line client's does
+    /// not.
     public var isShared: Bool
     /// Lifetime of storable, heuristically cacheable responses that name none and have no usable Last-Modified, in
     /// seconds, 0...2^31. 0: such a response is kept only to be validated.
     public var defaultLifetime: UInt32
-    /// Whether `no-cache`, `max-age`, `min-fresh` and `Pragma: no-cache` of a request force a validation (§5.2.1: "They are
-    /// advisory; caches MAY implement them"). An operator whose origin suffers from reloads turns it off.
+    /// Whether `no-cache`, `max-age`, `min-fresh` and `Pragma: no-cache` of a request force a validation (§5.2.1: "They
+    /// are advisory; caches MAY implement them"). An operator whose origin suffers from reloads turns it off.
     public var honoursReload: Bool
 
     /// The part of the time since Last-Modified that a response without explicit lifetime stays fresh, in percent: "A

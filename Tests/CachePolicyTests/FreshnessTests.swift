@@ -81,7 +81,8 @@ final class FreshnessTests: XCTestCase {
 
     func test_9111_5_3_invalidExpiresIsInThePast() {
         for wrong in [
-            "0", "-1", "", "never", "Fri, 15 Jan 2027 08:01:00 CET", "Fri, 15 Jan 2027 08:01:00", "15 Jan 2027 08:01:00 GMT",
+            "0", "-1", "", "never", "Fri, 15 Jan 2027 08:01:00 CET", "Fri, 15 Jan 2027 08:01:00",
+            "15 Jan 2027 08:01:00 GMT",
             "Fri, 32 Jan 2027 08:01:00 GMT", "\(date(clock + 60)), \(date(clock + 60))", "\(clock + 60)",
             "Fri, 15 Jan 2027 08:01:00 +0000",
         ] {
@@ -209,7 +210,7 @@ final class AgeTests: XCTestCase {
         XCTAssertEqual(age("Age: 2147483648", after: 1_000_000), 2_147_483_648)
     }
 
-    func test_threat58_agesStayWithinBoundsWhateverTheClock() {
+    func test_9111_4_2_3_agesStayWithinBoundsWhateverTheClock() {
         let policy = policy(["Cache-Control: max-age=60", "Age: 10"])
         // A clock that went back makes nothing younger than it came.
         XCTAssertEqual(policy.age(at: clockMilliseconds - 1_000_000), 10)

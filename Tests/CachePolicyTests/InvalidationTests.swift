@@ -81,7 +81,8 @@ final class InvalidationTests: XCTestCase {
 
     func test_9111_4_4_otherOriginsAreNotInvalidated() {
         for value in [
-            "http://other:8080/x", "http://h/x", "http://h:8081/x", "https://h:8080/x", "//other/x", "http://u@h:8080/x",
+            "http://other:8080/x", "http://h/x", "http://h:8081/x", "https://h:8080/x", "//other/x",
+            "http://u@h:8080/x",
             "http://h:8080@evil/x", "http:///x", "http://h:99999/x", "ftp://h:8080/x", "mailto:x", "http:x", "http:/x",
         ] {
             XCTAssertNil(target(value), value)

@@ -34,7 +34,8 @@ final class KeyTests: XCTestCase {
 
     func test_3986_6_2_spellingsThatAnOriginCouldTellApartAreKeptApart() {
         let keys = [
-            "/~a", "/%7Ea", "/%7ea", "/a/../~a", "//~a", "/./~a", "/~A", "/~a?", "/~a?b", "/~a%3Fb", "/~a/", "/~a;b", "/~a?B",
+            "/~a", "/%7Ea", "/%7ea", "/a/../~a", "//~a", "/./~a", "/~A", "/~a?", "/~a?b", "/~a%3Fb", "/~a/", "/~a;b",
+            "/~a?B",
             "/~a?b&", "/%2F~a", "/%2f~a", "/~a?%62",
         ].map { key($0) }
         XCTAssertEqual(Set(keys).count, keys.count)
@@ -44,7 +45,7 @@ final class KeyTests: XCTestCase {
         XCTAssertNotEqual(key("/", host: "h:80"), key("/", host: "h:80", scheme: .https))
     }
 
-    func test_threat49_keysCannotBeComposedOfOtherParts() {
+    func test_poisoning_keysCannotBeComposedOfOtherParts() {
         func parts(_ host: String, _ path: String, _ query: String?) -> [UInt8]? {
             let block = Block(capacity: 256)
             let host = Array(host.utf8)
@@ -58,7 +59,8 @@ final class KeyTests: XCTestCase {
             return span.indices.map { span[$0] }
         }
         let keys = [
-            parts("a", "/bc", nil), parts("ab", "/c", nil), parts("a", "/b", "c"), parts("a", "/", "bc"), parts("a", "/bc", ""),
+            parts("a", "/bc", nil), parts("ab", "/c", nil), parts("a", "/b", "c"), parts("a", "/", "bc"),
+            parts("a", "/bc", ""),
             parts("a", "/b?c", nil), parts("a", "/b?", "c"),
         ]
         XCTAssertFalse(keys.contains(nil))
@@ -72,8 +74,10 @@ final class KeyTests: XCTestCase {
         XCTAssertNil(key("*", method: "OPTIONS"))
     }
 
-    func test_threat50_fieldsThatAreNotInTheKeyChangeNothing() {
-        let fields = ["X-Forwarded-Host: evil", "X-Original-URL: /evil", "X-HTTP-Method-Override: POST", "Forwarded: host=evil"]
+    func test_poisoning_fieldsThatAreNotInTheKeyChangeNothing() {
+        let fields = [
+            "X-Forwarded-Host: evil", "X-Original-URL: /evil", "X-HTTP-Method-Override: POST", "Forwarded: host=evil",
+        ]
         XCTAssertEqual(key("/a", fields: fields), key("/a"))
     }
 
@@ -105,7 +109,7 @@ final class KeyTests: XCTestCase {
         }
     }
 
-    func test_threat49_theHashDependsOnKeyAndEveryByte() {
+    func test_poisoning_theHashDependsOnKeyAndEveryByte() {
         let key = HashKey(1, 2)
         var seen = Set<KeyHash>()
         for count in 0..<40 {

@@ -49,7 +49,8 @@ final class ReuseTests: XCTestCase {
 
     func test_9111_5_2_1_4_noCacheInARequestForcesAValidation() {
         for spelling in ["no-cache", "No-Cache", "foo, no-cache", "no-cache=x", "max-stale, no-cache"] {
-            XCTAssertEqual(reuse(minute, after: 1, ["Cache-Control: \(spelling)"]), .validate(.requestNoCache), spelling)
+            XCTAssertEqual(
+                reuse(minute, after: 1, ["Cache-Control: \(spelling)"]), .validate(.requestNoCache), spelling)
         }
         XCTAssertEqual(
             reuse(minute, after: 1, ["Cache-Control: foo", "Cache-Control: no-cache"]), .validate(.requestNoCache))
@@ -62,7 +63,8 @@ final class ReuseTests: XCTestCase {
         XCTAssertEqual(reuse(minute, after: 31, ["Cache-Control: max-age=99, max-age=30"]), .validate(.requestMaxAge))
         XCTAssertEqual(reuse(minute, after: 70, ["Cache-Control: max-age=99"]), .validate(.expired))
         XCTAssertEqual(reuse(minute, after: 31, ["Cache-Control: max-age=x"]), .fresh(age: 31))
-        // "Unless the max-stale request directive is also present, the client does not wish to receive a stale response."
+        // "Unless the max-stale request directive is also present, the client does not wish to receive a stale
+        // response."
         let lenient = control("max-age=60, stale-while-revalidate=60")
         XCTAssertEqual(reuse(lenient, after: 70, ["Cache-Control: max-age=99"]), .validate(.expired))
         XCTAssertEqual(
@@ -122,8 +124,9 @@ final class ReuseTests: XCTestCase {
 
     func test_9111_5_2_1_anOperatorMayIgnoreReloads() {
         let rules = CacheRules(honoursReload: false)
-        for field in ["Cache-Control: no-cache", "Cache-Control: max-age=0", "Cache-Control: min-fresh=99", "Pragma: no-cache"]
-        {
+        for field in [
+            "Cache-Control: no-cache", "Cache-Control: max-age=0", "Cache-Control: min-fresh=99", "Pragma: no-cache",
+        ] {
             XCTAssertEqual(reuse(minute, after: 1, [field], rules), .fresh(age: 1), field)
         }
         XCTAssertEqual(reuse(minute, after: 61, ["Cache-Control: no-cache"], rules), .validate(.expired))
@@ -164,7 +167,8 @@ final class ReuseTests: XCTestCase {
         XCTAssertEqual(reuse(policy, after: 630), .stale(age: 630, refresh: true))
         XCTAssertEqual(reuse(policy, after: 631), .validate(.expired))
         for wrong in ["", "=", "=x", "=-1", "=1.5"] {
-            XCTAssertEqual(reuse(control("max-age=600, stale-while-revalidate\(wrong)"), after: 600), .validate(.expired))
+            XCTAssertEqual(
+                reuse(control("max-age=600, stale-while-revalidate\(wrong)"), after: 600), .validate(.expired))
         }
         let twice = control("max-age=600, stale-while-revalidate=30, stale-while-revalidate=10")
         XCTAssertEqual(reuse(twice, after: 611), .validate(.expired))
@@ -181,7 +185,9 @@ final class ReuseTests: XCTestCase {
             XCTAssertEqual(decide(1_800, status), .serve(age: 1_800))
             XCTAssertEqual(decide(1_801, status), .fail(status: status))
         }
-        for status: UInt16 in [200, 404, 429, 501, 505, 599] { XCTAssertEqual(decide(900, status), .fail(status: status)) }
+        for status: UInt16 in [200, 404, 429, 501, 505, 599] {
+            XCTAssertEqual(decide(900, status), .fail(status: status))
+        }
         // The directive says nothing about freshness.
         XCTAssertEqual(reuse(policy, after: 601), .validate(.expired))
     }

@@ -63,9 +63,11 @@ final class StoringTests: XCTestCase {
         XCTAssertNil(refusal(personalOnes, status: 302, Request(), personal))
     }
 
-    func test_threat51_errorsAreNotStoredWithoutALifetime() {
+    func test_poisoning_errorsAreNotStoredWithoutALifetime() {
         for status in [400, 401, 403, 408, 413, 429, 431, 500, 502, 503, 504] {
-            for fields in [[tagged], [tagged, "Cache-Control: public"], [tagged, "Last-Modified: \(date(clock - 9_999))"]] {
+            for fields in [
+                [tagged], [tagged, "Cache-Control: public"], [tagged, "Last-Modified: \(date(clock - 9_999))"],
+            ] {
                 let rules = CacheRules(defaultLifetime: 60)
                 XCTAssertEqual(refusal(fields, status: status, Request(), rules), .errorWithoutLifetime, "\(status)")
             }
@@ -190,7 +192,9 @@ final class StoringTests: XCTestCase {
         XCTAssertTrue(
             policy([fresh, "Content-Range: bytes 0-9/100"], status: 206, request).flags.contains(.isPartial))
         XCTAssertEqual(refusal([fresh, "Content-Range: bytes 0-9/100"], status: 206), .unaskedPartial)
-        for range in ["items 0-9/100", "bytes 9-0/100", "bytes 0-100/100", "bytes */100", "bytes 0-9", "", "bytes=0-9/100"] {
+        for range in [
+            "items 0-9/100", "bytes 9-0/100", "bytes 0-100/100", "bytes */100", "bytes 0-9", "", "bytes=0-9/100",
+        ] {
             XCTAssertEqual(refusal([fresh, "Content-Range: \(range)"], status: 206, request), .badPartial, range)
         }
         XCTAssertEqual(refusal([fresh], status: 206, request), .badPartial)

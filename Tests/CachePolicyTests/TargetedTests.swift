@@ -48,8 +48,9 @@ final class TargetedTests: XCTestCase {
 
     func test_9213_2_2_allDirectivesHaveTheirMeaning() {
         let found = directives([
-            "CDN-Cache-Control: max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4, no-store, no-cache, private,"
-                + " public, must-revalidate, proxy-revalidate, must-understand, no-transform, immutable, unknown=(1 2);x"
+            "CDN-Cache-Control: max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4, no-store, no-cache,"
+                + " private, public, must-revalidate, proxy-revalidate, must-understand, no-transform, immutable,"
+                + " unknown=(1 2);x"
         ])
         XCTAssertEqual(found.maxAge, 1)
         XCTAssertEqual(found.sharedMaxAge, 2)
@@ -58,7 +59,8 @@ final class TargetedTests: XCTestCase {
         XCTAssertEqual(
             found.flags,
             [
-                .noStore, .noCache, .isPrivate, .isPublic, .mustRevalidate, .proxyRevalidate, .mustUnderstand, .noTransform,
+                .noStore, .noCache, .isPrivate, .isPublic, .mustRevalidate, .proxyRevalidate, .mustUnderstand,
+                .noTransform,
                 .immutable, .isTargeted,
             ])
         XCTAssertNil(refusal(["CDN-Cache-Control: max-age=60, private=\"x-user\"", "X-User: u"]))
@@ -70,8 +72,10 @@ final class TargetedTests: XCTestCase {
 
     func test_9213_2_1_anEmptyOrUnparseableFieldIsIgnored() {
         for wrong in [
-            "", " ", "Max-Age=60", "max-age=60,", "max-age=60,,no-store", ",max-age=60", "max-age=60 no-store", "max-age=",
-            "max-age =60", "max-age= 60", "max-age=60;", "max-age=\"60", "max-age=6\u{7f}".filter { $0 != "\u{7f}" } + "x",
+            "", " ", "Max-Age=60", "max-age=60,", "max-age=60,,no-store", ",max-age=60", "max-age=60 no-store",
+            "max-age=",
+            "max-age =60", "max-age= 60", "max-age=60;", "max-age=\"60",
+            "max-age=6\u{7f}".filter { $0 != "\u{7f}" } + "x",
             "a=?2", "a=:x", "a=:!:", "a=(1", "a=(1,2)", "a=\"\\x\"", "a=1234567890123456", "a=1.", "a=1.2345", "a=-",
             "a=1234567890123.1", "1a=1", "a=;x", "a=1;X", "a=(1 2)x", "a=\u{e9}", "=1", "a==1", "a=1;b=", "a='x'",
         ] {
@@ -83,7 +87,8 @@ final class TargetedTests: XCTestCase {
 
     func test_9213_2_1_aDictionaryIsReadWhole() {
         for right in [
-            "max-age=60", "a, max-age=60", "a\t,\tmax-age=60", "a=1,max-age=60", "a=-1.5, max-age=60", "a=\"x, \\\"y\", max-age=60",
+            "max-age=60", "a, max-age=60", "a\t,\tmax-age=60", "a=1,max-age=60", "a=-1.5, max-age=60",
+            "a=\"x, \\\"y\", max-age=60",
             "a=(1 \"2\" x);q=1;r, max-age=60", "a=( 1  2 ), max-age=60", "a=(), max-age=60", "a=?0, max-age=60",
             "a=:YQ==:, max-age=60", "*a=tok/en:x, max-age=60", "a_-.*9, max-age=60", "max-age=60;x=1; y=\"a,b\"",
             "max-age=5, max-age=60", "a=*, max-age=60", "no-store;x=?0, max-age=60",

@@ -28,7 +28,9 @@ final class CacheStatusTests: XCTestCase {
         let words = ForwardReason.allCases.map { text(CacheStatus(.forward($0))) }
         XCTAssertEqual(
             words,
-            ["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"].map { "gateway; fwd=\($0)" })
+            ["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"].map {
+                "gateway; fwd=\($0)"
+            })
     }
 
     func test_9211_2_3_theStatusOfTheNextServer() {
@@ -91,11 +93,15 @@ final class CacheStatusTests: XCTestCase {
         func line(_ fields: [String], capacity: Int = 4_096) -> String? {
             let response = Response(fields)
             let block = Block(capacity: capacity)
-            return status.appendField(after: response.head, response.bytes.span, to: block) ? block.readable.string : nil
+            return status.appendField(after: response.head, response.bytes.span, to: block)
+                ? block.readable.string : nil
         }
         XCTAssertEqual(line([]), "Cache-Status: gateway; hit\r\n")
         XCTAssertEqual(
-            line(["Cache-Status: OriginCache; hit; ttl=1100, \"CDN\"; hit", "X: y", "Cache-Status:", "cache-status: B; hit"]),
+            line([
+                "Cache-Status: OriginCache; hit; ttl=1100, \"CDN\"; hit", "X: y", "Cache-Status:",
+                "cache-status: B; hit",
+            ]),
             "Cache-Status: OriginCache; hit; ttl=1100, \"CDN\"; hit, B; hit, gateway; hit\r\n")
         XCTAssertNil(line(["Cache-Status: \(String(repeating: "a", count: 300))"], capacity: 512))
     }
@@ -113,7 +119,8 @@ final class ResponseTagsTests: XCTestCase {
 
     func test_tagsOfBothFieldsAreOneList() {
         XCTAssertEqual(tags([]), [])
-        XCTAssertEqual(tags(["Surrogate-Key: a b\t c", "Cache-Tag: d e, f ,,a"]), ["a", "b", "c", "d e", "f"].map(hash))
+        XCTAssertEqual(
+            tags(["Surrogate-Key: a b\t c", "Cache-Tag: d e, f ,,a"]), ["a", "b", "c", "d e", "f"].map(hash))
         XCTAssertEqual(tags(["Surrogate-Key: a,b"]), [hash("a,b")])
         XCTAssertNotEqual(hash("a"), hash("A"))
     }

@@ -22,7 +22,9 @@ final class ValidationTests: XCTestCase {
         // As it came, whatever its form.
         let obsolete = "Friday, 15-Jan-27 07:00:00 GMT"
         XCTAssertEqual(conditions(Response(["Last-Modified: \(obsolete)"])), "If-Modified-Since: \(obsolete)\r\n")
-        for wrong in ["ETag: a", "ETag: \"a", "ETag: \"a\"b", "ETag: \"a\", \"b\"", "Last-Modified: now", "ETag: w/\"a\""] {
+        for wrong in [
+            "ETag: a", "ETag: \"a", "ETag: \"a\"b", "ETag: \"a\", \"b\"", "Last-Modified: now", "ETag: w/\"a\"",
+        ] {
             XCTAssertEqual(conditions(Response([wrong])), "", wrong)
         }
         XCTAssertEqual(conditions(Response([tagged, "ETag: \"b\""])), "")
@@ -47,7 +49,8 @@ final class ValidationTests: XCTestCase {
         let block = Block(capacity: 65_536)
         let response = Response([tagged])
         for number in 0..<20 {
-            XCTAssertEqual(fields.add(response.head, response.bytes.span, to: block), number < ValidationFields.tagLimit)
+            XCTAssertEqual(
+                fields.add(response.head, response.bytes.span, to: block), number < ValidationFields.tagLimit)
         }
         var long = ValidationFields()
         let large = Response(["ETag: \"\(String(repeating: "x", count: 2_000))\""])
@@ -80,7 +83,9 @@ final class ValidationTests: XCTestCase {
         for status: UInt16 in [200, 203, 204, 206, 301, 302, 308, 404, 410] {
             XCTAssertEqual(outcome(plain, status), .replace, "\(status)")
         }
-        for status: UInt16 in [400, 401, 403, 429, 500, 501, 503] { XCTAssertEqual(outcome(plain, status), .pass, "\(status)") }
+        for status: UInt16 in [400, 401, 403, 429, 500, 501, 503] {
+            XCTAssertEqual(outcome(plain, status), .pass, "\(status)")
+        }
         for status: UInt16 in [500, 502, 503, 504] { XCTAssertEqual(outcome(lenient, status), .serveStale(age: 100)) }
         XCTAssertEqual(outcome(lenient, 503, after: 121), .pass)
         XCTAssertEqual(outcome(lenient, 501), .pass)
@@ -116,7 +121,8 @@ final class ValidationTests: XCTestCase {
 
     func test_9111_4_3_4_aWeakValidatorUpdatesTheMostRecent() {
         let variants: [(fields: [String], date: Int64)] = [
-            (["ETag: W/\"a\""], clock - 9), (["ETag: W/\"a\""], clock), ([tagged], clock - 5), (["ETag: W/\"b\""], clock + 9),
+            (["ETag: W/\"a\""], clock - 9), (["ETag: W/\"a\""], clock), ([tagged], clock - 5),
+            (["ETag: W/\"b\""], clock + 9),
         ]
         XCTAssertEqual(selected(["ETag: W/\"a\""], variants), [1])
         XCTAssertEqual(selected(["ETag: W/\"c\""], variants), [])
@@ -175,7 +181,8 @@ final class ValidationTests: XCTestCase {
         ]
         XCTAssertEqual(merged(["X-Hop: 0", "Set-Cookie: old"], new), ["X-Hop: 0", "Set-Cookie: old", dated, "X: 2"])
         XCTAssertEqual(
-            merged([], [dated, "Cache-Control: no-cache=\"x-a\"", "X-A: 1"]), [dated, "Cache-Control: no-cache=\"x-a\""])
+            merged([], [dated, "Cache-Control: no-cache=\"x-a\"", "X-A: 1"]),
+            [dated, "Cache-Control: no-cache=\"x-a\""])
         XCTAssertEqual(
             merged(["X-A: 0"], [dated, "Cache-Control: private=\"x-a\"", "X-A: 1"]),
             [dated, "Cache-Control: private=\"x-a\""])
@@ -202,7 +209,9 @@ final class ValidationTests: XCTestCase {
     func test_9111_4_3_4_aFreshenedResponseIsFreshFromThen() {
         let first = policy(["Cache-Control: max-age=60", tagged], Request(["Authorization: x"]), personal)
         let later = ExchangeTimes(request: clockMilliseconds + 99_000, response: clockMilliseconds + 100_000)
-        func renew(_ fields: [String], _ update: [String], _ rules: CacheRules = personal)
+        func renew(
+            _ fields: [String], _ update: [String], _ rules: CacheRules = personal
+        )
             -> Result<ResponsePolicy, StoreRefusal>
         {
             let merged = Response(fields)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dictionaries of structured fields (RFC 8941 §3.2, §4.2.2), as far as a cache needs their values. Strict: one wrong byte
-// and the whole field counts as absent.
+// Dictionaries of structured fields (RFC 8941 §3.2, §4.2.2), as far as a cache needs their values. Strict: one wrong
+// byte and the whole field counts as absent.
 
 internal import Bytes
 internal import HTTP

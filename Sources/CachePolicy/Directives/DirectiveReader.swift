@@ -70,8 +70,8 @@ struct DirectiveReader {
         return .value(value)
     }
 
-    /// Moves behind the next comma that is not in a string. A string that does not end hides nothing: a `no-store` behind
-    /// it is still seen.
+    /// Moves behind the next comma that is not in a string. A string that does not end hides nothing: a `no-store`
+    /// behind it is still seen.
     private mutating func malformed(_ line: Span<UInt8>) -> Directive.Argument {
         var offset = position
         var isQuoted = false

@@ -3,7 +3,8 @@
 internal import Bytes
 internal import HTTP
 
-/// The lists of field names in `no-cache="…"` and `private="…"` (RFC 9111 §5.2.2.4, §5.2.2.7), as offsets into the head.
+/// The lists of field names in `no-cache="…"` and `private="…"` (RFC 9111 §5.2.2.4, §5.2.2.7), as offsets into the
+/// head.
 struct QualifiedNames: Sendable, Equatable {
     /// How many lists are kept.
     static let limit = 8
@@ -37,8 +38,8 @@ struct QualifiedNames: Sendable, Equatable {
         count = kept
     }
 
-    /// Whether `name` is in a list that keeps it out of this cache: those of `no-cache` out of any, those of `private` out
-    /// of a shared one. "Field names are case-insensitive."
+    /// Whether `name` is in a list that keeps it out of this cache: those of `no-cache` out of any, those of `private`
+    /// out of a shared one. "Field names are case-insensitive."
     func exclude(_ name: Span<UInt8>, _ bytes: Span<UInt8>, isShared: Bool) -> Bool {
         for position in 0..<count where isShared || lists[position].flag == .noCache {
             let list = lists[position]

@@ -15,8 +15,8 @@ public struct RequestDirectives: Sendable, Equatable {
     public var maxAge: UInt32?
     /// `min-fresh` in seconds, the largest one.
     public var minFresh: UInt32?
-    /// `max-stale` in seconds, the smallest one; `UInt32.max` without a value: "the client will accept a stale response of
-    /// any age".
+    /// `max-stale` in seconds, the smallest one; `UInt32.max` without a value: "the client will accept a stale response
+    /// of any age".
     public var maxStale: UInt32?
     /// `stale-if-error` in seconds, the smallest one.
     public var staleIfError: UInt32?

@@ -53,8 +53,8 @@ public struct ResponseDirectives: Sendable, Equatable {
     /// No directives.
     public init() {}
 
-    /// Reads those that count: of a shared cache's targeted fields the first that is valid, else all Cache-Control lines
-    /// together.
+    /// Reads those that count: of a shared cache's targeted fields the first that is valid, else all Cache-Control
+    /// lines together.
     public init(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ rules: CacheRules) {
         // RFC 9213 §2.2: "the cache MUST select the first (in target-list order) field with a valid, non-empty value".
         if rules.isShared {
@@ -78,8 +78,8 @@ public struct ResponseDirectives: Sendable, Equatable {
                 isEmpty = false
                 takeTargeted(bytes, member)
             }
-            // §2.1: "If a targeted field in a given response is empty, or a parsing error is encountered, that field MUST
-            // be ignored by the cache".
+            // §2.1: "If a targeted field in a given response is empty, or a parsing error is encountered, that field
+            // MUST be ignored by the cache".
             if reader.hasFailed { isEmpty = true }
             if isEmpty { break }
         }
@@ -96,8 +96,8 @@ public struct ResponseDirectives: Sendable, Equatable {
             if case .value(let found) = directive.argument { value = found }
             switch kind {
             case .flag(let flag):
-                // What forbids counts whatever stands behind it; what permits has to be spelled as the RFC does. RFC 8246
-                // §2: arguments of `immutable` "have no meaning and MUST be ignored".
+                // What forbids counts whatever stands behind it; what permits has to be spelled as the RFC does. RFC
+                // 8246 §2: arguments of `immutable` "have no meaning and MUST be ignored".
                 if flag == .isPublic || flag == .mustUnderstand, directive.argument != .none { continue }
                 flags.insert(flag)
             case .qualified(let flag):
@@ -115,9 +115,9 @@ public struct ResponseDirectives: Sendable, Equatable {
         }
     }
 
-    /// One member of a targeted field. "Implementations SHOULD NOT consume values that violate these inferred constraints"
-    /// (RFC 9213 §2.1): a flag with a value counts as absent, a lifetime that is no integer as over. A repeated member
-    /// replaces the one before it, as in every dictionary (RFC 8941 §3.2).
+    /// One member of a targeted field. "Implementations SHOULD NOT consume values that violate these inferred
+    /// constraints" (RFC 9213 §2.1): a flag with a value counts as absent, a lifetime that is no integer as over. A
+    /// repeated member replaces the one before it, as in every dictionary (RFC 8941 §3.2).
     private mutating func takeTargeted(_ bytes: Span<UInt8>, _ member: DictionaryReader.Member) {
         guard let kind = Kind(bytes.extracting(member.key)) else { return }
         switch kind {
@@ -133,7 +133,11 @@ public struct ResponseDirectives: Sendable, Equatable {
             case .integer, .other: break
             }
         case .seconds(let path):
-            if case .integer(let value) = member.value { self[path] = DeltaSeconds.clamp(value) } else { self[path] = 0 }
+            if case .integer(let value) = member.value {
+                self[path] = DeltaSeconds.clamp(value)
+            } else {
+                self[path] = 0
+            }
         }
     }
 

@@ -6,19 +6,22 @@ public import HTTP
 
 /// Finds the keys to invalidate.
 public enum Invalidation {
-    /// Whether the target URI is to be invalidated: "when it receives a non-error status code in response to an unsafe request
-    /// method (including methods whose safety is unknown)". "A 'non-error response' is one with a 2xx or 3xx status code."
-    public static func applies(_ method: Method, status: UInt16) -> Bool { !method.isSafe && (200...399).contains(status) }
+    /// Whether the target URI is to be invalidated: "when it receives a non-error status code in response to an unsafe
+    /// request method (including methods whose safety is unknown)". "A 'non-error response' is one with a 2xx or 3xx
+    /// status code."
+    public static func applies(_ method: Method, status: UInt16) -> Bool {
+        !method.isSafe && (200...399).contains(status)
+    }
 
     /// The fields that may name further URIs.
     public static let fields: [2 of FieldName] = [.location, .contentLocation]
 
-    /// Appends the key of the URI that a Location or Content-Location value names. False, with `output` as it was, when it is of
-    /// another origin ("a cache MUST NOT trigger an invalidation under these conditions if the origin … differs from that of the
-    /// target URI"), no http URI, or too long.
+    /// Appends the key of the URI that a Location or Content-Location value names. False, with `output` as it was, when
+    /// it is of another origin ("a cache MUST NOT trigger an invalidation under these conditions if the origin …
+    /// differs from that of the target URI"), no http URI, or too long.
     ///
-    /// `head`: the request, whose target the value is relative to. `scratch` is written to and left as it was; both blocks need
-    /// 64 bytes and twice the lengths of target and value.
+    /// `head`: the request, whose target the value is relative to. `scratch` is written to and left as it was; both
+    /// blocks need 64 bytes and twice the lengths of target and value.
     public static func writeKey(
         _ value: Span<UInt8>, _ scheme: URIScheme, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block,
         to output: Block
@@ -28,7 +31,9 @@ public enum Invalidation {
         let base = bytes.extracting(head.authorityRange)
         if let named = reference.scheme {
             let name = value.extracting(named)
-            guard scheme == .http ? name.equalsIgnoringCase("http") : name.equalsIgnoringCase("https") else { return false }
+            guard scheme == .http ? name.equalsIgnoringCase("http") : name.equalsIgnoringCase("https") else {
+                return false
+            }
             // `http:path` is no http URI.
             guard reference.authority != nil else { return false }
         }
@@ -41,8 +46,8 @@ public enum Invalidation {
         var hasQuery = reference.query != nil
         let isWritten: Bool
         if path.isEmpty {
-            // §5.2.2: with an authority of its own the path is empty, else it is that of the base, and so is the query where the
-            // reference has none.
+            // §5.2.2: with an authority of its own the path is empty, else it is that of the base, and so is the query
+            // where the reference has none.
             let isOther = reference.authority != nil
             if !isOther, !hasQuery, let own = head.queryRange {
                 query = bytes.extracting(own)

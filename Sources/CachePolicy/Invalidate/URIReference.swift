@@ -42,15 +42,17 @@ struct URIReference: Equatable {
         return !isFirst && (byte.isDigit || byte == 0x2B || byte == 0x2D || byte == 0x2E)
     }
 
-    /// Appends the path of `reference` relative to `base` (§5.2.2, §5.2.3), without dot segments; false when there is no room:
-    /// twice both lengths and 2 are enough. What is appended before the result is in `scratch` as well.
+    /// Appends the path of `reference` relative to `base` (§5.2.2, §5.2.3), without dot segments; false when there is
+    /// no room: twice both lengths and 2 are enough. What is appended before the result is in `scratch` as well.
     ///
-    /// For a reference with neither scheme nor authority of its own and a path that is not empty; else its own path is `path`.
+    /// For a reference with neither scheme nor authority of its own and a path that is not empty; else its own path is
+    /// `path`.
     static func appendMerged(base: Span<UInt8>, path: Span<UInt8>, to scratch: Block) -> Range<Int>? {
         guard scratch.free >= 2 &* (base.count &+ path.count) &+ 2 else { return nil }
         let start = scratch.end
         if path.isEmpty || path[0] != 0x2F {
-            // "a string consisting of the reference's path component appended to all but the last segment of the base URI's path".
+            // "a string consisting of the reference's path component appended to all but the last segment of the base
+            // URI's path".
             var last = base.count
             while last > 0, base[last &- 1] != 0x2F { last &-= 1 }
             if last == 0 { scratch.append(0x2F) } else { scratch.append(base.extracting(0..<last)) }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a response is stored under (RFC 9111 §2): scheme, host, port, path and query, and nothing else of the request but the
-// fields that Vary names. GET and HEAD share a key; no other method has one.
+// What a response is stored under (RFC 9111 §2): scheme, host, port, path and query, and nothing else of the request
+// but the fields that Vary names. GET and HEAD share a key; no other method has one.
 //
-// Spellings. RFC 9110 §4.2.3 and RFC 3986 §6.2 allow to take more for the same than is done here. Merged is only what an
-// origin cannot tell apart, or what RFC 9110 names the same in so many words:
-// - the case of the host; the default port, given or not (`http://h:80/`, `http://h:/`, `http://h/`); an empty path and `/`.
-// Not merged, because an origin may answer each differently, and a wrong merge serves one user the other's page:
-// - `%7E` and `~`, `%2f` and `%2F`; dot segments, double slashes; a host with a dot at its end; no query and an empty one.
-// Absolute-form and origin-form of one URI are the same: the parser has taken the target apart.
+// Spellings. RFC 9110 §4.2.3 and RFC 3986 §6.2 allow to take more for the same than is done here. Merged is only what
+// RFC 9110 names the same in so many words: the case of the host; the default port, given or not (`http://h:80/`,
+// `http://h:/`, `http://h/`); an empty path and `/`. Absolute-form and origin-form of one URI are the same: the parser has
+// taken the target apart.
+//
+// Not merged, because an origin may answer each differently, and a wrong merge serves one user the other's page: `%7E`
+// and `~`, `%2f` and `%2F`; dot segments, double slashes; a host with a dot at its end; no query and an empty one.
 
 public import Bytes
 public import HTTP
@@ -30,18 +31,21 @@ public enum CacheKey {
     /// Bytes of a key beside host, path and query.
     static let overhead = 18
 
-    /// Appends the key. False, with the block as it was, when the authority is none (HTTP/1.0 without Host) or there is no
-    /// room: then the request is forwarded past the cache.
+    /// Appends the key. False, with the block as it was, when the authority is none (HTTP/1.0 without Host) or there is
+    /// no room: then the request is forwarded past the cache.
     ///
-    /// The form: version 1, scheme, port (2 bytes), lengths of host (2), path (4) and query (4; all ones when there is none),
-    /// big-endian; then host, path, query. Lengths before what they measure: two different URIs never have one key.
+    /// The form: version 1, scheme, port (2 bytes), lengths of host (2), path (4) and query (4; all ones when there is
+    /// none), big-endian; then host, path, query. Lengths before what they measure: two different URIs never have one
+    /// key.
     public static func write(
         _ scheme: URIScheme, authority: Span<UInt8>, path: Span<UInt8>, query: Span<UInt8>, hasQuery: Bool,
         to block: Block
     ) -> Bool {
         guard let parsed = Authority.parse(authority) else { return false }
         let host = parsed.hostRange
-        guard block.free >= overhead + host.count + path.count + query.count + 1, host.count <= 0xFFFF else { return false }
+        guard block.free >= overhead + host.count + path.count + query.count + 1, host.count <= 0xFFFF else {
+            return false
+        }
         let pathCount = max(path.count, 1)
         block.append(1)
         block.append(scheme.rawValue)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SipHash with 128 bits of output (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012, and its reference code).
+// SipHash with 128 bits of output (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012, and its reference
+// code).
 //
-// Clients choose URLs, so the hash that the index goes by is keyed: without the key nobody can make keys that collide. The
-// full key is compared as well; the hash alone identifies nothing.
+// Clients choose URLs, so the hash that the index goes by is keyed: without the key nobody can make keys that collide.
+// The full key is compared as well; the hash alone identifies nothing.
 
 internal import Bytes
 
@@ -33,7 +34,8 @@ public struct HashKey: Sendable {
         self.second = second
     }
 
-    /// SipHash-1-3 of `bytes`: one round for each eight bytes, three at the end, as in the hash tables of Swift and Rust.
+    /// SipHash-1-3 of `bytes`: one round for each eight bytes, three at the end, as in the hash tables of Swift and
+    /// Rust.
     public func hash(_ bytes: Span<UInt8>) -> KeyHash { hash(bytes, rounds: 1, finalRounds: 3) }
 
     /// SipHash of any number of rounds, for the published test vectors (2 and 4).

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Completing what is stored in part: the request for what is missing, and whether what comes belongs to it (RFC 9111 §3.4).
+// Completing what is stored in part: the request for what is missing, and whether what comes belongs to it (RFC 9111
+// §3.4).
 
 public import Bytes
 public import HTTP
 
 /// Fetching missing parts.
 public enum PartialFields {
-    /// Appends `Range` and `If-Range` for `missing`. False, and nothing appended, when the stored response has no strong
-    /// validator, without which parts cannot be combined, or when there is no room.
+    /// Appends `Range` and `If-Range` for `missing`. False, and nothing appended, when the stored response has no
+    /// strong validator, without which parts cannot be combined, or when there is no room.
     public static func write(
         missing: Range<UInt64>, _ stored: borrowing ResponseHead, _ bytes: Span<UInt8>, to block: Block
     ) -> Bool {
@@ -29,10 +30,11 @@ public enum PartialFields {
         return true
     }
 
-    /// Which part a 206 brings to a stored response, or nil when the two cannot be combined: "if they all share the same strong
-    /// validator". Then the stored parts go, and the 206 is stored alone or not at all.
+    /// Which part a 206 brings to a stored response, or nil when the two cannot be combined: "if they all share the
+    /// same strong validator". Then the stored parts go, and the 206 is stored alone or not at all.
     public static func part(
-        _ new: borrowing ResponseHead, _ newBytes: Span<UInt8>, _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>
+        _ new: borrowing ResponseHead, _ newBytes: Span<UInt8>, _ stored: borrowing ResponseHead,
+        _ storedBytes: Span<UInt8>
     ) -> ContentRange? {
         guard new.status == 206, new.fields.count(of: .contentRange) == 1, let field = new.fields.first(.contentRange),
             let part = ContentRange.parse(newBytes.extracting(field.valueRange)), let range = part.range,

@@ -23,8 +23,8 @@ public struct PartialSet: Sendable {
         case partial(Range<UInt64>)
         /// 416.
         case unsatisfiable
-        /// First these bytes have to be fetched (`PartialFields`): "the cache was able to select a partial response for the
-        /// request, but it did not contain all of the requested ranges".
+        /// First these bytes have to be fetched (`PartialFields`): "the cache was able to select a partial response for
+        /// the request, but it did not contain all of the requested ranges".
         case missing(Range<UInt64>)
         /// What is missing cannot be told; the request goes forward as it came.
         case forward
@@ -74,8 +74,8 @@ public struct PartialSet: Sendable {
         return true
     }
 
-    /// Whether everything is there: "the client MUST process the combined response as if it were a complete 200 (OK) response"
-    /// (RFC 9110 §15.3.7.3).
+    /// Whether everything is there: "the client MUST process the combined response as if it were a complete 200 (OK)
+    /// response" (RFC 9110 §15.3.7.3).
     public var isComplete: Bool { total != nil && firstMissing(in: 0..<(total ?? 0)) == nil }
 
     /// The first bytes of `wanted` that are not there, or nil.
@@ -91,11 +91,12 @@ public struct PartialSet: Sendable {
         return start < wanted.upperBound ? start..<wanted.upperBound : nil
     }
 
-    /// What a request gets whose conditions are met: one range, or the whole. "A cache MUST NOT use an incomplete response to
-    /// answer requests unless the response has been made complete, or the request is partial and specifies a range wholly within
-    /// the incomplete response" (§3.3).
+    /// What a request gets whose conditions are met: one range, or the whole. "A cache MUST NOT use an incomplete
+    /// response to answer requests unless the response has been made complete, or the request is partial and specifies
+    /// a range wholly within the incomplete response" (§3.3).
     public func answer(_ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Answer {
-        guard request.present.contains(.range), let field = head.fields.first(.range), head.fields.count(of: .range) == 1
+        guard request.present.contains(.range), let field = head.fields.first(.range),
+            head.fields.count(of: .range) == 1
         else { return whole }
         // Without the length only a range with both ends can be told to be there.
         let size = total ?? UInt64(Int64.max)

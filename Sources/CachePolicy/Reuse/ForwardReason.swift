@@ -8,7 +8,8 @@ public enum ForwardReason: UInt8, Sendable, CaseIterable {
     case method
     /// "The cache did not contain any responses that matched the request URI."
     case uriMiss
-    /// It did, "but it could not select a response based upon this request's header fields and stored Vary header fields".
+    /// It did, "but it could not select a response based upon this request's header fields and stored Vary header
+    /// fields".
     case varyMiss
     /// "The cache did not contain any responses that could be used": neither of both is known.
     case miss

@@ -70,13 +70,13 @@ public enum Reuse: Sendable, Equatable {
         if policy.flags.contains(.noCache) { return .responseNoCache }
         guard rules.honoursReload else { return nil }
         if directives.noCache { return .requestNoCache }
-        // RFC 8246 §2.1: "proxies SHOULD skip conditionally revalidating fresh responses containing the immutable extension
-        // unless there is a signal from the client that a validation is necessary (e.g., a no-cache …)": max-age=0 is what a
-        // plain reload sends.
+        // RFC 8246 §2.1: "proxies SHOULD skip conditionally revalidating fresh responses containing the immutable
+        // extension unless there is a signal from the client that a validation is necessary (e.g., a no-cache …)":
+        // max-age=0 is what a plain reload sends.
         let isSettled = ttl > 0 && policy.flags.contains(.immutable)
         if let maxAge = directives.maxAge, !isSettled {
-            // "prefers a response whose age is less than or equal to the specified number of seconds". With 0 a validation is
-            // wanted, also within the first second.
+            // "prefers a response whose age is less than or equal to the specified number of seconds". With 0 a
+            // validation is wanted, also within the first second.
             if age > maxAge || maxAge == 0 {
                 // §5.2.1.1: "Unless the max-stale request directive is also present": then how stale it may be counts.
                 return ttl > 0 || directives.maxStale == nil ? .requestMaxAge : nil
@@ -86,8 +86,8 @@ public enum Reuse: Sendable, Equatable {
         return nil
     }
 
-    /// §4.2.4: "A cache MUST NOT generate a stale response if it is prohibited by an explicit in-protocol directive … unless …
-    /// explicitly permitted by the client or origin server".
+    /// §4.2.4: "A cache MUST NOT generate a stale response if it is prohibited by an explicit in-protocol directive …
+    /// unless … explicitly permitted by the client or origin server".
     private static func staleOrValidate(
         _ policy: ResponsePolicy, _ directives: RequestDirectives, _ age: UInt32, _ ttl: Int64, _ rules: CacheRules
     ) -> Reuse {

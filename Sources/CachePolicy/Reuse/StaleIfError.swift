@@ -8,7 +8,8 @@ public enum StaleIfError: Sendable, Equatable {
     /// The failure is the answer: the origin's response, or where there is none this status.
     case fail(status: UInt16)
 
-    /// "an error is any situation which would result in a 500, 502, 503 or 504 HTTP response status code being returned".
+    /// "an error is any situation which would result in a 500, 502, 503 or 504 HTTP response status code being
+    /// returned".
     public static func isError(_ status: UInt16) -> Bool {
         status == 500 || status == 502 || status == 503 || status == 504
     }
@@ -20,8 +21,8 @@ public enum StaleIfError: Sendable, Equatable {
         guard isError(status) else { return .fail(status: status) }
         let age = policy.age(at: now)
         // §5.2.2.2: "if a cache is disconnected, the cache MUST generate an error response rather than reuse the stale
-        // response". No directive of the request overrides it, and `no-cache` forbids the use "even by caches that have been
-        // configured to send stale responses" (§5.2.2.4).
+        // response". No directive of the request overrides it, and `no-cache` forbids the use "even by caches that have
+        // been configured to send stale responses" (§5.2.2.4).
         guard policy.flags.isDisjoint(with: [.forbidsStale, .noCache]) else { return .fail(status: status) }
         let permitted = max(policy.staleIfError, directives.staleIfError ?? 0)
         // "Its value indicates the upper limit to staleness".
@@ -29,7 +30,7 @@ public enum StaleIfError: Sendable, Equatable {
         return .serve(age: age)
     }
 
-    /// The status where the origin could not be asked at all about a response that may not be served stale: "The generated
-    /// status code SHOULD be 504 (Gateway Timeout) unless another error status code is more applicable".
+    /// The status where the origin could not be asked at all about a response that may not be served stale: "The
+    /// generated status code SHOULD be 504 (Gateway Timeout) unless another error status code is more applicable".
     public static let disconnected: UInt16 = 504
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client's conditions and range against a stored response that may be used (RFC 9111 §4.3.2, RFC 9110 §13.2.2, §14.2).
+// A client's conditions and range against a stored response that may be used (RFC 9111 §4.3.2, RFC 9110 §13.2.2,
+// §14.2).
 
 public import HTTP
 internal import Bytes
@@ -28,18 +29,20 @@ public enum Served: Sendable, Equatable {
 
 /// Evaluates conditions.
 public enum ClientConditions {
-    /// What is sent of a complete stored response with `size` bytes of content. Only asked when `request.present` has one of
-    /// `conditions`; without any it is `.whole`.
+    /// What is sent of a complete stored response with `size` bytes of content. Only asked when `request.present` has
+    /// one of `conditions`; without any it is `.whole`.
     public static func evaluate(
         _ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ policy: ResponsePolicy,
         _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>, size: UInt64, now: Int64
     ) -> Served {
         guard !request.present.isDisjoint(with: .conditions) else { return .whole }
-        // "If a cache receives a request that can be satisfied by reusing a stored 200 (OK) or 206 (Partial Content) response".
+        // "If a cache receives a request that can be satisfied by reusing a stored 200 (OK) or 206 (Partial Content)
+        // response".
         guard policy.status == 200 || policy.status == 206 else { return .whole }
         let validators = Validators(stored, storedBytes)
         if isNotModified(request, head, bytes, policy, validators, storedBytes, now: now) { return .notModified }
-        guard request.present.contains(.range), let field = head.fields.first(.range), head.fields.count(of: .range) == 1,
+        guard request.present.contains(.range), let field = head.fields.first(.range),
+            head.fields.count(of: .range) == 1,
             rangeApplies(request, head, bytes, validators, storedBytes, now: now)
         else { return .whole }
         switch ByteRange.parse(bytes.extracting(field.valueRange), size: size) {
@@ -49,7 +52,8 @@ public enum ClientConditions {
         }
     }
 
-    /// Whether the client's copy is that of the stored response: "If-None-Match takes precedence over If-Modified-Since".
+    /// Whether the client's copy is that of the stored response: "If-None-Match takes precedence over
+    /// If-Modified-Since".
     public static func isNotModified(
         _ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ policy: ResponsePolicy,
         _ validators: Validators, _ storedBytes: Span<UInt8>, now: Int64
@@ -63,13 +67,13 @@ public enum ClientConditions {
             }
             return false
         }
-        // RFC 9110 §13.1.3: ignored "if the received field value is not a valid HTTP-date, the field value has more than one
-        // member, or if the request method is neither GET nor HEAD".
+        // RFC 9110 §13.1.3: ignored "if the received field value is not a valid HTTP-date, the field value has more
+        // than one member, or if the request method is neither GET nor HEAD".
         guard request.present.contains(.ifModifiedSince), head.fields.count(of: .ifModifiedSince) == 1,
             let since = date(.ifModifiedSince, head, bytes, now)
         else { return false }
-        // "a cache SHOULD use the stored response's Date field value (or, if no Date field is present, the time that the stored
-        // response was received) to evaluate the conditional" where there is no Last-Modified.
+        // "a cache SHOULD use the stored response's Date field value (or, if no Date field is present, the time that
+        // the stored response was received) to evaluate the conditional" where there is no Last-Modified.
         return validators.lastModified ?? policy.date <= since
     }
 
@@ -81,7 +85,8 @@ public enum ClientConditions {
         guard request.present.contains(.ifRange), let field = head.fields.first(.ifRange) else { return true }
         guard head.fields.count(of: .ifRange) == 1 else { return false }
         let value = bytes.extracting(field.valueRange)
-        // "A valid entity-tag can be distinguished from a valid HTTP-date by examining the first three characters for a DQUOTE."
+        // "A valid entity-tag can be distinguished from a valid HTTP-date by examining the first three characters for a
+        // DQUOTE."
         for offset in 0..<min(3, value.count) where value[offset] == 0x22 {
             guard let tag = validators.tag else { return false }
             return offset != 1 && ETagList.matches(value, storedBytes.extracting(tag), .strong)

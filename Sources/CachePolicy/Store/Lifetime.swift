@@ -35,8 +35,8 @@ public struct Lifetime: Sendable, Equatable {
         }
     }
 
-    /// "using the first match" (§4.2.1). `allowsHeuristic`: whether §4.2.2 lets the response have a lifetime that it does not
-    /// name.
+    /// "using the first match" (§4.2.1). `allowsHeuristic`: whether §4.2.2 lets the response have a lifetime that it
+    /// does not name.
     public init(
         _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ directives: ResponseDirectives, _ age: ResponseAge,
         _ rules: CacheRules, received: Int64, allowsHeuristic: Bool
@@ -61,9 +61,9 @@ public struct Lifetime: Sendable, Equatable {
         self.source = source
     }
 
-    /// "use its value minus the value of the Date response header field (using the time the message was received if it is
-    /// not present …)". "A cache recipient MUST interpret invalid date formats, especially the value '0', as representing a
-    /// time in the past" (§5.3). Of several lines the one that expires first counts.
+    /// "use its value minus the value of the Date response header field (using the time the message was received if it
+    /// is not present …)". "A cache recipient MUST interpret invalid date formats, especially the value '0', as
+    /// representing a time in the past" (§5.3). Of several lines the one that expires first counts.
     private static func expires(
         _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ received: Int64
     ) -> UInt32 {
@@ -77,8 +77,8 @@ public struct Lifetime: Sendable, Equatable {
         return DeltaSeconds.clamp(shortest)
     }
 
-    /// "caches are encouraged to use a heuristic expiration value that is no more than some fraction of the interval since
-    /// that time" (§4.2.2). nil without a Last-Modified before the Date.
+    /// "caches are encouraged to use a heuristic expiration value that is no more than some fraction of the interval
+    /// since that time" (§4.2.2). nil without a Last-Modified before the Date.
     private static func heuristic(
         _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ received: Int64
     ) -> UInt32? {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was decided of a response when it was stored: small enough for an index in memory, and all that a fresh hit needs.
+// What was decided of a response when it was stored: small enough for an index in memory, and all that a fresh hit
+// needs.
 
 /// How long a stored response may be used, and how. Times are wall-clock milliseconds of Unix time.
 public struct ResponsePolicy: Sendable, Equatable {
@@ -57,8 +58,8 @@ public struct ResponsePolicy: Sendable, Equatable {
         return tooOld ? 1 << 31 : UInt32(truncatingIfNeeded: min(max(age, 0) / 1_000, 1 << 31))
     }
 
-    /// Seconds that it stays fresh; 0 and below when it is stale: `response_is_fresh = (freshness_lifetime > current_age)`
-    /// (§4.2).
+    /// Seconds that it stays fresh; 0 and below when it is stale: `response_is_fresh = (freshness_lifetime >
+    /// current_age)` (§4.2).
     @inlinable public func ttl(at now: Int64) -> Int64 { Int64(lifetime) &- Int64(age(at: now)) }
 
     /// Makes it one that has to be validated before every use: "mark them as 'invalid' and in need of a mandatory
@@ -71,8 +72,8 @@ public struct ResponsePolicy: Sendable, Equatable {
         staleWhileRevalidate = 0
     }
 
-    /// Whether this one is chosen before `other`: "a cache MUST use the most recent one (as determined by the Date header
-    /// field)" (§4); of two of one second, the one received later.
+    /// Whether this one is chosen before `other`: "a cache MUST use the most recent one (as determined by the Date
+    /// header field)" (§4); of two of one second, the one received later.
     public func isMoreRecent(than other: ResponsePolicy) -> Bool {
         date == other.date ? responseTime > other.responseTime : date > other.date
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which fields of a response are stored (RFC 9111 §3.1): "Caches MUST include all received response header fields —
-// including unrecognized ones — when storing a response", with the exceptions below. Trailers are discarded ("Caches MAY
-// either store trailer fields separate from header fields or discard them").
+// including unrecognized ones — when storing a response", with the exceptions below. Trailers are discarded ("Caches
+// MAY either store trailer fields separate from header fields or discard them").
 
 public import Bytes
 public import HTTP
@@ -34,8 +34,8 @@ public struct StoredFields: Sendable {
         }
         let name = bytes.extracting(field.nameRange)
         if directives.qualified.exclude(name, bytes, isShared: rules.isShared) { return false }
-        // "The Connection header field and fields whose names are listed in it", but none that says what the content is or
-        // who may have it.
+        // "The Connection header field and fields whose names are listed in it", but none that says what the content is
+        // or who may have it.
         if namesOthers, !field.name.isKeptByCaches, isNamedByConnection(name, head.fields, bytes) { return false }
         return true
     }
@@ -45,11 +45,12 @@ public struct StoredFields: Sendable {
         directives.qualified.exclude(name, bytes, isShared: rules.isShared)
     }
 
-    /// Appends the lines to store. False, with the block as it was, when there is no room; `head.length + 64` is enough.
+    /// Appends the lines to store. False, with the block as it was, when there is no room; `head.length + 64` is
+    /// enough.
     ///
-    /// A missing or unreadable Date becomes the time of reception: "A recipient with a clock that receives a response message
-    /// without a Date header field MUST record the time it was received and append a corresponding Date header field …if it
-    /// is cached" (RFC 9110 §6.6.1). `age`: of the same response.
+    /// A missing or unreadable Date becomes the time of reception: "A recipient with a clock that receives a response
+    /// message without a Date header field MUST record the time it was received and append a corresponding Date header
+    /// field …if it is cached" (RFC 9110 §6.6.1). `age`: of the same response.
     public static func write(
         _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, age: ResponseAge, _ rules: CacheRules, to block: Block
     ) -> Bool {
@@ -75,7 +76,8 @@ extension FieldName {
     /// Whether no `Connection` option removes it from what is stored: it says what the content is, and who may keep it.
     var isKeptByCaches: Bool {
         switch self {
-        case .contentType, .contentEncoding, .contentRange, .contentLength, .setCookie, .cacheControl, .vary, .date, .etag,
+        case .contentType, .contentEncoding, .contentRange, .contentLength, .setCookie, .cacheControl, .vary, .date,
+            .etag,
             .location, .expires, .lastModified, .cdnCacheControl, .gatewayCacheControl:
             true
         default: false

@@ -29,8 +29,8 @@ public enum Storing {
         return try decide(head, bytes, times, rules, origin)
     }
 
-    /// The policy of a stored response whose fields were updated (`FieldMerge`), or why it may no longer be kept: what the
-    /// 304 says may forbid what the response before it allowed. `times` are those of the validation.
+    /// The policy of a stored response whose fields were updated (`FieldMerge`), or why it may no longer be kept: what
+    /// the 304 says may forbid what the response before it allowed. `times` are those of the validation.
     public static func renew(
         _ policy: ResponsePolicy, _ merged: borrowing ResponseHead, _ bytes: Span<UInt8>, _ times: ExchangeTimes,
         age: ResponseAge, _ rules: CacheRules, isSecure: Bool
@@ -71,13 +71,14 @@ public enum Storing {
         try checkVary(head, bytes)
         if status == 206 { try checkPartial(head, bytes) }
 
-        let isMarked = directives.flags.contains(.isPublic) || (!rules.isShared && directives.flags.contains(.isPrivate))
+        let isMarked =
+            directives.flags.contains(.isPublic) || (!rules.isShared && directives.flags.contains(.isPrivate))
         let isHeuristic = StatusClass.isHeuristicallyCacheable(status)
         let age = ResponseAge(head, bytes, times)
-        // §4.2.2: "heuristics can only be used on responses without explicit freshness whose status codes are defined as
-        // heuristically cacheable … and on responses … marked as explicitly cacheable (e.g., with a public response
-        // directive)". Stricter: errors beyond the RFC's list have to name a lifetime, `public` or not, so that an error
-        // that one odd request provoked is not everybody's.
+        // §4.2.2: "heuristics can only be used on responses without explicit freshness whose status codes are defined
+        // as heuristically cacheable … and on responses … marked as explicitly cacheable (e.g., with a public response
+        // directive)". Stricter: errors beyond the RFC's list have to name a lifetime, `public` or not, so that an
+        // error that one odd request provoked is not everybody's.
         let lifetime = Lifetime(
             head, bytes, directives, age, rules, received: times.response,
             allowsHeuristic: isHeuristic || (isMarked && status < 400))
@@ -94,8 +95,8 @@ public enum Storing {
         policy.date = age.date
         policy.flags = flags(head, bytes, directives, lifetime, rules, origin)
         if origin.wasAuthorized { policy.flags.insert(.wasAuthorized) }
-        // "some caches will not store a response that has neither a cache validator nor an explicit expiration time, as such
-        // responses are not usually useful to store": one that could never be used.
+        // "some caches will not store a response that has neither a cache validator nor an explicit expiration time, as
+        // such responses are not usually useful to store": one that could never be used.
         let canBeFresh = !policy.flags.contains(.noCache) && policy.ttl(at: times.response) > 0
         let canBeStale =
             policy.flags.isDisjoint(with: [.noCache, .forbidsStale])
@@ -109,23 +110,23 @@ public enum Storing {
     ) throws(StoreRefusal) {
         let flags = directives.flags
         if flags.contains(.mustUnderstand) {
-            // §5.2.2.3: "the cache SHOULD ignore the no-store directive if it understands and implements the status code's
-            // caching requirements".
+            // §5.2.2.3: "the cache SHOULD ignore the no-store directive if it understands and implements the status
+            // code's caching requirements".
             guard StatusClass.isUnderstood(status) else { throw .notUnderstood }
         } else if flags.contains(.noStore) {
             throw .noStore
         }
         guard rules.isShared else { return }
-        // "if the cache is shared: the private response directive is either not present or allows …": the qualified form
-        // does, see `StoredFields`.
+        // "if the cache is shared: the private response directive is either not present or allows …": the qualified
+        // form does, see `StoredFields`.
         guard !flags.contains(.isPrivate) else { throw .isPrivate }
         // §3.5: "the following response directives have such an effect: must-revalidate …, public …, and s-maxage".
         let permits = flags.contains(.isPublic) || flags.contains(.mustRevalidate) || directives.sharedMaxAge != nil
         guard !wasAuthorized || permits else { throw .authorization }
     }
 
-    /// RFC 9111 §7.3: "the Set-Cookie response header field does not inhibit caching". Stricter: a shared cache gives one
-    /// user's cookie to others only where the origin says in so many words that it is for all.
+    /// RFC 9111 §7.3: "the Set-Cookie response header field does not inhibit caching". Stricter: a shared cache gives
+    /// one user's cookie to others only where the origin says in so many words that it is for all.
     private static func checkCookies(
         _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ directives: ResponseDirectives, _ rules: CacheRules
     ) throws(StoreRefusal) {
@@ -145,8 +146,8 @@ public enum Storing {
     }
 
     /// §3.3: "a cache MUST NOT store incomplete or partial-content responses if it does not support the Range and
-    /// Content-Range header fields or if it does not understand the range units used": one part, in bytes, whose length is
-    /// that of the content.
+    /// Content-Range header fields or if it does not understand the range units used": one part, in bytes, whose length
+    /// is that of the content.
     private static func checkPartial(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) throws(StoreRefusal) {
         guard head.fields.count(of: .contentRange) == 1, let field = head.fields.first(.contentRange),
             let range = ContentRange.parse(bytes.extracting(field.valueRange))?.range
@@ -167,9 +168,9 @@ public enum Storing {
             flags.insert(.forbidsStale)
         }
         if stated.contains(.noTransform) { flags.insert(.noTransform) }
-        // RFC 8246 §3: "Clients SHOULD ignore the immutable extension from resources that are not part of an authenticated
-        // context such as HTTPS" and where the end of the content is that of the connection. The first is for clients: a
-        // gateway knows its origins.
+        // RFC 8246 §3: "Clients SHOULD ignore the immutable extension from resources that are not part of an
+        // authenticated context such as HTTPS" and where the end of the content is that of the connection. The first is
+        // for clients: a gateway knows its origins.
         if stated.contains(.immutable), origin.endIsSure, rules.isShared || origin.isSecure {
             flags.insert(.immutable)
         }

@@ -34,9 +34,9 @@ public struct CacheStatus: Sendable {
     /// Longest key that is shown, in bytes.
     public static let keyLimit = 512
 
-    /// Appends `gateway; hit; ttl=376`: needs room for `limit`, and twice the key's length when one is shown. A key longer than
-    /// `keyLimit`, or with bytes that a String cannot hold, is left out. It is for whoever asks for it: "exposing the cache key
-    /// can help an attacker" (§6).
+    /// Appends `gateway; hit; ttl=376`: needs room for `limit`, and twice the key's length when one is shown. A key
+    /// longer than `keyLimit`, or with bytes that a String cannot hold, is left out. It is for whoever asks for it:
+    /// "exposing the cache key can help an attacker" (§6).
     public func append(to block: Block, key: Span<UInt8> = ("" as StaticString).span) {
         block.append("gateway")
         switch outcome {
@@ -77,9 +77,9 @@ public struct CacheStatus: Sendable {
         block.append(0x22)
     }
 
-    /// Appends the whole line: the members that caches nearer to the origin have written, then ours ("caches SHOULD preserve the
-    /// existing field value"; "the last member represents the cache closest to the user"). The stored or received lines are not
-    /// sent besides. False, and nothing appended, when there is no room.
+    /// Appends the whole line: the members that caches nearer to the origin have written, then ours ("caches SHOULD
+    /// preserve the existing field value"; "the last member represents the cache closest to the user"). The stored or
+    /// received lines are not sent besides. False, and nothing appended, when there is no room.
     public func appendField(
         after head: borrowing ResponseHead, _ bytes: Span<UInt8>, to block: Block
     ) -> Bool {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Updating stored fields from a 304, a HEAD or a further part (RFC 9111 §3.2): "the cache MUST add each header field in the
-// provided response to the stored response, replacing field values that are already present", with exceptions.
+// Updating stored fields from a 304, a HEAD or a further part (RFC 9111 §3.2): "the cache MUST add each header field in
+// the provided response to the stored response, replacing field values that are already present", with exceptions.
 
 public import Bytes
 public import HTTP
 
 /// Writes updated fields.
 public enum FieldMerge {
-    /// Appends the field lines of `stored` as updated by `new`; status line and empty line are the caller's. False, with the
-    /// block as it was, when there is no room: both heads' lengths and 64 are enough. `age`: of `new`.
+    /// Appends the field lines of `stored` as updated by `new`; status line and empty line are the caller's. False,
+    /// with the block as it was, when there is no room: both heads' lengths and 64 are enough. `age`: of `new`.
     ///
-    /// Left as stored: "Header fields excepted from storage in Section 3.1", Content-Length, and what is bound to the stored
-    /// content: Content-Range ("automatically processed and removed") and Content-Encoding (the store may have coded the content
-    /// itself; a changed coding without the content would make it unreadable). Content-Type is updated.
+    /// Left as stored: "Header fields excepted from storage in Section 3.1", Content-Length, and what is bound to the
+    /// stored content: Content-Range ("automatically processed and removed") and Content-Encoding (the store may have
+    /// coded the content itself; a changed coding without the content would make it unreadable). Content-Type is
+    /// updated.
     public static func write(
         _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>, _ new: borrowing ResponseHead,
         _ newBytes: Span<UInt8>, age: ResponseAge, _ rules: CacheRules, to block: Block
@@ -44,7 +45,8 @@ public enum FieldMerge {
     }
 
     private static func copyNew(
-        _ new: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ storable: StoredFields, _ block: Block
+        _ new: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ storable: StoredFields,
+        _ block: Block
     ) -> Bool {
         for position in 0..<new.fields.count {
             let field = new.fields[position]

@@ -53,7 +53,7 @@ public struct Freshening: Sendable {
         }
     }
 
-    /// The positions to update, one bit each. None: "the cache MUST NOT use the new response to update any stored responses";
-    /// the request is then made again without our conditions.
+    /// The positions to update, one bit each. None: "the cache MUST NOT use the new response to update any stored
+    /// responses"; the request is then made again without our conditions.
     public var selected: UInt64 { rule == .none && offered != 1 ? 0 : matching }
 }

@@ -23,7 +23,8 @@ public enum HeadUpdate: Sendable, Equatable {
         // "matching values for any received validator fields (ETag and Last-Modified)"
         guard matches(.etag, head, bytes, stored, storedBytes) else { return .expire }
         guard matches(.lastModified, head, bytes, stored, storedBytes) else { return .expire }
-        // "and, if the HEAD response has a Content-Length header field, the value … matches that of the stored response"
+        // "and, if the HEAD response has a Content-Length header field, the value … matches that of the stored
+        // response"
         if let stated = head.contentLength, let length, stated != length { return .expire }
         return .update
     }

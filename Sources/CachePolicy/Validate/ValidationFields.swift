@@ -19,9 +19,9 @@ public struct ValidationFields: Sendable {
     /// No condition yet.
     public init() {}
 
-    /// Adds the entity tag of a stored response to If-None-Match: a cache "MUST send the relevant entity tags … if the entity
-    /// tags were provided in the stored response(s) being validated". False when it has none, or when there is no more room:
-    /// then that response is not validated now.
+    /// Adds the entity tag of a stored response to If-None-Match: a cache "MUST send the relevant entity tags … if the
+    /// entity tags were provided in the stored response(s) being validated". False when it has none, or when there is
+    /// no more room: then that response is not validated now.
     public mutating func add(_ stored: borrowing ResponseHead, _ bytes: Span<UInt8>, to block: Block) -> Bool {
         guard let tag = Validators(stored, bytes).tag, tags < ValidationFields.tagLimit,
             length &+ tag.count &+ 2 <= ValidationFields.byteLimit, block.free >= tag.count &+ 32
@@ -40,14 +40,16 @@ public struct ValidationFields: Sendable {
         return true
     }
 
-    /// Appends the conditions for one stored response: its tag, and its date too, "to allow old intermediaries that do not
-    /// understand entity tag preconditions to respond appropriately". False when it has no validator, and nothing is appended.
+    /// Appends the conditions for one stored response: its tag, and its date too, "to allow old intermediaries that do
+    /// not understand entity tag preconditions to respond appropriately". False when it has no validator, and nothing
+    /// is appended.
     public static func write(_ stored: borrowing ResponseHead, _ bytes: Span<UInt8>, to block: Block) -> Bool {
         var fields = ValidationFields()
         _ = fields.add(stored, bytes, to: block)
         let hasTag = fields.end(to: block)
-        // "SHOULD send the Last-Modified value (using If-Modified-Since) if the request is not for a subrange, a single stored
-        // response is being validated, and that response contains a Last-Modified value": as it came, origins compare it as text.
+        // "SHOULD send the Last-Modified value (using If-Modified-Since) if the request is not for a subrange, a single
+        // stored response is being validated, and that response contains a Last-Modified value": as it came, origins
+        // compare it as text.
         guard Validators(stored, bytes).lastModified != nil, let field = stored.fields.first(.lastModified),
             block.free >= field.valueRange.count &+ 32
         else { return hasTag }
@@ -60,12 +62,12 @@ public struct ValidationFields: Sendable {
 public enum ForwardedConditions: UInt8, Sendable {
     /// Everything goes as it came: past the cache, or nothing will be stored.
     case asTheyCame
-    /// Nothing usable is stored and the answer is to be: without If-None-Match and If-Modified-Since, so that one answer serves
-    /// everybody who waits; the client's are then evaluated against it. A Range stays: fetching the whole of what a part was
-    /// asked for would let small requests cause large transfers.
+    /// Nothing usable is stored and the answer is to be: without If-None-Match and If-Modified-Since, so that one
+    /// answer serves everybody who waits; the client's are then evaluated against it. A Range stays: fetching the whole
+    /// of what a part was asked for would let small requests cause large transfers.
     case fill
-    /// A stored response is validated: ours stand in their place, and the whole is asked for. Clients' ranges and conditions
-    /// are evaluated against what is then stored (§4.3.2).
+    /// A stored response is validated: ours stand in their place, and the whole is asked for. Clients' ranges and
+    /// conditions are evaluated against what is then stored (§4.3.2).
     case validate
     /// A missing part is fetched (`PartialFields`): ours stand in their place.
     case complete

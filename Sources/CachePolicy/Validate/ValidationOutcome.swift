@@ -4,13 +4,13 @@
 public enum ValidationOutcome: Sendable, Equatable {
     /// 304: "the stored response can be updated and reused". See `Freshening` and `FieldMerge`.
     case freshen
-    /// "the cache MUST use the full response to satisfy the request. The cache MAY store such a full response": the stored one
-    /// goes, whether or not the new one may be stored.
+    /// "the cache MUST use the full response to satisfy the request. The cache MAY store such a full response": the
+    /// stored one goes, whether or not the new one may be stored.
     case replace
     /// The answer is passed on and says nothing about what is stored: an error, or a refusal meant for this client.
     case pass
-    /// "if a cache receives a 5xx (Server Error) response while attempting to validate a response, it can … act as if the
-    /// server failed to respond": the stored response is served, stale, with this Age in seconds.
+    /// "if a cache receives a 5xx (Server Error) response while attempting to validate a response, it can … act as if
+    /// the server failed to respond": the stored response is served, stale, with this Age in seconds.
     case serveStale(age: UInt32)
 
     /// Decides by the final status of the answer to a request with the conditions of `ValidationFields`.

@@ -5,14 +5,15 @@ internal import Bytes
 
 /// The validators of a response (RFC 9110 §8.8).
 public struct Validators: Sendable, Equatable {
-    /// The entity tag with its quotes, as offsets into the head; nil when there is none, several, or one that is malformed.
+    /// The entity tag with its quotes, as offsets into the head; nil when there is none, several, or one that is
+    /// malformed.
     public var tag: Range<Int>?
     /// Whether the tag begins with `W/`.
     public var tagIsWeak = false
     /// Last-Modified in seconds of Unix time.
     public var lastModified: Int64?
-    /// Whether Last-Modified is strong: the response has a Date at least one second later, so that nothing can have changed
-    /// unseen within the second (RFC 9110 §8.8.2.2).
+    /// Whether Last-Modified is strong: the response has a Date at least one second later, so that nothing can have
+    /// changed unseen within the second (RFC 9110 §8.8.2.2).
     public var lastModifiedIsStrong = false
 
     /// Reads ETag, Last-Modified and Date.
@@ -46,8 +47,8 @@ public struct Validators: Sendable, Equatable {
     /// Whether there is any.
     public var isEmpty: Bool { tag == nil && lastModified == nil }
 
-    /// Whether both have one strong validator in common, and none that differs: what ranges are combined by (RFC 9111 §3.4)
-    /// and strong validation goes by (§4.3.4).
+    /// Whether both have one strong validator in common, and none that differs: what ranges are combined by (RFC 9111
+    /// §3.4) and strong validation goes by (§4.3.4).
     public func sharesStrong(
         _ bytes: Span<UInt8>, _ other: Validators, _ otherBytes: Span<UInt8>
     ) -> Bool {

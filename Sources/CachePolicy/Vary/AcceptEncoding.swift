@@ -39,9 +39,9 @@ public struct AcceptEncoding: Sendable {
         }
     }
 
-    /// The quality of `coding` (in lower case) in thousandths; 0: not acceptable. Of identity: 1 where nothing rules it out and
-    /// nothing names it, so that a coding that is asked for comes first (§12.5.3: "If the representation has no content
-    /// coding, then it is acceptable by default unless specifically excluded").
+    /// The quality of `coding` (in lower case) in thousandths; 0: not acceptable. Of identity: 1 where nothing rules it
+    /// out and nothing names it, so that a coding that is asked for comes first (§12.5.3: "If the representation has no
+    /// content coding, then it is acceptable by default unless specifically excluded").
     public func quality(of coding: StaticString, _ bytes: Span<UInt8>) -> UInt16 {
         var any: UInt16?
         for position in 0..<count {
@@ -61,8 +61,8 @@ public struct AcceptEncoding: Sendable {
         return quality > 0 && quality >= self.quality(of: "identity", bytes)
     }
 
-    /// Appends the members sorted by name, in lower case, with the quality where it is not 1: equal for two requests if they
-    /// mean the same. False when it does not fit below `limit` readable bytes.
+    /// Appends the members sorted by name, in lower case, with the quality where it is not 1: equal for two requests if
+    /// they mean the same. False when it does not fit below `limit` readable bytes.
     func write(_ bytes: Span<UInt8>, to block: Block, limit: Int) -> Bool {
         for position in 0..<count {
             let member = members[position]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The secondary key: the values of the request fields that Vary names, in a form in which two requests are equal if and only
-// if they match by RFC 9111 §4.1.
+// The secondary key: the values of the request fields that Vary names, in a form in which two requests are equal if and
+// only if they match by RFC 9111 §4.1.
 
 public import Bytes
 public import HTTP
@@ -10,11 +10,11 @@ public enum SelectingFields {
     /// Longest secondary key, in bytes: a response whose selecting values are longer is not stored.
     public static let byteLimit = 4_096
 
-    /// Appends the values of a request's fields that `names` (the canonical form of `VaryNames`) lists. False, with the block
-    /// as it was, when they are longer than `byteLimit` or than there is room.
+    /// Appends the values of a request's fields that `names` (the canonical form of `VaryNames`) lists. False, with the
+    /// block as it was, when they are longer than `byteLimit` or than there is room.
     ///
-    /// For each name: a byte 0 where the field is absent ("if … a header field is absent from a request, it can only match
-    /// another request if it is also absent there"), else 1, the length in two bytes, and the value.
+    /// For each name: a byte 0 where the field is absent ("if … a header field is absent from a request, it can only
+    /// match another request if it is also absent there"), else 1, the length in two bytes, and the value.
     public static func write(
         names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, to block: Block
     ) -> Bool {
@@ -60,7 +60,8 @@ public enum SelectingFields {
                     block.append(big: 0, bytes: 2)
                 }
                 let line = bytes.extracting(field.valueRange)
-                let fits = known.isSingleton ? value.copy(line, block) : value.copyList(line, block, fold: known.isCaseless)
+                let fits =
+                    known.isSingleton ? value.copy(line, block) : value.copyList(line, block, fold: known.isCaseless)
                 guard fits else { return false }
             }
         }
@@ -77,7 +78,8 @@ extension FieldName {
     /// Whether commas and the blanks around them are part of the value and not of a list.
     fileprivate var isSingleton: Bool {
         switch self {
-        case .userAgent, .cookie, .referer, .authorization, .proxyAuthorization, .origin, .host, .date, .ifModifiedSince,
+        case .userAgent, .cookie, .referer, .authorization, .proxyAuthorization, .origin, .host, .date,
+            .ifModifiedSince,
             .ifUnmodifiedSince, .ifRange, .xRequestID, .xRealIP:
             true
         default: false

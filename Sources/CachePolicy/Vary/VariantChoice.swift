@@ -13,8 +13,8 @@ public struct VariantChoice: Sendable {
 
     /// Offers a stored response. `matches`: its secondary key is that of the request, or it has no Vary.
     ///
-    /// "the most recent response (as determined by the Date header field) is chosen". One without Vary only when none with a
-    /// Vary matches: "the cache SHOULD choose the most recent … stored response with a valid Vary field value".
+    /// "the most recent response (as determined by the Date header field) is chosen". One without Vary only when none
+    /// with a Vary matches: "the cache SHOULD choose the most recent … stored response with a valid Vary field value".
     public mutating func offer(_ candidate: ResponsePolicy, at place: Int, matches: Bool) {
         hasAny = true
         guard matches else { return }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request fields that a response depends on (RFC 9110 §12.5.5), in one canonical form: lower case, sorted, each once,
-// with commas between. Written once when a response is stored; the index then reads it for each request.
+// The request fields that a response depends on (RFC 9110 §12.5.5), in one canonical form: lower case, sorted, each
+// once, with commas between. Written once when a response is stored; the index then reads it for each request.
 
 public import Bytes
 public import HTTP

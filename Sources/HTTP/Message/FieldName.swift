@@ -111,9 +111,8 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     /// Whether the field ends at this hop and is never passed on as it came (RFC 9110 §7.6.1).
     ///
     /// `Proxy-Authenticate`, `Proxy-Authorization` and `Proxy-Authentication-Info` count as such: they are for the next
-    /// proxy on the way (RFC 9110 §11.7), a gateway is not one that authenticates, and credentials meant for a proxy must
-    /// not reach an origin.
-    /// `Expect` does not: it is end-to-end, though the gateway may answer it.
+    /// proxy on the way (RFC 9110 §11.7), a gateway is not one that authenticates, and credentials meant for a proxy
+    /// must not reach an origin. `Expect` does not: it is end-to-end, though the gateway may answer it.
     @inlinable public var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate,

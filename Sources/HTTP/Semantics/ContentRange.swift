@@ -15,15 +15,17 @@ public struct ContentRange: Sendable, Equatable {
         self.total = total
     }
 
-    /// Reads `bytes first-last/total`, `bytes first-last/*` or `bytes */total`; nil for anything else: another unit, a last
-    /// position before the first one or not below the total (§14.4: such a value is invalid and must not be recombined),
-    /// numbers of more than 18 digits.
+    /// Reads `bytes first-last/total`, `bytes first-last/*` or `bytes */total`; nil for anything else: another unit, a
+    /// last position before the first one or not below the total (§14.4: such a value is invalid and must not be
+    /// recombined), numbers of more than 18 digits.
     public static func parse(_ value: Span<UInt8>) -> ContentRange? {
         guard value.count > 6, value.extracting(0..<5).bytes.isCaseless("bytes"), value[5] == 0x20 else { return nil }
         var offset = 6
         if value[offset] == 0x2A {
             offset &+= 1
-            guard take(value, &offset, 0x2F), let total = number(value, &offset), offset == value.count else { return nil }
+            guard take(value, &offset, 0x2F), let total = number(value, &offset), offset == value.count else {
+                return nil
+            }
             return ContentRange(range: nil, total: total)
         }
         guard let first = number(value, &offset), take(value, &offset, 0x2D), let last = number(value, &offset),

@@ -35,13 +35,13 @@ public enum HTTPDate {
     }
 
     /// Unix time of a date in one of the three forms, or nil. `now` resolves the two-digit year of the second form: one
-    /// that seems more than 50 years in the future is in the past. Without `now`, 69–99 are of the 20th century and 00–68
-    /// of the 21st, as POSIX has it.
+    /// that seems more than 50 years in the future is in the past. Without `now`, 69–99 are of the 20th century and
+    /// 00–68 of the 21st, as POSIX has it.
     ///
     /// A weekday that is not the date's is not looked at: one of both is wrong, and the date is what is used.
     ///
-    /// `ignoringCase`: for caches, which RFC 9111 §4.2 asks to match the names of days, months and the zone without regard
-    /// to case.
+    /// `ignoringCase`: for caches, which RFC 9111 §4.2 asks to match the names of days, months and the zone without
+    /// regard to case.
     ///
     /// - `Sun, 06 Nov 1994 08:49:37 GMT`
     /// - `Sunday, 06-Nov-94 08:49:37 GMT`
