@@ -29,7 +29,7 @@ final class DocumentationTests: XCTestCase {
         for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
         where file.pathExtension == "swift" {
             let source = try String(contentsOf: file, encoding: .utf8)
-            for line in source.split(separator: "\n") where line.contains("    func test_") {
+            for line in source.split(separator: "\n") where line.drop(while: { $0 == " " }).hasPrefix("func test_") {
                 existing += tests(in: line)
             }
         }
