@@ -68,6 +68,12 @@ final class ConditionTests: XCTestCase {
         XCTAssertEqual(served(["If-None-Match: \"b\"", "Range: bytes=0-1"], [tagged]), .partial(0..<2))
     }
 
+    func test_9111_4_3_2_aClientWithAnotherCopyGetsTheFreshenedOne() {
+        // Ours was validated with our tag, not with the client's: "the cache MUST generate a 200 (OK) response".
+        XCTAssertEqual(served(["If-None-Match: \"old\""], ["ETag: \"new\""]), .whole)
+        XCTAssertEqual(served(["If-None-Match: \"old\", \"new\""], ["ETag: \"new\""]), .notModified)
+    }
+
     func test_9111_4_3_2_onlyStored200And206AreCompared() {
         for status in [203, 301, 404, 410] {
             XCTAssertEqual(served(["If-None-Match: \"a\"", "Range: bytes=0-1"], [tagged], status: status), .whole)
@@ -200,7 +206,8 @@ final class StoredFieldsTests: XCTestCase {
 
     func test_9111_3_1_allFieldsAreStored() {
         let fields = [
-            dated, "X-Unknown: 1", "Server: s", "Warning: 110 - x", "Via: 1.1 x", "Link: </a>", "X-Unknown: 2",
+            dated, "X-Unknown: 1", "Server: s", "Warning: 110 - x", "Via: 1.1 x", "Cache-Control: a=b, max-age=1",
+            "X-Unknown: 2",
         ]
         XCTAssertEqual(stored(Response(fields)), fields)
     }

@@ -114,6 +114,26 @@ final class RangeTests: XCTestCase {
         }
     }
 
+    func test_9111_4_3_2_conditionsAreEvaluatedAgainstParts() {
+        let known = set(100, 10..<20)
+        func answer(_ fields: [String], method: String = "GET") -> PartialSet.Answer {
+            let request = Request(fields, method: method)
+            let stored = Response([tagged, "Date: \(date(clock))"])
+            var policy = ResponsePolicy()
+            policy.status = 206
+            return ClientConditions.evaluate(
+                request.cache, request.head, request.bytes.span, policy, stored.head, stored.bytes.span, parts: known,
+                now: clockMilliseconds)
+        }
+        let range = "Range: bytes=10-19"
+        XCTAssertEqual(answer([range]), .partial(10..<20))
+        XCTAssertEqual(answer([range, "If-Range: \"a\""]), .partial(10..<20))
+        XCTAssertEqual(answer([range, "If-Range: \"b\""]), .missing(0..<10))
+        XCTAssertEqual(answer([range, "If-None-Match: \"a\""]), .notModified)
+        XCTAssertEqual(answer([range, "If-None-Match: \"b\""]), .partial(10..<20))
+        XCTAssertEqual(answer([range], method: "HEAD"), .missing(0..<10))
+    }
+
     func test_9111_3_4_partsShareAStrongValidator() {
         let range = "Content-Range: bytes 10-19/100"
         let modified = ["Last-Modified: \(date(clock - 60))", "Date: \(date(clock))"]
@@ -128,6 +148,11 @@ final class RangeTests: XCTestCase {
         XCTAssertNil(part([range], [tagged]))
         XCTAssertNotNil(part([range] + modified, modified))
         XCTAssertNil(part([range] + modified, [modified[0]]))
+        XCTAssertNil(part([range, modified[0]], modified))
+        XCTAssertNotNil(part([range, "ETag: W/\"a\""] + modified, ["ETag: W/\"a\""] + modified))
+        XCTAssertNil(part([range, "ETag: \"b\""] + modified, [tagged] + modified))
+        let later = ["Last-Modified: \(date(clock - 59))", modified[1]]
+        XCTAssertNil(part([range] + later, modified))
         XCTAssertNil(part([range, tagged], [tagged], status: 200))
         XCTAssertNil(part([tagged], [tagged]))
         XCTAssertNil(part([range, range, tagged], [tagged]))

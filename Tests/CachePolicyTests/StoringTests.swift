@@ -234,6 +234,11 @@ final class StoringTests: XCTestCase {
         XCTAssertNil(refusal(["Cache-Control: max-age=60", "Vary: \(many.dropLast(5))"]))
     }
 
+    func test_9111_5_2_2_6_noTransformIsRemembered() {
+        XCTAssertTrue(policy(["Cache-Control: max-age=60, no-transform"]).flags.contains(.noTransform))
+        XCTAssertFalse(policy(["Cache-Control: max-age=60"]).flags.contains(.noTransform))
+    }
+
     func test_9111_5_2_3_unknownDirectivesAreIgnored() {
         let fields = ["Cache-Control: max-age=60, community=\"UCI, x\", foo, bar=1, =, =x, \"q\", ;"]
         XCTAssertEqual(policy(fields).lifetime, 60)

@@ -110,13 +110,13 @@ final class ValidationTests: XCTestCase {
         ]
         XCTAssertEqual(selected([tagged], variants), [0, 2])
         XCTAssertEqual(selected(["ETag: \"c\""], variants), [])
-        // Last-Modified is strong when the Date is later (RFC 9110 §8.8.2.2).
-        let dated = ["Date: \(date(clock))", modified]
-        XCTAssertEqual(selected(dated, [([modified], clock), ([modified, tagged], clock), ([], clock)]), [0, 1])
-        // Where both have tags the tags decide.
-        XCTAssertEqual(selected(dated + ["ETag: \"x\""], [([modified, tagged], clock), ([modified], clock)]), [1])
-        // Of the stored one it may be weak: then it is none of the same strong ones.
-        XCTAssertEqual(selected(dated, [([modified], clock - 1_000)]), [])
+        // Where the stored one has no tag, a Last-Modified that is strong there (RFC 9110 §8.8.2.2) is another of
+        // "those".
+        let both = [tagged, modified]
+        XCTAssertEqual(
+            selected(both, [([modified], clock), ([modified], clock - 1_000), ([modified], clock)]), [0, 2])
+        XCTAssertEqual(
+            selected(both, [(["ETag: \"x\"", modified], clock), (["ETag: W/\"a\"", modified], clock)]), [])
     }
 
     func test_9111_4_3_4_aWeakValidatorUpdatesTheMostRecent() {
@@ -126,8 +126,19 @@ final class ValidationTests: XCTestCase {
         ]
         XCTAssertEqual(selected(["ETag: W/\"a\""], variants), [1])
         XCTAssertEqual(selected(["ETag: W/\"c\""], variants), [])
-        // A 304 without Date has a weak Last-Modified.
-        XCTAssertEqual(selected([modified], [([modified], clock - 1), ([modified], clock), ([], clock)]), [1])
+        // Stored within the second of its Last-Modified, which is weak then.
+        let early = clock - 1_000
+        XCTAssertEqual(selected([modified], [([modified], early), ([], clock)]), [0])
+        XCTAssertEqual(selected([modified], [(["Last-Modified: \(date(clock))"], clock)]), [])
+    }
+
+    func test_9111_4_3_4_aLastModifiedIsAsStrongAsTheStoredDateMakesIt() {
+        XCTAssertEqual(selected([modified], [([modified], clock), ([modified, tagged], clock), ([], clock)]), [0, 1])
+        // Servers that compress on the way send weak tags and dates.
+        let weak = ["ETag: W/\"a\"", modified]
+        XCTAssertEqual(selected(weak, [(weak, clock - 5), (weak, clock)]), [0, 1])
+        XCTAssertEqual(selected(weak, [(["ETag: W/\"b\"", modified], clock)]), [])
+        XCTAssertEqual(selected(weak, [([modified, tagged], clock)]), [0])
     }
 
     func test_9111_4_3_4_withoutValidatorsOnlyTheOneWithoutIsUpdated() {

@@ -4,8 +4,8 @@
 //
 // Spellings. RFC 9110 §4.2.3 and RFC 3986 §6.2 allow to take more for the same than is done here. Merged is only what
 // RFC 9110 names the same in so many words: the case of the host; the default port, given or not (`http://h:80/`,
-// `http://h:/`, `http://h/`); an empty path and `/`. Absolute-form and origin-form of one URI are the same: the parser has
-// taken the target apart.
+// `http://h:/`, `http://h/`); an empty path and `/`. Absolute-form and origin-form of one URI are the same: the parser
+// has taken the target apart.
 //
 // Not merged, because an origin may answer each differently, and a wrong merge serves one user the other's page: `%7E`
 // and `~`, `%2f` and `%2F`; dot segments, double slashes; a host with a dot at its end; no query and an empty one.

@@ -17,6 +17,8 @@ public struct PartialSet: Sendable {
 
     /// What a request gets.
     public enum Answer: Sendable, Equatable {
+        /// 304: the client's copy is that of the stored parts.
+        case notModified
         /// The whole: it is all there.
         case whole
         /// 206 with these bytes.
@@ -91,9 +93,9 @@ public struct PartialSet: Sendable {
         return start < wanted.upperBound ? start..<wanted.upperBound : nil
     }
 
-    /// What a request gets whose conditions are met: one range, or the whole. "A cache MUST NOT use an incomplete
-    /// response to answer requests unless the response has been made complete, or the request is partial and specifies
-    /// a range wholly within the incomplete response" (§3.3).
+    /// What a request gets whose conditions are met (`ClientConditions.evaluate` asks this): one range, or the whole.
+    /// "A cache MUST NOT use an incomplete response to answer requests unless the response has been made complete, or
+    /// the request is partial and specifies a range wholly within the incomplete response" (§3.3).
     public func answer(_ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Answer {
         guard request.present.contains(.range), let field = head.fields.first(.range),
             head.fields.count(of: .range) == 1

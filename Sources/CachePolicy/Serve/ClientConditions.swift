@@ -52,9 +52,21 @@ public enum ClientConditions {
         }
     }
 
+    /// What is sent of a response that is stored in `parts`.
+    public static func evaluate(
+        _ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ policy: ResponsePolicy,
+        _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>, parts: borrowing PartialSet, now: Int64
+    ) -> PartialSet.Answer {
+        let validators = Validators(stored, storedBytes)
+        if isNotModified(request, head, bytes, policy, validators, storedBytes, now: now) { return .notModified }
+        var applied = request
+        if !rangeApplies(request, head, bytes, validators, storedBytes, now: now) { applied.present.remove(.range) }
+        return parts.answer(applied, head, bytes)
+    }
+
     /// Whether the client's copy is that of the stored response: "If-None-Match takes precedence over
     /// If-Modified-Since".
-    public static func isNotModified(
+    static func isNotModified(
         _ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ policy: ResponsePolicy,
         _ validators: Validators, _ storedBytes: Span<UInt8>, now: Int64
     ) -> Bool {
@@ -78,7 +90,7 @@ public enum ClientConditions {
     }
 
     /// If-Range (RFC 9110 §13.1.5), by strong comparison; true without the field.
-    public static func rangeApplies(
+    static func rangeApplies(
         _ request: CacheRequest, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ validators: Validators,
         _ storedBytes: Span<UInt8>, now: Int64
     ) -> Bool {

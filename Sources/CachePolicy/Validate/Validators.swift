@@ -47,14 +47,12 @@ public struct Validators: Sendable, Equatable {
     /// Whether there is any.
     public var isEmpty: Bool { tag == nil && lastModified == nil }
 
-    /// Whether both have one strong validator in common, and none that differs: what ranges are combined by (RFC 9111
-    /// §3.4) and strong validation goes by (§4.3.4).
-    public func sharesStrong(
-        _ bytes: Span<UInt8>, _ other: Validators, _ otherBytes: Span<UInt8>
-    ) -> Bool {
+    /// Whether both have one strong validator in common, and no tags that differ: what parts are combined by (RFC 9111
+    /// §3.4).
+    public func sharesStrong(_ bytes: Span<UInt8>, _ other: Validators, _ otherBytes: Span<UInt8>) -> Bool {
         if let tag, let otherTag = other.tag {
-            // Where both have tags, the tags decide.
-            return !tagIsWeak && !other.tagIsWeak && bytes.extracting(tag).equals(otherBytes.extracting(otherTag))
+            guard ETagList.matches(bytes.extracting(tag), otherBytes.extracting(otherTag), .weak) else { return false }
+            if !tagIsWeak, !other.tagIsWeak { return true }
         }
         return lastModifiedIsStrong && other.lastModifiedIsStrong && lastModified == other.lastModified
     }
