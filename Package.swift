@@ -40,6 +40,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
+        .target(name: "CachePolicy", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -68,6 +69,8 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
