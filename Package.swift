@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
+        .target(name: "CacheStore", dependencies: ["Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -63,6 +64,7 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
+        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
