@@ -6,24 +6,24 @@ import XCTest
 
 @testable import CacheStore
 
+private func description(_ length: Int? = nil) -> ObjectDescription {
+    ObjectDescription(metadata: bytes("head"), record: CacheRecord(), bodyLength: length)
+}
+
+/// Joins as one who follows, and begins to read.
+private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int = .max) -> TestReader? {
+    let reader = TestReader(on: loop)
+    reader.limit = limit
+    let store = test.store
+    let isFollowing = loop.perform {
+        guard case .follow(let fill) = store.join(id(key), key: bytes(key), as: reader) else { return false }
+        reader.follow(fill)
+        return true
+    }
+    return isFollowing ? reader : nil
+}
+
 final class FillTests: XCTestCase {
-    private func description(_ length: Int? = nil) -> ObjectDescription {
-        ObjectDescription(metadata: bytes("head"), record: CacheRecord(), bodyLength: length)
-    }
-
-    /// Joins as one who follows, and begins to read.
-    private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int = .max) -> TestReader? {
-        let reader = TestReader(on: loop)
-        reader.limit = limit
-        let store = test.store
-        let isFollowing = loop.perform {
-            guard case .follow(let fill) = store.join(id(key), key: bytes(key), as: reader) else { return false }
-            reader.follow(fill)
-            return true
-        }
-        return isFollowing ? reader : nil
-    }
-
     func testManyMissesMakeOneFillAndAllReadItWhateverTheirSpeed() throws {
         let test = try TestStore {
             $0.fillWindow = 128 << 10
