@@ -34,7 +34,8 @@ extension ObjectStore {
         return opening
     }
 
-    private func find(_ id: ObjectID, key: CachedBody) -> Opening {
+    /// As `openBlocking`, without counting.
+    func find(_ id: ObjectID, key: CachedBody) -> Opening {
         guard let number = folder.open(id) else {
             // Somebody removed it, or it never was.
             if index.contains(id) { remove(id) }

@@ -128,6 +128,42 @@ final class FillTests: XCTestCase {
         XCTAssertEqual(test.store.counters.stores.load(ordering: .relaxed), 0)
     }
 
+    func testARefreshedObjectKeepsItsBodyAndHasItsNewHead() throws {
+        let test = try TestStore()
+        let body = pattern(100_000, seed: 1)
+        let large = pattern(700_000, seed: 2)
+        test.put("key", body)
+        test.put("large", large)
+        for (round, metadata) in ["a longer head than before", "short", ""].enumerated() {
+            for key in ["key", "large"] {
+                guard let (fill, _) = test.lead(key), let reader = follow(test, key, on: test.loop) else {
+                    return XCTFail("nobody leads")
+                }
+                var record = CacheRecord()
+                record.words[0] = UInt64(round)
+                let description = ObjectDescription(metadata: bytes(metadata), record: record)
+                test.loop.perform { fill.refresh(description) }
+                reader.wait()
+                guard case .refreshed? = test.loop.perform({ reader.ending }) else { return XCTFail("not refreshed") }
+                for isRestarted in [false, true] {
+                    if isRestarted { try test.restart() }
+                    let found = test.get(key)
+                    XCTAssertEqual(found?.body == (key == "key" ? body : large), true)
+                    XCTAssertEqual(found?.metadata, metadata)
+                    XCTAssertEqual(found?.word, UInt64(round))
+                }
+            }
+        }
+        XCTAssertEqual(test.store.counters.corrupt.load(ordering: .relaxed), 0)
+        XCTAssertEqual(TemporaryFolder.names(test.options.path + "/tmp"), [])
+        guard let (fill, _) = test.lead("unknown"), let reader = follow(test, "unknown", on: test.loop) else {
+            return XCTFail("nobody leads")
+        }
+        test.loop.perform { fill.refresh(description()) }
+        reader.wait()
+        guard case .released? = test.loop.perform({ reader.ending }) else { return XCTFail("not released") }
+    }
+
     func testAReaderWhoWaitsIsToldOnceHoweverMuchComes() throws {
         final class Counting: CacheReader, @unchecked Sendable {
             var told = 0

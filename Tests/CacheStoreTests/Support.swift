@@ -149,7 +149,7 @@ class TestReader: CacheReader, @unchecked Sendable {
                     return
                 }
                 takeBlock(outcome)
-            case .end, .failed, .handOver, .released:
+            case .end, .failed, .handOver, .released, .refreshed:
                 ending = step
                 done.signal()
                 return

@@ -54,7 +54,7 @@ public final class StoredFile: Sendable {
     /// What it is.
     public let head: StoredHead
     private let file: SharedFile
-    private let sums: [UInt64]
+    let sums: [UInt64]
     private let store: ObjectStore
     /// Which chunks were checked, a bit each.
     private let checked: Mutex<[UInt64]>
@@ -182,6 +182,11 @@ public final class StoredFile: Sendable {
         case .wouldBlock: break
         case .damaged: store.discardDamaged(self)
         }
+    }
+
+    /// Copies the body into another file. Blocks.
+    func copyBody(to other: SharedFile, at offset: Int) -> Bool {
+        gw_copy(file.number, off_t(head.length), other.number, off_t(offset), length) == 0
     }
 
     /// Whether the name still leads to this very file. Blocks.

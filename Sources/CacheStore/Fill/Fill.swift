@@ -102,7 +102,18 @@ public final class Fill: @unchecked Sendable {
     /// The leader goes away, and the download with it: one of those who have taken nothing is to begin anew.
     public func leave() { end(.abandoned) }
 
-    private func end(_ phase: FillState.Phase) {
+    /// The stored object is valid still (304): its metadata, record and scopes are replaced by these, its body stays. Those
+    /// who wait are told when that is done. Instead of `begin`.
+    public func refresh(_ description: ObjectDescription) {
+        let isPossible = state.withLock { state in
+            guard state.phase == .open, state.description == nil, description.fits else { return false }
+            state.isWriting = true
+            return true
+        }
+        if !isPossible || !store.submitWriting(FillRefreshing(self, description)) { end(.refused) }
+    }
+
+    func end(_ phase: FillState.Phase) {
         let (waiting, isToWrite, isOver) = state.withLock { state -> ([CacheReader], Bool, Bool) in
             guard state.phase == .open else { return ([], false, false) }
             state.phase = phase
@@ -131,6 +142,7 @@ public final class Fill: @unchecked Sendable {
         state.withLock { state in
             switch state.phase {
             case .refused: return reader.hasBegun ? .failed : .released
+            case .refreshed: return .refreshed
             case .failed: return .failed
             case .abandoned: return reader.hasBegun ? .failed : .handOver
             case .open, .complete: break

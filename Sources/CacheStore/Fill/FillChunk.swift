@@ -67,6 +67,8 @@ public enum FillStep: Sendable {
     case handOver
     /// The response is not to be stored or shared: each asks for its own.
     case released
+    /// What was stored before is valid still, and has been brought up to date: look it up again.
+    case refreshed
 }
 
 /// Whether a leader may go on.

@@ -86,7 +86,7 @@ extension Fill {
     }
 
     /// The temporary file, made when it is first needed.
-    private func open(_ description: ObjectDescription) -> SharedFile? {
+    func open(_ description: ObjectDescription) -> SharedFile? {
         if let file = disk.file { return file }
         disk.bodyOffset = StoredHead.length(
             key: key.count, metadata: description.metadata.count, scopes: description.scopes.count)
@@ -107,7 +107,7 @@ extension Fill {
     }
 
     /// Reserves what the file takes with a body of that length. In larger steps when the length is not known.
-    private func reserve(upTo length: Int, _ description: ObjectDescription) -> Bool {
+    func reserve(upTo length: Int, _ description: ObjectDescription) -> Bool {
         let whole = disk.bodyOffset + length + StoredFooter.length(length)
         let needed = Int(ObjectStore.units(length: whole)) * CacheIndex.unit + ObjectStore.nameBytes
         let held = disk.reserved.bytes.load(ordering: .relaxed)
@@ -119,7 +119,7 @@ extension Fill {
     }
 
     /// Whether a call succeeded; a failure is counted.
-    private func isDone(_ code: Int32) -> Bool {
+    func isDone(_ code: Int32) -> Bool {
         if code != 0 { store.counters.diskErrors.count() }
         return code == 0
     }
@@ -132,16 +132,26 @@ extension Fill {
         else { return false }
         let isSmall = disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
             && chunks.count == StoredFooter.chunks(length)
+        return seal(file, description, sums, length, isSmall: isSmall) { memory in
+            for (number, chunk) in chunks.enumerated() {
+                let start = number * StoredFooter.chunk
+                memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
+            }
+        }
+    }
+
+    /// Writes the head and the footer, gives the file its name, and keeps a small object in memory, whose body `copyBody`
+    /// copies.
+    func seal(
+        _ file: SharedFile, _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, isSmall: Bool,
+        _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> Bool {
         // One piece of memory for the head and, when it stays, the body.
-        let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { [key] memory in
+        let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
             StoredHead.write(
                 id, key: key, description, bodyLength: length,
                 storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation, into: memory)
-            guard isSmall else { return }
-            for (number, chunk) in chunks.enumerated() {
-                let start = number * StoredFooter.chunk
-                memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: disk.bodyOffset + start)
-            }
+            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
         }
         guard let head = StoredHead(reading: image) else { return false }
         let footer = StoredFooter.make(sums, head: head.checksum)
@@ -187,7 +197,7 @@ extension Fill {
     }
 
     /// The file is not to be: its name goes now, its room when the last reader has closed it.
-    private func abandonFile() {
+    func abandonFile() {
         if !disk.name.isEmpty { store.folder.removeTemporary(disk.name) }
         disk.name = ""
         disk.file = nil

@@ -15,6 +15,8 @@ struct FillState {
         case abandoned
         /// Not to be stored.
         case refused
+        /// What was stored is valid still, and says so now.
+        case refreshed
     }
     var phase = Phase.open
     var description: ObjectDescription?
