@@ -39,6 +39,7 @@ let package = Package(
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
+        .target(name: "CacheStore", dependencies: ["Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "CachePolicy", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
@@ -68,6 +69,7 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
+        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
