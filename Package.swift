@@ -50,7 +50,9 @@ let package = Package(
             swiftSettings: language),
         .target(
             name: "Proxy",
-            dependencies: ["Upstream", "Serving", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            dependencies: [
+                "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux",
+            ],
             swiftSettings: language),
         .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),

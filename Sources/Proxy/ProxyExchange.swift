@@ -3,6 +3,7 @@
 //
 //   receive   the head is valid; may this be served at all?             Receive/
 //   route     which route, and so which pool, redirect or answer?      Route/
+//   (cache    is the answer stored, or on its way?                     Cache/)
 //   forward   to which server, on which connection, with which fields?  Forward/
 //   deliver   the response, or an error that says what went wrong       Deliver/
 //   record    one line in the log, some counters                        Record/
@@ -39,6 +40,9 @@ final class ProxyExchange: Exchange {
     var needsFresh = false
     var failure: UpstreamFailure?
     var isExhausted = false
+
+    /// What it has to do with the cache.
+    var use = CacheUse()
 
     // MARK: Record
 
@@ -80,6 +84,7 @@ final class ProxyExchange: Exchange {
         needsFresh = false
         failure = nil
         isExhausted = false
+        use = CacheUse()
         reason = ""
         upstreamStarted = 0
         upstreamFinished = 0
@@ -123,7 +128,16 @@ final class ProxyExchange: Exchange {
         deliverError(refusal.status, refusal.sentence)
     }
 
-    override func responseDrained() { connection?.resumeReading() }
+    override func responseDrained() {
+        if use.serving != nil {
+            pumpStored()
+            stream?.flush()
+        } else if use.reading != nil {
+            pumpDownload()
+        } else {
+            connection?.resumeReading()
+        }
+    }
 
     override func ended(_ ending: Ending) {
         dropConnection()
@@ -134,6 +148,7 @@ final class ProxyExchange: Exchange {
         case .badBody: reason = "bad-body"
         }
         record(ending)
+        leaveCache()
         route = nil
     }
 

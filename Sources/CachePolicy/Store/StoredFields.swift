@@ -25,8 +25,8 @@ public struct StoredFields: Sendable {
         // Those of this hop; "header fields that are specific to the proxy that a cache uses … MUST NOT be stored".
         if field.name.isHopByHop { return false }
         switch field.name {
-        // Written new on every reuse, from a number that is kept with the policy.
-        case .age: return false
+        // Written new on every reuse, from numbers that are kept: with the policy, and with the content.
+        case .age, .contentLength: return false
         case .setCookie where rules.isShared:
             // A 304 may bring a cookie to a response that was stored without: see `Storing`.
             guard directives.flags.contains(.isPublic) || directives.sharedMaxAge != nil else { return false }

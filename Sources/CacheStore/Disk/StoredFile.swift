@@ -86,6 +86,9 @@ public final class StoredFile: Sendable {
         openedAt = ObjectStore.monotonicMilliseconds()
     }
 
+    /// Bytes of every chunk but the last.
+    public static let chunkBytes = StoredFooter.chunk
+
     /// The length of the body in bytes.
     public var length: Int { head.bodyLength }
     /// How many chunks the body has.

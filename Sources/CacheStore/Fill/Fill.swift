@@ -137,8 +137,9 @@ public final class Fill: @unchecked Sendable {
 
     // MARK: Readers, each on its loop
 
-    /// What `reader` has to do next.
-    public func next(_ reader: CacheReader) -> FillStep {
+    /// What `reader` has to do next. Unless it `registers`, it is not told when there is more: the leader's own reader, which
+    /// knows.
+    public func next(_ reader: CacheReader, registers: Bool = true) -> FillStep {
         state.withLock { state in
             switch state.phase {
             case .refused: return reader.hasBegun ? .failed : .released
@@ -154,7 +155,7 @@ public final class Fill: @unchecked Sendable {
                 }
                 if let step = state.step(at: reader.position) { return step }
             }
-            state.waiting.append(reader)
+            if registers, !state.waiting.contains(where: { $0 === reader }) { state.waiting.append(reader) }
             return .wait
         }
     }

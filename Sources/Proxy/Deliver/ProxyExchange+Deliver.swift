@@ -20,6 +20,7 @@ extension ProxyExchange {
     }
 
     func deliverHead(_ connection: UpstreamConnection) {
+        if cacheTakes(connection) { return }
         guard let stream else { return }
         // Not copied: a head is a kilobyte.
         let bytes = connection.headBytes
@@ -70,20 +71,15 @@ extension ProxyExchange {
     private func copyFields(of connection: UpstreamConnection, to stream: ServerStream) {
         let bytes = connection.headBytes
         let edits = route?.responseEdits
-        let sendsHSTS = sendsHSTS
         let namesOthers = connection.head.connection.contains(.namesOthers)
         for index in 0..<connection.head.fields.count {
             let field = connection.head.fields[index]
             if field.name.isHopByHop || field.name == .contentLength { continue }
             let name = bytes.extracting(field.nameRange)
-            // Ours is the same, and written below.
-            if field.name == .xRequestID, !identifier.isEmpty { continue }
             if namesOthers, !Self.isKept(field.name), isNamedByConnection(name, connection.head.fields, bytes) {
                 continue
             }
-            // Ours takes its place (RFC 6797 section 7.1: one at most).
-            if sendsHSTS, field.name == .other, name.equalsIgnoringCase("strict-transport-security") { continue }
-            if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
+            if isReplaced(field, name, edits) { continue }
             stream.field(name, bytes.extracting(field.valueRange))
         }
     }
@@ -97,13 +93,28 @@ extension ProxyExchange {
         }
     }
 
+    /// Whether a field that an upstream server sent is left out because one of ours takes its place, or the route says so.
+    func isReplaced(_ field: Field, _ name: Span<UInt8>, _ edits: FieldEdits?) -> Bool {
+        if field.name == .xRequestID, !identifier.isEmpty { return true }
+        // One at most (RFC 6797 section 7.1).
+        if sendsHSTS, field.name == .other, name.equalsIgnoringCase("strict-transport-security") { return true }
+        if let edits, !edits.removed.isEmpty, edits.drops(name) { return true }
+        return false
+    }
+
     /// Only through TLS: in the clear anybody could have written it (RFC 6797 section 7.2).
-    private var sendsHSTS: Bool { !view.snapshot.hsts.isEmpty && isSecure }
+    var sendsHSTS: Bool { !view.snapshot.hsts.isEmpty && isSecure }
 
     /// What this gateway adds to every final response.
     func addOwnFields(to stream: ServerStream, via version: Version?) {
         if let version { stream.field("Via", version == .http11 ? "1.1 gateway" : "1.0 gateway") }
         if !identifier.isEmpty { stream.field("X-Request-ID", identifierBytes) }
+        if let status = use.status, service.cache?.writesStatus == true {
+            let value = service.fieldScratch
+            value.clear()
+            status.append(to: value)
+            stream.field("Cache-Status", value.readable)
+        }
         if sendsHSTS {
             let value = view.snapshot.hsts
             stream.field("Strict-Transport-Security", value.span)

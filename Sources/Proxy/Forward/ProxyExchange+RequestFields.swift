@@ -38,6 +38,10 @@ extension ProxyExchange {
                 connection.field(name, value)
             }
         }
+        if use.conditions == .validate, let stored = use.candidate?.head, service.parseStoredHead(stored.metadata) {
+            let block = connection.fieldBlock(room: 2 * ValidationFields.byteLimit)
+            _ = ValidationFields.write(service.storedHead, stored.metadata, to: block)
+        }
         if let edits {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
@@ -139,7 +143,7 @@ extension ProxyExchange {
     // MARK: Which fields pass
 
     private func passes(_ field: Field, _ name: Span<UInt8>, isTrusted: Bool, _ bytes: Span<UInt8>) -> Bool {
-        if field.name.isHopByHop { return false }
+        if field.name.isHopByHop || use.conditions.drop(field.name) { return false }
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
         // Written below.

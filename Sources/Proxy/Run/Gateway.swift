@@ -22,6 +22,7 @@ public final class Gateway {
     private let log: LogFile?
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
+    private let cache: ResponseCache?
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -60,8 +61,9 @@ public final class Gateway {
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
         tls = configuration.listeners.contains(where: \.isTLS) ? try TLSCertificates(configuration.tls, report: report) : nil
 
+        cache = try Self.openCache(configuration, report)
         for index in 0..<configuration.workers {
-            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, report))
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
         }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
@@ -82,7 +84,7 @@ public final class Gateway {
     }
 
     private static func makeLoop(
-        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?,
+        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?, _ cache: ResponseCache?,
         _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> RunningLoop {
         let loop: Loop
@@ -94,7 +96,7 @@ public final class Gateway {
         let batcher = log.map { LogBatcher($0, on: loop) }
         let counters = Counters()
         let view = LoopView(snapshot, loop: loop, loops: count, report: report)
-        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters)
+        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache)
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
     }
 
@@ -216,6 +218,7 @@ public final class Gateway {
                 running.log?.flush()
             }
         }
+        cache?.stop()
         log?.drain(isUrgent: isUrgent)
         return open
     }

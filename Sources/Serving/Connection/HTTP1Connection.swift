@@ -241,6 +241,8 @@ public final class HTTP1Connection: ServerStream {
         outbox.block(room: name.count + value.count + 4).appendField(name: name, value: value)
     }
 
+    public override func fieldLines(_ lines: Span<UInt8>) { outbox.append(lines) }
+
     public override func endInterim() {
         precondition(status < 200, "only an interim head is followed by another")
         // The client of an HTTP/1.0 request does not know of interim responses (RFC 9110 section 15.2): the exchange

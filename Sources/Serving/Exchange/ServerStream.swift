@@ -64,6 +64,9 @@ open class ServerStream: Watcher {
     /// Adds a field. Framing and connection fields are the stream's own and must not be given.
     open func field(_ name: Span<UInt8>, _ value: Span<UInt8>) { overridden() }
 
+    /// Adds whole field lines, each with its CR LF, as they were once written by `Block.appendField`.
+    open func fieldLines(_ lines: Span<UInt8>) { overridden() }
+
     /// Ends an interim head; it is sent at once.
     open func endInterim() { overridden() }
 

@@ -281,6 +281,9 @@ public final class UpstreamConnection: Watcher {
         failed?.failed(failure)
     }
 
+    /// Tells `other` of what is still to come, instead of the attempt so far. Called from `responseHead`.
+    public func handOver(to other: Attempt) { attempt = other }
+
     /// The attempt wants no more of it: the request is ended by closing the connection.
     public func cancel() {
         attempt = nil

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one exchange has to do with the cache, and those who tell it of disks, downloads and time.
+
+import Bytes
+import CachePolicy
+import CacheStore
+import Engine
+import Upstream
+
+/// The cache's part of an exchange's state.
+struct CacheUse {
+    var request: CacheRequest?
+    /// What it is found by.
+    var id = ObjectID(key: .none)
+    /// The key, copied once the exchange has to wait for something.
+    var key: CachedBody?
+    /// Whether a stored object says what responses vary on, so that `id` names a variant.
+    var isVariant = false
+    /// What becomes of the client's conditions in the request to the upstream server.
+    var conditions = ForwardedConditions.asTheyCame
+    /// A stale response that is being validated.
+    var candidate: StoredResponse?
+    /// The download that this exchange's request makes.
+    var leading: Fill?
+    /// The download that its response is read from.
+    var reading: Fill?
+    var reader: ExchangeReader?
+    var wait: WaitTimer?
+    /// The stored body that is being sent, and what is left of it.
+    var serving: StoredResponse?
+    var position = 0
+    var end = 0
+    /// Whether a disk thread reads for it now.
+    var isReading = false
+    /// Whether the body of a download is not for this client: HEAD, 304.
+    var dropsBody = false
+    /// When the present attempt began, in wall-clock milliseconds.
+    var requestTime: Int64 = 0
+    /// Whether the exchange has no client and only brings a stored response up to date.
+    var isRefresh = false
+    /// How often it has begun anew because another's download came to nothing.
+    var restarts = 0
+    var status: CacheStatus?
+    /// How the log spells it.
+    var word: StaticString = "-"
+}
+
+/// Tells an exchange of what happens elsewhere: on disk threads, in downloads. One for each thing that is waited for, so what
+/// comes too late reaches nobody.
+///
+/// `@unchecked Sendable` is inherited: everything is used on the loop only.
+final class ExchangeReader: CacheReader, @unchecked Sendable {
+    /// Nil once the exchange waits no more.
+    private(set) var exchange: ProxyExchange?
+    /// The download that is to go on when the disk has caught up.
+    var download: CacheDownload?
+
+    init(_ exchange: ProxyExchange) {
+        self.exchange = exchange
+        super.init(on: exchange.service.loop)
+    }
+
+    /// The exchange wants to hear nothing more.
+    func detach() { exchange = nil }
+
+    override func opened(_ opening: Opening) { exchange?.objectOpened(opening) }
+    override func fillProgressed() { exchange?.pumpDownload() }
+    override func fillDrained() { download?.resume() }
+
+    override func chunkRead(_ outcome: ChunkOutcome, _ block: Block) {
+        exchange?.chunkRead(outcome, block)
+        loop.giveBack(block)
+    }
+}
+
+/// Ends the waiting for another's download.
+final class WaitTimer: Watcher {
+    private var exchange: ProxyExchange?
+    private let loop: Loop
+
+    init(_ exchange: ProxyExchange, in milliseconds: Int) {
+        self.exchange = exchange
+        loop = exchange.service.loop
+        super.init()
+        loop.register(self)
+        loop.setDeadline(self, in: milliseconds)
+    }
+
+    func cancel() {
+        exchange = nil
+        loop.unregister(self)
+    }
+
+    override func deadlineReached() { exchange?.waitedTooLong() }
+}
+
+/// The rest of an upstream server's response on its way into the cache. Holds on to the connection instead of the exchange that
+/// asked, so that it goes on when that client leaves.
+final class CacheDownload: Attempt {
+    private let fill: Fill
+    private let connection: UpstreamConnection
+    private let leader: ExchangeReader
+
+    init(_ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader) {
+        self.fill = fill
+        self.connection = connection
+        self.leader = leader
+        super.init()
+        leader.download = self
+    }
+
+    override func responseBody(_ bytes: Span<UInt8>) {
+        if fill.append(bytes) == .blocked { connection.pauseReading() }
+    }
+
+    override func batchEnded() { leader.fillProgressed() }
+
+    override func responseEnded(trailers: Trailers?) {
+        fill.complete()
+        over()
+    }
+
+    override func failed(_ failure: UpstreamFailure) {
+        fill.fail()
+        over()
+    }
+
+    /// The disk has caught up.
+    func resume() { connection.resumeReading() }
+
+    private func over() {
+        leader.download = nil
+        leader.fillProgressed()
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between route and forward: is the answer stored, is somebody fetching it, or is it for this exchange to fetch?
+//
+//   consult ─▶ look ─▶ found ─▶ serve                           fresh, or stale and allowed
+//                        │  └──▶ join ─▶ forward with conditions  to be validated
+//                        └ open (a disk thread) ─▶ found
+//              missed ─▶ join ─▶ forward                         the leader
+//                          └───▶ pumpDownload                    who comes later
+
+import Bytes
+import CachePolicy
+import CacheStore
+import Engine
+import HTTP
+import Serving
+
+extension ProxyExchange {
+    private static let restartLimit = 3
+
+    var wallMilliseconds: Int64 { Int64(service.loop.wallNanoseconds / 1_000_000) }
+
+    /// Answers from the cache, or forwards.
+    func consultCache() {
+        guard let cache = service.cache else {
+            forward()
+            return
+        }
+        let request = CacheRequest(head, headBytes)
+        use.request = request
+        if case .forward(let reason) = Lookup.decide(request) {
+            pass(reason)
+            return
+        }
+        let key = service.keyScratch
+        key.clear()
+        guard !isAskedForAnotherHost, CacheKey.write(isSecureForClient ? .https : .http, head, headBytes, to: key),
+            key.count <= StoredHead.keyLimit
+        else {
+            pass(.bypass)
+            return
+        }
+        let hash = cache.secret.hash(key.readable)
+        use.id = ObjectID(key: CacheHash(high: hash.high, low: hash.low))
+        look(cache)
+    }
+
+    private func pass(_ reason: ForwardReason) {
+        use.status = CacheStatus(.forward(reason))
+        use.word = "bypass"
+        forward()
+    }
+
+    /// Whether a trusted proxy says that the client asked at another host than `Host` says: then the answer may depend on what
+    /// is not in the key.
+    private var isAskedForAnotherHost: Bool {
+        guard let field = head.fields.first(.xForwardedHost), let peer = stream?.peer, isTrusted(peer) else { return false }
+        let bytes = headBytes
+        return !bytes.extracting(field.valueRange).equalsIgnoringCase(bytes.extracting(head.authorityRange))
+    }
+
+    /// Asks the store for `use.id`, whose key is in the scratch block or, later, in `use.key`.
+    func look(_ cache: ResponseCache) {
+        let answer: CacheAnswer
+        if let key = use.key {
+            answer = cache.store.look(use.id, key: key.bytes, now: service.loop.milliseconds)
+        } else {
+            answer = cache.store.look(use.id, key: service.keyScratch.readable, now: service.loop.milliseconds)
+        }
+        switch answer {
+        case .object(let object): found(.object(object), cache)
+        case .file(let file): found(.file(file), cache)
+        case .miss: missed(cache)
+        case .onDisk, .unknown:
+            let reader = newReader()
+            use.isReading = true
+            if !cache.store.open(use.id, key: keptKey, for: reader) {
+                use.isReading = false
+                missed(cache)
+            }
+        }
+    }
+
+    /// The key, copied.
+    private var keptKey: CachedBody {
+        if let key = use.key { return key }
+        let key = CachedBody(service.keyScratch.readable)
+        use.key = key
+        return key
+    }
+
+    private func newReader() -> ExchangeReader {
+        use.reader?.detach()
+        let reader = ExchangeReader(self)
+        use.reader = reader
+        return reader
+    }
+
+    /// A disk thread has opened what there was.
+    func objectOpened(_ opening: Opening) {
+        guard let cache = service.cache, use.isReading else { return }
+        use.isReading = false
+        switch opening {
+        case .miss: missed(cache)
+        case .object(let object): found(.object(object), cache)
+        case .file(let file): found(.file(file), cache)
+        }
+    }
+
+    private func found(_ stored: StoredResponse, _ cache: ResponseCache) {
+        guard let request = use.request, let record = StoredRecord(stored.head.record) else {
+            missed(cache)
+            return
+        }
+        if record.kind == .vary {
+            // One step only: a variant is a response.
+            guard !use.isVariant, chooseVariant(stored.head.metadata, cache) else {
+                pass(.varyMiss)
+                return
+            }
+            look(cache)
+            return
+        }
+        if use.isRefresh {
+            use.candidate = stored
+            join(cache)
+            return
+        }
+        let now = wallMilliseconds
+        let ttl = record.policy.ttl(at: now)
+        switch Reuse.decide(record.policy, request.directives, now: now, cache.rules) {
+        case .fresh(let age):
+            use.word = "hit"
+            use.status = CacheStatus(.hit, ttl: ttl)
+            serve(stored, record, age: age)
+        case .stale(let age, let refreshes):
+            use.word = "stale"
+            if refreshes { refreshInBackground() }
+            use.status = CacheStatus(.hit, ttl: ttl)
+            serve(stored, record, age: age)
+        case .validate(let why):
+            use.candidate = stored
+            use.status = CacheStatus(.forward(why.forward), detail: why.word)
+            use.word = "miss"
+            guard request.method == .get, !request.directives.noStore else {
+                forward()
+                return
+            }
+            join(cache)
+        case .gatewayTimeout: onlyIfCached()
+        }
+    }
+
+    /// Makes `use.id` that of the variant for this request. False when the request's fields are too long for one.
+    private func chooseVariant(_ names: Span<UInt8>, _ cache: ResponseCache) -> Bool {
+        let scratch = service.pathScratch
+        scratch.clear()
+        // The names are part of it: what varied on other fields is another variant.
+        scratch.append(names)
+        scratch.append(0)
+        guard SelectingFields.write(names: names, head, headBytes, to: scratch) else { return false }
+        let hash = cache.secret.hash(scratch.readable)
+        // Zero stands for no variant.
+        use.id.variant = CacheHash(high: hash.high, low: hash.low | 1)
+        use.isVariant = true
+        return true
+    }
+
+    /// The id under which a response with these names is stored, as seen from this request. Nil when it cannot be.
+    func variantID(_ names: Span<UInt8>, _ cache: ResponseCache) -> ObjectID? {
+        let before = (use.id, use.isVariant)
+        defer { (use.id, use.isVariant) = before }
+        return chooseVariant(names, cache) ? use.id : nil
+    }
+
+    private func onlyIfCached() {
+        // RFC 9111 section 5.2.1.7.
+        reason = "only-if-cached"
+        use.word = "miss"
+        deliverError(504, "Only a stored response was asked for, and there is none that may be used.")
+    }
+
+    private func missed(_ cache: ResponseCache) {
+        guard let request = use.request else { return }
+        if Lookup.timesOut(request) {
+            onlyIfCached()
+            return
+        }
+        use.status = CacheStatus(.forward(use.isVariant ? .varyMiss : .uriMiss))
+        use.word = "miss"
+        // A part, or a HEAD, fills nothing that others could wait for.
+        guard ForwardedConditions.onMiss(request) == .fill, !request.present.contains(.range) else {
+            forward()
+            return
+        }
+        join(cache)
+    }
+
+    // MARK: Downloads
+
+    /// Leads the download of what is missing, or waits for who does.
+    func join(_ cache: ResponseCache) {
+        let reader = newReader()
+        switch cache.store.join(use.id, key: keptKey, as: reader) {
+        case .lead(let fill):
+            use.leading = fill
+            use.conditions = use.candidate == nil ? .fill : .validate
+            forward()
+        case .follow where use.isRefresh:
+            // Somebody else brings it up to date.
+            stream?.abort()
+        case .follow(let fill):
+            use.reading = fill
+            use.wait = WaitTimer(self, in: cache.wait)
+            pumpDownload()
+        case .alone: forward()
+        }
+    }
+
+    /// Others fetch the same thing, and it takes too long.
+    func waitedTooLong() { forwardAlone() }
+
+    /// Forwards although somebody else fetches the same thing; what comes is not stored.
+    private func forwardAlone() {
+        stopWaiting()
+        use.status?.isCollapsed = false
+        use.conditions = .asTheyCame
+        use.candidate = nil
+        forward()
+    }
+
+    private func stopWaiting() {
+        use.wait?.cancel()
+        use.wait = nil
+        if let reader = use.reader {
+            use.reading?.detach(reader)
+            reader.detach()
+        }
+        use.reader = nil
+        use.reading = nil
+    }
+
+    /// Takes what there is of the download that the response is read from.
+    func pumpDownload() {
+        guard let fill = use.reading, let reader = use.reader, let cache = service.cache, !use.isReading else { return }
+        // The leader's own download tells it.
+        let registers = reader.download == nil
+        while use.reading === fill, let stream {
+            if stream.isBlocked { return }
+            switch fill.next(reader, registers: registers) {
+            case .wait:
+                if stream.hasBegun { stream.flush() }
+                return
+            case .head(let description): downloadBegan(description, cache)
+            case .bytes(let piece):
+                if !use.dropsBody { stream.send(piece.bytes) }
+                fill.took(piece.count, reader)
+            case .stored(let chunk, let skipping):
+                let block = service.loop.largeBlocks.take()
+                switch chunk.readNow(into: block) {
+                case .ready:
+                    stream.send(block.readable.extracting(skipping...))
+                    fill.took(block.count - skipping, reader)
+                    service.loop.giveBack(block)
+                case .wouldBlock:
+                    use.isReading = true
+                    use.position = skipping
+                    fill.readSoon(chunk, into: block, for: reader)
+                    return
+                case .damaged:
+                    service.loop.giveBack(block)
+                    stream.abort()
+                }
+            case .end:
+                stopWaiting()
+                upstreamFinished = max(upstreamFinished, upstreamStarted)
+                stream.finish(trailers: nil)
+            case .failed:
+                let hasBegun = stream.hasBegun
+                stopWaiting()
+                if hasBegun { stream.abort() } else { downloadFailed() }
+            case .handOver, .refreshed: beginAnew(cache)
+            case .released: forwardAlone()
+            }
+        }
+    }
+
+    /// What another fetched came to nothing that this exchange could use: once more from the start.
+    private func beginAnew(_ cache: ResponseCache) {
+        stopWaiting()
+        use.restarts += 1
+        guard use.restarts <= Self.restartLimit else {
+            forwardAlone()
+            return
+        }
+        look(cache)
+    }
+
+    /// The head of what is downloaded.
+    private func downloadBegan(_ description: ObjectDescription, _ cache: ResponseCache) {
+        use.wait?.cancel()
+        use.wait = nil
+        guard let record = StoredRecord(description.record) else {
+            forwardAlone()
+            return
+        }
+        if record.kind == .vary {
+            stopWaiting()
+            let names = description.metadata
+            guard !use.isVariant, chooseVariant(names.bytes, cache) else {
+                forwardAlone()
+                return
+            }
+            look(cache)
+            return
+        }
+        if use.status?.isStored != true {
+            use.status?.isCollapsed = true
+            // What may not be used again without asking is for the one who asked (RFC 9111 section 4).
+            switch Reuse.decide(
+                record.policy, use.request?.directives ?? RequestDirectives(), now: wallMilliseconds, cache.rules)
+            {
+            case .fresh, .stale: break
+            case .validate, .gatewayTimeout:
+                forwardAlone()
+                return
+            }
+        }
+        serve(description, record)
+    }
+
+    private func downloadFailed() {
+        if let candidate = use.candidate, serveInsteadOfError(candidate, status: 502) { return }
+        reason = "collapsed-failure"
+        deliverError(502, "The upstream server's response, which another request had asked for, did not arrive.")
+    }
+
+    // MARK: Endings
+
+    /// The exchange is over, or answers by other means: nobody tells it of anything any more.
+    func leaveCache() {
+        use.wait?.cancel()
+        if let fill = use.leading { fill.leave() }
+        if let reader = use.reader {
+            use.reading?.detach(reader)
+            reader.detach()
+        }
+        use = CacheUse()
+    }
+}
+
+extension CacheStatus {
+    init(_ outcome: Outcome, ttl: Int64? = nil, detail: StaticString? = nil) {
+        self.init(outcome)
+        self.ttl = ttl
+        self.detail = detail
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Responses out of the cache: the stored head with what is new in it, and the body from memory, from a file, or from a
+// download that is still going on.
+
+import Bytes
+import CachePolicy
+import CacheStore
+import Engine
+import HTTP
+import Serving
+
+extension ProxyExchange {
+    /// Bytes of a stored body that are handed over at a time.
+    private static let pieceBytes = 64 << 10
+
+    /// Answers with a stored response; with the head `renewed` where its fields have just been brought up to date.
+    func serve(_ stored: StoredResponse, renewed: CachedBody? = nil, _ record: StoredRecord, age: UInt32) {
+        let size = UInt64(stored.length)
+        let served: Served?
+        if let renewed {
+            served = writeHead(renewed.bytes, record, age: age, size: size)
+        } else {
+            let head = stored.head
+            served = writeHead(head.metadata, record, age: age, size: size)
+        }
+        guard let served else { return }
+        var range = 0..<stored.length
+        switch served {
+        case .whole: break
+        case .partial(let bytes): range = Int(bytes.lowerBound)..<Int(bytes.upperBound)
+        case .notModified, .unsatisfiable: range = 0..<0
+        }
+        if head.method == .head { range = 0..<0 }
+        use.serving = stored
+        use.position = range.lowerBound
+        use.end = range.upperBound
+        pumpStored()
+    }
+
+    /// Begins to answer with what is being downloaded.
+    func serve(_ description: ObjectDescription, _ record: StoredRecord) {
+        let age = record.policy.age(at: wallMilliseconds)
+        let size = description.bodyLength.map { UInt64($0) }
+        guard let served = writeHead(description.metadata.bytes, record, age: age, size: size) else { return }
+        use.dropsBody = head.method == .head || served == .notModified
+        if use.dropsBody {
+            leaveDownload()
+            stream?.finish(trailers: nil)
+        }
+    }
+
+    /// The body of the download is not needed; the download goes on without this exchange.
+    private func leaveDownload() {
+        if let reader = use.reader {
+            use.reading?.detach(reader)
+            reader.detach()
+        }
+        use.reading = nil
+        use.reader = nil
+    }
+
+    /// Writes the whole head, and says what of the body follows. Nil when the exchange is over.
+    private func writeHead(
+        _ metadata: Span<UInt8>, _ record: StoredRecord, age: UInt32, size: UInt64?
+    ) -> Served? {
+        guard let stream, let request = use.request, metadata.count >= record.linesStart + 2 else { return nil }
+        var served = Served.whole
+        let isConditional = !request.present.isDisjoint(with: .conditions)
+        let isFiltered = record.hasReplaced || sendsHSTS || route?.responseEdits.removed.isEmpty == false
+        if isConditional || isFiltered {
+            guard service.parseStoredHead(metadata) else { return nil }
+        }
+        if isConditional {
+            // Without a length no part can be told.
+            var asked = request
+            if size == nil { asked.present.remove(.range) }
+            served = ClientConditions.evaluate(
+                asked, head, headBytes, record.policy, service.storedHead, metadata, size: size ?? 0,
+                now: wallMilliseconds)
+        }
+        stream.begin(status: served.status(of: record.policy), reason: Span())
+        if served == .whole, !isFiltered {
+            stream.fieldLines(metadata.extracting(record.linesStart..<metadata.count - 2))
+        } else {
+            copyStoredFields(metadata, served, request)
+        }
+        let own = service.fieldScratch
+        own.clear()
+        if served != .unsatisfiable { own.appendField("Age", decimal: UInt64(age)) }
+        switch served {
+        case .whole, .notModified: break
+        case .partial(let range):
+            own.append("Content-Range: ")
+            ContentRange(range: range, total: size).append(to: own)
+            own.appendLineEnd()
+        case .unsatisfiable:
+            own.append("Content-Range: ")
+            ContentRange(range: nil, total: size).append(to: own)
+            own.appendLineEnd()
+        }
+        stream.fieldLines(own.readable)
+        addOwnFields(to: stream, via: .http11)
+        switch served {
+        case .notModified: stream.endHead(.none)
+        case .unsatisfiable: stream.endHead(.length(0))
+        case .partial(let range): stream.endHead(.length(range.upperBound - range.lowerBound))
+        case .whole where record.policy.status == 204: stream.endHead(.none)
+        case .whole: stream.endHead(size.map { .length($0) } ?? .unknown)
+        }
+        return served
+    }
+
+    private func copyStoredFields(_ metadata: Span<UInt8>, _ served: Served, _ request: CacheRequest) {
+        guard let stream else { return }
+        let edits = route?.responseEdits
+        let hasTag = service.storedHead.fields.first(.etag) != nil
+        for index in 0..<service.storedHead.fields.count {
+            let field = service.storedHead.fields[index]
+            let name = metadata.extracting(field.nameRange)
+            // Kept as they are, others' members of Cache-Status too: ours follows in a line of its own.
+            guard field.name == .cacheStatus
+                || ServedFields.send(
+                    field.name, served, hasTag: hasTag, isIfRange: request.present.contains(.ifRange))
+            else { continue }
+            if isReplaced(field, name, edits) { continue }
+            stream.field(name, metadata.extracting(field.valueRange))
+        }
+    }
+
+    // MARK: Bodies
+
+    /// Hands over what the client takes of the stored body.
+    func pumpStored() {
+        guard !use.isReading else { return }
+        while let stored = use.serving, let stream, !stream.isBlocked {
+            guard use.position < use.end else {
+                use.serving = nil
+                stream.finish(trailers: nil)
+                return
+            }
+            switch stored {
+            case .object(let object):
+                let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
+                use.position = piece.upperBound
+                stream.send(object.body.bytes.extracting(piece))
+            case .file(let file):
+                guard sendChunk(of: file, to: stream) else { return }
+            }
+        }
+    }
+
+    /// Sends the chunk at `position`, or what is wanted of it. False when it has to be waited for, or the exchange is over.
+    private func sendChunk(of file: StoredFile, to stream: ServerStream) -> Bool {
+        let number = use.position / StoredFile.chunkBytes
+        let block = service.loop.largeBlocks.take()
+        switch file.readNow(number, into: block) {
+        case .ready:
+            takeChunk(block, number, stream)
+            service.loop.giveBack(block)
+            return true
+        case .wouldBlock:
+            if use.reader == nil { use.reader = ExchangeReader(self) }
+            guard let reader = use.reader else { return false }
+            use.isReading = true
+            file.readSoon(number, into: block, for: reader)
+            return false
+        case .damaged:
+            service.loop.giveBack(block)
+            damaged()
+            return false
+        }
+    }
+
+    private func takeChunk(_ block: Block, _ number: Int, _ stream: ServerStream) {
+        let start = number * StoredFile.chunkBytes
+        let wanted = use.position - start..<min(use.end - start, block.count)
+        use.position = start + wanted.upperBound
+        stream.send(block.readable.extracting(wanted))
+    }
+
+    /// A disk thread has read a chunk, of a stored file or of a download.
+    func chunkRead(_ outcome: ChunkOutcome, _ block: Block) {
+        guard use.isReading, let stream else { return }
+        use.isReading = false
+        guard outcome == .ready else {
+            damaged()
+            return
+        }
+        if use.serving != nil {
+            takeChunk(block, use.position / StoredFile.chunkBytes, stream)
+            pumpStored()
+            self.stream?.flush()
+        } else if let fill = use.reading, let reader = use.reader {
+            let skipping = use.position
+            stream.send(block.readable.extracting(skipping...))
+            fill.took(block.count - skipping, reader)
+            pumpDownload()
+        }
+    }
+
+    /// The stored body is not what was written: it is cut, so that nobody takes what came for the whole.
+    private func damaged() {
+        reason = "cache-damaged"
+        use.serving = nil
+        stream?.abort()
+    }
+}
