@@ -97,7 +97,9 @@ final class Connection {
         while true {
             let events: Int16
             switch session.handshake() {
-            case .done: return
+            case .done:
+                if let failure = session.verifyPeer(now: time(nil)) { throw .secure(url, failure) }
+                return
             case .wantsRead: events = Int16(POLLIN)
             case .blocked: events = Int16(POLLOUT)
             case .failed(let failure): throw .secure(url, failure)

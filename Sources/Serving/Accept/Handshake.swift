@@ -22,6 +22,7 @@ final class Handshake: Watcher {
     private let service: Service
     private let budget: ConnectionBudget
     private var phase = Phase.shaking
+    private var peerClosed = false
     private var dropped = 0
 
     /// How long a client may take to read why it was refused, in milliseconds,
@@ -54,6 +55,7 @@ final class Handshake: Watcher {
     }
 
     override func ready(_ readiness: Readiness) {
+        if readiness.contains(.peerClosed) { peerClosed = true }
         switch phase {
         case .shaking: step()
         case .leaving: drop()
@@ -82,6 +84,8 @@ final class Handshake: Watcher {
         let outcome = session.handshake()
         desk.spend(service.loop.presentNanoseconds &- started)
         switch outcome {
+        // The end was reported together with the last bytes, and will not be reported again.
+        case .wantsRead where peerClosed: leave(TLSFailure(.closed))
         case .wantsRead, .blocked: break
         case .done: finish()
         case .failed(let failure): leave(failure)

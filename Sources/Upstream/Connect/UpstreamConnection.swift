@@ -175,14 +175,24 @@ public final class UpstreamConnection: Watcher {
     func secure() {
         guard let session = transport.layer as? TLSSession else { return }
         switch session.handshake() {
-        case .done: connected()
-        case .wantsRead, .blocked: break
-        case .failed(let failure):
-            if server.mayReport(at: loop.milliseconds) {
-                pool.options.report("upstream https://\(server.authority): \(failure.sentence)")
+        case .done:
+            if let failure = session.verifyPeer(now: Int(loop.wallNanoseconds / 1_000_000_000)) {
+                securingFailed(failure)
+            } else {
+                connected()
             }
-            connectFailed(.secure(failure))
+        // The end was reported together with the last bytes, and will not be reported again.
+        case .wantsRead where peerClosed: securingFailed(TLSFailure(.closed))
+        case .wantsRead, .blocked: break
+        case .failed(let failure): securingFailed(failure)
         }
+    }
+
+    private func securingFailed(_ failure: TLSFailure) {
+        if server.mayReport(at: loop.milliseconds) {
+            pool.options.report("upstream https://\(server.authority): \(failure.sentence)")
+        }
+        connectFailed(.secure(failure))
     }
 
     private func connected() {
