@@ -5,6 +5,7 @@ import Bytes
 import CachePolicy
 import CacheStore
 import Engine
+import Serving
 import Upstream
 
 /// The cache's part of an exchange's state.

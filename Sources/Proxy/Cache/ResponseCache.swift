@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import CachePolicy
+import CachePolicy
 import CacheStore
 import Engine
 import Glibc

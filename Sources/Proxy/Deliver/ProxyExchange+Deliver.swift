@@ -2,6 +2,7 @@
 // Fourth step: the upstream server's response, written anew for the client.
 
 import Bytes
+import CachePolicy
 import Engine
 import HTTP
 import Serving

@@ -2,6 +2,7 @@
 // Third step: a server, a connection, the request. Entered again for another attempt when `RetryPolicy` allows.
 
 import Bytes
+import CacheStore
 import Engine
 import HTTP
 import Serving

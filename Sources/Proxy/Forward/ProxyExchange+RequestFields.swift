@@ -6,6 +6,8 @@
 // its place.
 
 import Bytes
+import CachePolicy
+import CacheStore
 import Engine
 import HTTP
 import Serving

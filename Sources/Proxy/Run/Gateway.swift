@@ -184,6 +184,32 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
+    /// Nil without a cache, or when the default folder cannot be had: then that is said, and nothing is stored.
+    private static func openCache(
+        _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) -> ResponseCache? {
+        let settings = configuration.cache
+        guard settings.isOn else { return nil }
+        var environment: [String: String] = [:]
+        for name in ["XDG_CACHE_HOME", "HOME"] {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        let path = settings.directory ?? Configuration.Cache.defaultDirectory(environment: environment)
+        var options = StoreOptions(path: path, diskBytes: settings.diskBytes)
+        options.memoryBytes = settings.memoryBytes
+        options.largestBody = settings.largestBody
+        let rules = CacheRules(
+            defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+        do throws(CacheFolderError) {
+            return try ResponseCache(
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+        } catch {
+            guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
+            report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
+            return nil
+        }
+    }
+
     /// Opens the log anew (logrotate).
     public func reopenLog() {
         for running in loops { running.loop.perform { running.log?.flush() } }
