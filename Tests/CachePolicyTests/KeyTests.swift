@@ -83,9 +83,11 @@ final class KeyTests: XCTestCase {
 
     func test_aKeyWithoutRoomOrHostIsNone() {
         let request = Request(target: "/abc?def")
+        let long = Request(target: "/abc?def", host: "a.host.of.a.longer.name")
         for capacity in 1..<24 {
             let block = Block(capacity: capacity)
             XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: block))
+            XCTAssertFalse(CacheKey.write(.http, long.head, long.bytes.span, to: block))
             XCTAssertEqual(block.count, 0)
         }
         var head = RequestHead()

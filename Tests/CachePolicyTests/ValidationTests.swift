@@ -215,6 +215,9 @@ final class ValidationTests: XCTestCase {
             XCTAssertTrue(lines == nil || lines?.count == 3, "\(capacity)")
         }
         XCTAssertEqual(merged(["X-Stored: 1"], ["X-New: 2"], capacity: 128)?.count, 3)
+        let long = "X-Long: \(String(repeating: "x", count: 100))"
+        XCTAssertNil(merged([long], ["Date: \(date(clock))"], capacity: 100))
+        XCTAssertNil(merged([], ["Date: \(date(clock))", long], capacity: 100))
     }
 
     func test_9111_4_3_4_aFreshenedResponseIsFreshFromThen() {

@@ -112,6 +112,7 @@ final class VaryTests: XCTestCase {
         }
         XCTAssertTrue(same("gzip, br", "br,gzip"))
         XCTAssertTrue(same("GZIP", "gzip"))
+        XCTAssertTrue(same("deflate, dzz, dab, de, dea", "dea, dab, de, dzz, deflate"))
         XCTAssertTrue(same("x-gzip, br", "gzip, br"))
         XCTAssertTrue(same("x-gzip, zstd, br", "br, zstd, gzip"))
         XCTAssertTrue(same("gzip;q=1", "gzip; Q=1.000"))

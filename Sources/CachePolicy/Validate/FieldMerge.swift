@@ -8,7 +8,8 @@ public import HTTP
 /// Writes updated fields.
 public enum FieldMerge {
     /// Appends the field lines of `stored` as updated by `new`; status line and empty line are the caller's. False,
-    /// with the block as it was, when there is no room: both heads' lengths and 64 are enough. `age`: of `new`.
+    /// with the block as it was, when there is no room: both heads' lengths,
+    /// the number of their fields and 64 are enough. `age`: of `new`.
     ///
     /// Left as stored: "Header fields excepted from storage in Section 3.1", Content-Length, and what is bound to the
     /// stored content: Content-Range ("automatically processed and removed") and Content-Encoding (the store may have
