@@ -90,6 +90,14 @@ final class KeyTests: XCTestCase {
             XCTAssertFalse(CacheKey.write(.http, long.head, long.bytes.span, to: block))
             XCTAssertEqual(block.count, 0)
         }
+        for request in [request, long, Request(target: "http://h")] {
+            let whole = Block(capacity: 256)
+            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: whole))
+            let exact = Block(capacity: whole.count)
+            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: exact))
+            let short = Block(capacity: whole.count - 1)
+            XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: short))
+        }
         var head = RequestHead()
         var parser = RequestParser()
         let bytes = Array("GET / HTTP/1.0\r\n\r\n".utf8)

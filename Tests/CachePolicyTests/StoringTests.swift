@@ -181,6 +181,7 @@ final class StoringTests: XCTestCase {
         XCTAssertEqual(refusal(["Cache-Control: no-cache, max-age=60"]), .useless)
         XCTAssertEqual(refusal(["Cache-Control: max-age=60", "Age: 60"]), .useless)
         XCTAssertEqual(refusal(["ETag: malformed", "Last-Modified: yesterday"]), .useless)
+        XCTAssertNil(refusal(["Cache-Control: max-age=1"]))
         XCTAssertNil(refusal(["Cache-Control: max-age=0", tagged]))
         XCTAssertNil(refusal(["Cache-Control: max-age=0, stale-if-error=1"]))
         XCTAssertNil(refusal(["Cache-Control: max-age=0, stale-while-revalidate=1"]))

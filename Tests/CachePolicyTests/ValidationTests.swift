@@ -197,6 +197,10 @@ final class ValidationTests: XCTestCase {
         XCTAssertEqual(
             merged(["X-A: 0"], [dated, "Cache-Control: private=\"x-a\"", "X-A: 1"]),
             [dated, "Cache-Control: private=\"x-a\""])
+        for directive in ["no-cache", "private"] {
+            let old = "Cache-Control: \(directive)=\"x-a\""
+            XCTAssertEqual(merged([old], [dated, "X-A: 1", "X-B: 1"]), [old, dated, "X-B: 1"])
+        }
         XCTAssertEqual(
             merged([], [dated, "Set-Cookie: a=b", "Cache-Control: public"]),
             [dated, "Set-Cookie: a=b", "Cache-Control: public"])

@@ -124,6 +124,7 @@ final class VaryTests: XCTestCase {
         // What cannot be read is compared as it is; so are more members than are read, in linear time and without harm.
         XCTAssertFalse(same("gzip;q=x", "gzip"))
         XCTAssertFalse(same("gzip;q=2", "gzip;q=1"))
+        XCTAssertFalse(same("gzip;500", "gzip;q=0.5"))
         let many = String(repeating: ",", count: 20) + (0..<17).map { "c\($0)" }.joined(separator: ",")
         XCTAssertTrue(same(many, many))
         XCTAssertTrue(same(String(repeating: ",", count: 400) + "gzip", "gzip"))

@@ -21,8 +21,9 @@ public enum FieldMerge {
     ) -> Bool {
         let start = block.count
         let storable = StoredFields(new, newBytes, rules)
+        let kept = StoredFields(stored, storedBytes, rules)
         var isWritten = copyStored(stored, storedBytes, new, newBytes, storable, block)
-        if isWritten { isWritten = copyNew(new, newBytes, age, storable, block) }
+        if isWritten { isWritten = copyNew(new, newBytes, age, storable, kept, storedBytes, block) }
         // Without a Date of its own the update has the time of its reception (RFC 9110 §6.6.1).
         if isWritten, !age.hasDate { isWritten = block.appendDateIfFits(age.date) }
         if !isWritten { block.truncate(to: start) }
@@ -47,13 +48,16 @@ public enum FieldMerge {
 
     private static func copyNew(
         _ new: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ storable: StoredFields,
-        _ block: Block
+        _ kept: StoredFields, _ storedBytes: Span<UInt8>, _ block: Block
     ) -> Bool {
         for position in 0..<new.fields.count {
             let field = new.fields[position]
             guard updates(field.name), storable.keep(position, new, bytes) else { continue }
             if field.name == .date, !age.hasDate { continue }
-            guard block.appendFieldIfFits(bytes.extracting(field.nameRange), bytes.extracting(field.valueRange)) else {
+            let name = bytes.extracting(field.nameRange)
+            // What the stored response keeps out of this cache a 304, which need not repeat it, does not bring in.
+            if kept.excludes(name, storedBytes) { continue }
+            guard block.appendFieldIfFits(name, bytes.extracting(field.valueRange)) else {
                 return false
             }
         }
