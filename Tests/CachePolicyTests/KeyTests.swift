@@ -84,7 +84,7 @@ final class KeyTests: XCTestCase {
     func test_aKeyWithoutRoomOrHostIsNone() {
         let request = Request(target: "/abc?def")
         let long = Request(target: "/abc?def", host: "a.host.of.a.longer.name")
-        for capacity in 1..<24 {
+        for capacity in 1..<22 {
             let block = Block(capacity: capacity)
             XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: block))
             XCTAssertFalse(CacheKey.write(.http, long.head, long.bytes.span, to: block))

@@ -43,10 +43,8 @@ public enum CacheKey {
     ) -> Bool {
         guard let parsed = Authority.parse(authority) else { return false }
         let host = parsed.hostRange
-        guard block.free >= overhead + host.count + max(path.count, 1) + query.count, host.count <= 0xFFFF else {
-            return false
-        }
         let pathCount = max(path.count, 1)
+        guard block.free >= overhead + host.count + pathCount + query.count, host.count <= 0xFFFF else { return false }
         block.append(1)
         block.append(scheme.rawValue)
         block.append(big: UInt64(parsed.port ?? scheme.defaultPort), bytes: 2)
