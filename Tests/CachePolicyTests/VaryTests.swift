@@ -147,6 +147,8 @@ final class VaryTests: XCTestCase {
         XCTAssertEqual(quality("", "gzip"), 0)
         XCTAssertEqual(quality(nil, "gzip"), 0)
         XCTAssertEqual(quality("gzip", "identity"), 1)
+        XCTAssertEqual(quality("*", "identity"), 1_000)
+        XCTAssertEqual(quality("gzip, *;q=0.5", "identity"), 500)
         XCTAssertEqual(quality("gzip, identity;q=0", "identity"), 0)
         XCTAssertEqual(quality("gzip, *;q=0", "identity"), 0)
         XCTAssertEqual(quality("identity;q=0.5, *;q=0", "identity"), 500)
