@@ -83,10 +83,20 @@ final class KeyTests: XCTestCase {
 
     func test_aKeyWithoutRoomOrHostIsNone() {
         let request = Request(target: "/abc?def")
-        for capacity in 1..<24 {
+        let long = Request(target: "/abc?def", host: "a.host.of.a.longer.name")
+        for capacity in 1..<22 {
             let block = Block(capacity: capacity)
             XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: block))
+            XCTAssertFalse(CacheKey.write(.http, long.head, long.bytes.span, to: block))
             XCTAssertEqual(block.count, 0)
+        }
+        for request in [request, long, Request(target: "http://h")] {
+            let whole = Block(capacity: 256)
+            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: whole))
+            let exact = Block(capacity: whole.count)
+            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: exact))
+            let short = Block(capacity: whole.count - 1)
+            XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: short))
         }
         var head = RequestHead()
         var parser = RequestParser()

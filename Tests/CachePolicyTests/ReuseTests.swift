@@ -210,7 +210,8 @@ final class ReuseTests: XCTestCase {
         XCTAssertEqual(reuse(policy, after: 1, ["Cache-Control: max-age=0"]), .fresh(age: 1))
         XCTAssertEqual(reuse(policy, after: 1, ["Cache-Control: no-cache"]), .validate(.requestNoCache))
         // "only applies during the freshness lifetime of the stored response".
-        XCTAssertEqual(reuse(policy, after: 61, ["Cache-Control: max-age=0"]), .validate(.requestMaxAge))
+        XCTAssertEqual(reuse(policy, after: 59, ["Cache-Control: max-age=0"]), .fresh(age: 59))
+        XCTAssertEqual(reuse(policy, after: 60, ["Cache-Control: max-age=0"]), .validate(.requestMaxAge))
         XCTAssertEqual(reuse(policy, after: 61), .validate(.expired))
     }
 

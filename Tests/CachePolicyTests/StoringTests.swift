@@ -85,6 +85,8 @@ final class StoringTests: XCTestCase {
         XCTAssertEqual(refusal(["Cache-Control: no-store"], Request(), personal), .noStore)
         // Inside a string it is no directive.
         XCTAssertNil(refusal(["Cache-Control: max-age=60, x=\"no-store\", y=\", no-store\""]))
+        XCTAssertNil(refusal(["Cache-Control: max-age=60, x=\"a\\\", no-store\""]))
+        XCTAssertEqual(refusal(["Cache-Control: max-age=60, x=\"a\\\"\", no-store"]), .noStore)
     }
 
     func test_9111_5_2_1_5_aRequestWithNoStoreIsNotStored() {
@@ -179,8 +181,10 @@ final class StoringTests: XCTestCase {
         XCTAssertEqual(refusal(["Cache-Control: no-cache, max-age=60"]), .useless)
         XCTAssertEqual(refusal(["Cache-Control: max-age=60", "Age: 60"]), .useless)
         XCTAssertEqual(refusal(["ETag: malformed", "Last-Modified: yesterday"]), .useless)
+        XCTAssertNil(refusal(["Cache-Control: max-age=1"]))
         XCTAssertNil(refusal(["Cache-Control: max-age=0", tagged]))
-        XCTAssertNil(refusal(["Cache-Control: max-age=0, stale-if-error=5"]))
+        XCTAssertNil(refusal(["Cache-Control: max-age=0, stale-if-error=1"]))
+        XCTAssertNil(refusal(["Cache-Control: max-age=0, stale-while-revalidate=1"]))
         XCTAssertEqual(refusal(["Cache-Control: max-age=0, stale-if-error=5, must-revalidate"]), .useless)
         XCTAssertNil(refusal(["Cache-Control: no-cache", "Last-Modified: \(date(clock - 5))"]))
     }
@@ -216,6 +220,7 @@ final class StoringTests: XCTestCase {
         XCTAssertEqual(end(response, 100, true), .complete)
         XCTAssertEqual(end(response, 40, false), .incomplete(received: 40))
         XCTAssertEqual(end(response, 0, false), .discarded)
+        XCTAssertEqual(end(response, 100, false), .discarded)
         XCTAssertEqual(end(Response(["ETag: W/\"a\"", "Content-Length: 100"]), 40, false), .discarded)
         XCTAssertEqual(end(Response([tagged, "Transfer-Encoding: chunked"]), 40, false), .discarded)
         XCTAssertEqual(end(Response([tagged, "Content-Length: 100"], status: 404), 40, false), .discarded)

@@ -57,7 +57,7 @@ struct Request {
 
     init(_ fields: [String] = [], method: String = "GET", target: String = "/", host: String = "h") {
         let lines = fields.map { $0 + "\r\n" }.joined()
-        let bytes = Array("\(method) \(target) HTTP/1.1\r\nHost: \(host)\r\n\(lines)\r\n".utf8)
+        let bytes = Array("\(method) \(target) HTTP/1.1\r\n\(lines)Host: \(host)\r\n\r\n".utf8)
         var head = RequestHead()
         var parser = RequestParser()
         let limits = HeadLimits(headBytes: 65_535, lineBytes: 65_535)

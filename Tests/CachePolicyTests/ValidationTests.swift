@@ -197,6 +197,10 @@ final class ValidationTests: XCTestCase {
         XCTAssertEqual(
             merged(["X-A: 0"], [dated, "Cache-Control: private=\"x-a\"", "X-A: 1"]),
             [dated, "Cache-Control: private=\"x-a\""])
+        for directive in ["no-cache", "private"] {
+            let old = "Cache-Control: \(directive)=\"x-a\""
+            XCTAssertEqual(merged([old], [dated, "X-A: 1", "X-B: 1"]), [old, dated, "X-B: 1"])
+        }
         XCTAssertEqual(
             merged([], [dated, "Set-Cookie: a=b", "Cache-Control: public"]),
             [dated, "Set-Cookie: a=b", "Cache-Control: public"])
@@ -215,6 +219,9 @@ final class ValidationTests: XCTestCase {
             XCTAssertTrue(lines == nil || lines?.count == 3, "\(capacity)")
         }
         XCTAssertEqual(merged(["X-Stored: 1"], ["X-New: 2"], capacity: 128)?.count, 3)
+        let long = "X-Long: \(String(repeating: "x", count: 100))"
+        XCTAssertNil(merged([long], ["Date: \(date(clock))"], capacity: 100))
+        XCTAssertNil(merged([], ["Date: \(date(clock))", long], capacity: 100))
     }
 
     func test_9111_4_3_4_aFreshenedResponseIsFreshFromThen() {

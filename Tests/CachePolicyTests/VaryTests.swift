@@ -112,6 +112,7 @@ final class VaryTests: XCTestCase {
         }
         XCTAssertTrue(same("gzip, br", "br,gzip"))
         XCTAssertTrue(same("GZIP", "gzip"))
+        XCTAssertTrue(same("deflate, dzz, dab, de, dea", "dea, dab, de, dzz, deflate"))
         XCTAssertTrue(same("x-gzip, br", "gzip, br"))
         XCTAssertTrue(same("x-gzip, zstd, br", "br, zstd, gzip"))
         XCTAssertTrue(same("gzip;q=1", "gzip; Q=1.000"))
@@ -123,6 +124,7 @@ final class VaryTests: XCTestCase {
         // What cannot be read is compared as it is; so are more members than are read, in linear time and without harm.
         XCTAssertFalse(same("gzip;q=x", "gzip"))
         XCTAssertFalse(same("gzip;q=2", "gzip;q=1"))
+        XCTAssertFalse(same("gzip;500", "gzip;q=0.5"))
         let many = String(repeating: ",", count: 20) + (0..<17).map { "c\($0)" }.joined(separator: ",")
         XCTAssertTrue(same(many, many))
         XCTAssertTrue(same(String(repeating: ",", count: 400) + "gzip", "gzip"))
@@ -145,6 +147,8 @@ final class VaryTests: XCTestCase {
         XCTAssertEqual(quality("", "gzip"), 0)
         XCTAssertEqual(quality(nil, "gzip"), 0)
         XCTAssertEqual(quality("gzip", "identity"), 1)
+        XCTAssertEqual(quality("*", "identity"), 1_000)
+        XCTAssertEqual(quality("gzip, *;q=0.5", "identity"), 500)
         XCTAssertEqual(quality("gzip, identity;q=0", "identity"), 0)
         XCTAssertEqual(quality("gzip, *;q=0", "identity"), 0)
         XCTAssertEqual(quality("identity;q=0.5, *;q=0", "identity"), 500)

@@ -5,11 +5,11 @@ internal import HTTP
 
 /// The lists of field names in `no-cache="…"` and `private="…"` (RFC 9111 §5.2.2.4, §5.2.2.7), as offsets into the
 /// head.
-struct QualifiedNames: Sendable, Equatable {
+struct QualifiedNames: Sendable {
     /// How many lists are kept.
     static let limit = 8
 
-    private struct List: Sendable, Equatable {
+    private struct List: Sendable {
         var flag: ResponseDirectives.Flags = []
         var start: UInt16 = 0
         var end: UInt16 = 0
@@ -46,11 +46,5 @@ struct QualifiedNames: Sendable, Equatable {
             if TokenList.contains(bytes.extracting(Int(list.start)..<Int(list.end)), name) { return true }
         }
         return false
-    }
-
-    static func == (left: QualifiedNames, right: QualifiedNames) -> Bool {
-        guard left.count == right.count else { return false }
-        for position in 0..<left.count where left.lists[position] != right.lists[position] { return false }
-        return true
     }
 }

@@ -8,7 +8,7 @@ public import HTTP
 internal import Bytes
 
 /// What a response says to caches (RFC 9111 §5.2.2, RFC 5861, RFC 8246).
-public struct ResponseDirectives: Sendable, Equatable {
+public struct ResponseDirectives: Sendable {
     /// Directives without a number.
     public struct Flags: OptionSet, Sendable {
         /// The bits.

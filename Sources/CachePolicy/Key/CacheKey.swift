@@ -29,7 +29,7 @@ public enum CacheKey {
     /// Longest key, in bytes: a head is at most 65,535.
     public static let limit = 65_536 + overhead
     /// Bytes of a key beside host, path and query.
-    static let overhead = 18
+    static let overhead = 14
 
     /// Appends the key. False, with the block as it was, when the authority is none (HTTP/1.0 without Host) or there is
     /// no room: then the request is forwarded past the cache.
@@ -43,10 +43,8 @@ public enum CacheKey {
     ) -> Bool {
         guard let parsed = Authority.parse(authority) else { return false }
         let host = parsed.hostRange
-        guard block.free >= overhead + host.count + path.count + query.count + 1, host.count <= 0xFFFF else {
-            return false
-        }
         let pathCount = max(path.count, 1)
+        guard block.free >= overhead + host.count + pathCount + query.count, host.count <= 0xFFFF else { return false }
         block.append(1)
         block.append(scheme.rawValue)
         block.append(big: UInt64(parsed.port ?? scheme.defaultPort), bytes: 2)

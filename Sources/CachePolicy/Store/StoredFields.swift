@@ -45,8 +45,8 @@ public struct StoredFields: Sendable {
         directives.qualified.exclude(name, bytes, isShared: rules.isShared)
     }
 
-    /// Appends the lines to store. False, with the block as it was, when there is no room; `head.length + 64` is
-    /// enough.
+    /// Appends the lines to store. False, with the block as it was, when there is no room; `head.length`, the
+    /// number of its fields and 64 are enough.
     ///
     /// A missing or unreadable Date becomes the time of reception: "A recipient with a clock that receives a response
     /// message without a Date header field MUST record the time it was received and append a corresponding Date header

@@ -8,7 +8,8 @@ public import HTTP
 /// Writes updated fields.
 public enum FieldMerge {
     /// Appends the field lines of `stored` as updated by `new`; status line and empty line are the caller's. False,
-    /// with the block as it was, when there is no room: both heads' lengths and 64 are enough. `age`: of `new`.
+    /// with the block as it was, when there is no room: both heads' lengths,
+    /// the number of their fields and 64 are enough. `age`: of `new`.
     ///
     /// Left as stored: "Header fields excepted from storage in Section 3.1", Content-Length, and what is bound to the
     /// stored content: Content-Range ("automatically processed and removed") and Content-Encoding (the store may have
@@ -20,8 +21,9 @@ public enum FieldMerge {
     ) -> Bool {
         let start = block.count
         let storable = StoredFields(new, newBytes, rules)
+        let kept = StoredFields(stored, storedBytes, rules)
         var isWritten = copyStored(stored, storedBytes, new, newBytes, storable, block)
-        if isWritten { isWritten = copyNew(new, newBytes, age, storable, block) }
+        if isWritten { isWritten = copyNew(new, newBytes, age, storable, kept, storedBytes, block) }
         // Without a Date of its own the update has the time of its reception (RFC 9110 §6.6.1).
         if isWritten, !age.hasDate { isWritten = block.appendDateIfFits(age.date) }
         if !isWritten { block.truncate(to: start) }
@@ -46,13 +48,16 @@ public enum FieldMerge {
 
     private static func copyNew(
         _ new: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ storable: StoredFields,
-        _ block: Block
+        _ kept: StoredFields, _ storedBytes: Span<UInt8>, _ block: Block
     ) -> Bool {
         for position in 0..<new.fields.count {
             let field = new.fields[position]
             guard updates(field.name), storable.keep(position, new, bytes) else { continue }
             if field.name == .date, !age.hasDate { continue }
-            guard block.appendFieldIfFits(bytes.extracting(field.nameRange), bytes.extracting(field.valueRange)) else {
+            let name = bytes.extracting(field.nameRange)
+            // What the stored response keeps out of this cache a 304, which need not repeat it, does not bring in.
+            if kept.excludes(name, storedBytes) { continue }
+            guard block.appendFieldIfFits(name, bytes.extracting(field.valueRange)) else {
                 return false
             }
         }

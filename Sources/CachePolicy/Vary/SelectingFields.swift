@@ -13,8 +13,9 @@ public enum SelectingFields {
     /// Appends the values of a request's fields that `names` (the canonical form of `VaryNames`) lists. False, with the
     /// block as it was, when they are longer than `byteLimit` or than there is room.
     ///
-    /// For each name: a byte 0 where the field is absent ("if … a header field is absent from a request, it can only
-    /// match another request if it is also absent there"), else 1, the length in two bytes, and the value.
+    /// For each name: a byte 0 where the field is absent ("if … a header field is absent from a request, it can only match
+    /// another request if it is also absent there"); else 1, or 2 for an Accept-Encoding that was understood, which no
+    /// other value can then be taken for; the length in two bytes, and the value.
     public static func write(
         names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, to block: Block
     ) -> Bool {
@@ -39,10 +40,12 @@ public enum SelectingFields {
         let mark = block.end
         block.append(0)
         var isPresent = false
+        var form: UInt8 = 1
         let value = ValueWriter(limit: min(base &+ byteLimit, block.count &+ block.free))
         if known == .acceptEncoding, let accepted = AcceptEncoding(head, bytes) {
             // RFC 9111 §4.1: "normalizing both header field values in a way that is known to have identical semantics".
             isPresent = accepted.isPresent
+            form = 2
             if isPresent {
                 block.append(big: 0, bytes: 2)
                 guard accepted.write(bytes, to: block, limit: value.limit) else { return false }
@@ -67,7 +70,7 @@ public enum SelectingFields {
         }
         guard isPresent else { return true }
         let length = block.end &- mark &- 3
-        block.overwrite(at: mark, with: 1)
+        block.overwrite(at: mark, with: form)
         block.overwrite(at: mark &+ 1, with: UInt8(truncatingIfNeeded: length &>> 8))
         block.overwrite(at: mark &+ 2, with: UInt8(truncatingIfNeeded: length))
         return true

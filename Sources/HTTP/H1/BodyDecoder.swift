@@ -113,8 +113,7 @@ public struct BodyDecoder: Sendable {
         case .size:
             let digit = byte.hexadecimalValue
             if digit < 16 {
-                // 16 digits hold every 64-bit number; the 63-bit bound is checked before each shift, leading zeros
-                // count.
+                // 16 digits hold every 64-bit number; the 63-bit bound is checked before each shift, leading zeros count.
                 guard digits < 16, remaining <= UInt64(Int64.max) &>> 4 else {
                     throw ParseFailure(.chunkSizeOverflow, at: offset)
                 }

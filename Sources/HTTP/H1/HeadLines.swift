@@ -10,8 +10,7 @@ struct HeadLines {
     /// No LF is in `lineStart..<searched`.
     var searched = 0
 
-    /// The next whole line without its CRLF, or nil when more bytes are needed. `tooLong`: what a line over the limit
-    /// is.
+    /// The next whole line without its CRLF, or nil when more bytes are needed. `tooLong`: what a line over the limit is.
     ///
     /// Which limit is broken depends on the head alone, not on how it was cut into pieces: of the line's and the head's
     /// limit, the one that ends earlier counts.

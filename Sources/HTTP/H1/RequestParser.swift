@@ -75,8 +75,8 @@ public struct RequestParser: Sendable {
         return true
     }
 
-    /// method SP request-target SP HTTP-version (RFC 9112 §3). Whitespace other than one SP is refused: §3 calls to
-    /// read it leniently a risk.
+    /// method SP request-target SP HTTP-version (RFC 9112 §3). Whitespace other than one SP is refused: §3 calls to read
+    /// it leniently a risk.
     private func parseRequestLine(
         _ bytes: Span<UInt8>, _ line: Range<Int>, _ head: inout RequestHead
     )

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Heads into bytes. The caller has computed the sizes: each function requires that there is room.
 //
-// What is written here was validated when it was parsed or is a literal; that it is free of CR, LF and NUL, on which
-// the framing of everything behind it depends, is checked again in debug builds.
+// What is written here was validated when it was parsed or is a literal; that it is free of CR, LF and NUL, on which the
+// framing of everything behind it depends, is checked again in debug builds.
 
 public import Bytes
 

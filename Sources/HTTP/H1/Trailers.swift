@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fields behind the last chunk (RFC 9112 §7.1.2). They stay apart from the head's: merging them is how a sender
-// gets fields past whoever looked at the head (RFC 9110 §6.5.1).
+// The fields behind the last chunk (RFC 9112 §7.1.2). They stay apart from the head's: merging them is how a sender gets
+// fields past whoever looked at the head (RFC 9110 §6.5.1).
 
 public import Bytes
 

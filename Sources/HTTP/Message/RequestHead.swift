@@ -36,8 +36,8 @@ public struct RequestHead: Sendable {
     public var targetForm: TargetForm = .origin
     /// The whole target, as it came.
     public var targetRange: Range<Int> = 0..<0
-    /// The authority the request is for: the target's when it has one, else the Host value (RFC 9112 §3.2.2). Empty
-    /// only in HTTP/1.0 without Host.
+    /// The authority the request is for: the target's when it has one, else the Host value (RFC 9112 §3.2.2). Empty only
+    /// in HTTP/1.0 without Host.
     public var authorityRange: Range<Int> = 0..<0
     /// The target's path. Empty when an absolute target has none: passed on as `/`, or `*` for OPTIONS. `*` for the
     /// asterisk form; empty for the authority form.

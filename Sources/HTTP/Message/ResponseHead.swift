@@ -30,8 +30,8 @@ public struct ResponseHead: Sendable {
     /// An empty head for a parser to fill. Make it once and use it again: it holds the field table.
     public init() {}
 
-    /// Whether it is an interim response (RFC 9110 §15.2): another head follows. 101 is one by its number, but nothing
-    /// of HTTP follows it.
+    /// Whether it is an interim response (RFC 9110 §15.2): another head follows. 101 is one by its number, but nothing of
+    /// HTTP follows it.
     @inlinable public var isInterim: Bool { status < 200 && status != 101 }
     /// Whether the other protocol is named as RFC 9110 §15.2.2 requires of a 101.
     @inlinable public var hasUpgrade: Bool { upgradeRange != nil }

@@ -2,8 +2,8 @@
 // The one form of a path that routes are compared with. Only compared: what is passed on stays byte for byte what came.
 //
 // The form, in this order: percent-encoded bytes decoded, once; backslashes are slashes; in each segment what follows a
-// semicolon is cut; segments `.` and the empty ones vanish; `..` takes the segment before it away. So whatever an
-// origin behind may take for `/admin` is `/admin` here.
+// semicolon is cut; segments `.` and the empty ones vanish; `..` takes the segment before it away. So whatever an origin
+// behind may take for `/admin` is `/admin` here.
 
 public import Bytes
 
