@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import CachePolicy
+import CacheStore
 import Engine
 import Glibc
 import HTTP

@@ -5,6 +5,7 @@ import Bytes
 import CachePolicy
 import CacheStore
 import Engine
+import HTTP
 import Serving
 import Upstream
 

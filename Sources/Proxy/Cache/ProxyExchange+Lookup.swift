@@ -64,7 +64,8 @@ extension ProxyExchange {
         if let key = use.key {
             answer = cache.store.look(use.id, key: key.bytes, now: service.loop.milliseconds)
         } else {
-            answer = cache.store.look(use.id, key: service.keyScratch.readable, now: service.loop.milliseconds)
+            let key = service.keyScratch
+            answer = cache.store.look(use.id, key: key.readable, now: service.loop.milliseconds)
         }
         switch answer {
         case .object(let object): found(.object(object), cache)
@@ -83,7 +84,8 @@ extension ProxyExchange {
     /// The key, copied.
     private var keptKey: CachedBody {
         if let key = use.key { return key }
-        let key = CachedBody(service.keyScratch.readable)
+        let scratch = service.keyScratch
+        let key = CachedBody(scratch.readable)
         use.key = key
         return key
     }
@@ -113,7 +115,8 @@ extension ProxyExchange {
         }
         if record.kind == .vary {
             // One step only: a variant is a response.
-            guard !use.isVariant, chooseVariant(stored.head.metadata, cache) else {
+            let names = stored.head
+            guard !use.isVariant, chooseVariant(names.metadata, cache) else {
                 pass(.varyMiss)
                 return
             }

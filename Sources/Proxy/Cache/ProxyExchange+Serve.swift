@@ -41,7 +41,8 @@ extension ProxyExchange {
     func serve(_ description: ObjectDescription, _ record: StoredRecord) {
         let age = record.policy.age(at: wallMilliseconds)
         let size = description.bodyLength.map { UInt64($0) }
-        guard let served = writeHead(description.metadata.bytes, record, age: age, size: size) else { return }
+        let metadata = description.metadata
+        guard let served = writeHead(metadata.bytes, record, age: age, size: size, isStored: false) else { return }
         use.dropsBody = head.method == .head || served == .notModified
         if use.dropsBody {
             leaveDownload()
@@ -61,7 +62,7 @@ extension ProxyExchange {
 
     /// Writes the whole head, and says what of the body follows. Nil when the exchange is over.
     private func writeHead(
-        _ metadata: Span<UInt8>, _ record: StoredRecord, age: UInt32, size: UInt64?
+        _ metadata: Span<UInt8>, _ record: StoredRecord, age: UInt32, size: UInt64?, isStored: Bool = true
     ) -> Served? {
         guard let stream, let request = use.request, metadata.count >= record.linesStart + 2 else { return nil }
         var served = Served.whole
@@ -71,9 +72,9 @@ extension ProxyExchange {
             guard service.parseStoredHead(metadata) else { return nil }
         }
         if isConditional {
-            // Without a length no part can be told.
+            // Parts are taken from what is stored whole.
             var asked = request
-            if size == nil { asked.present.remove(.range) }
+            if !isStored { asked.present.remove(.range) }
             served = ClientConditions.evaluate(
                 asked, head, headBytes, record.policy, service.storedHead, metadata, size: size ?? 0,
                 now: wallMilliseconds)
@@ -142,7 +143,8 @@ extension ProxyExchange {
             case .object(let object):
                 let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
                 use.position = piece.upperBound
-                stream.send(object.body.bytes.extracting(piece))
+                let body = object.body
+                stream.send(body.bytes.extracting(piece))
             case .file(let file):
                 guard sendChunk(of: file, to: stream) else { return }
             }

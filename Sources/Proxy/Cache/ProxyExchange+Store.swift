@@ -34,7 +34,7 @@ extension ProxyExchange {
     ) -> Bool {
         let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
         let bytes = connection.headBytes
-        let rules = route?.cacheRules ?? cache.rules
+        let rules = cache.rules
         let policy: ResponsePolicy
         do throws(StoreRefusal) {
             policy = try Storing.decide(
@@ -209,7 +209,7 @@ extension ProxyExchange {
         }
         let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
         let age = ResponseAge(connection.head, bytes, times)
-        let rules = route?.cacheRules ?? cache.rules
+        let rules = cache.rules
         let block = service.loop.largeBlocks.take()
         defer { service.loop.giveBack(block) }
         block.appendStatusLine(status: record.policy.status)

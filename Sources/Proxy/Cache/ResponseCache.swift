@@ -41,7 +41,7 @@ public final class ResponseCache: Sendable {
             for index in bytes.indices { bytes[index] = generator.next() }
             guard pwrite(file.number, bytes, 16, 0) == 16 else { throw .failed(path: path, SystemFailure("write")) }
         }
-        func number(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
-        return HashKey(number(0..<8), number(8..<16))
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        return HashKey(word(0..<8), word(8..<16))
     }
 }

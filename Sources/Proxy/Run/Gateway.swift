@@ -4,6 +4,8 @@
 // `start` opens everything that can fail (names, ports, the log) before anything is served, so nothing starts half. `stop`
 // closes the listeners first, lets what is in flight finish until the drain deadline, and returns when the log is written.
 
+import CachePolicy
+import CacheStore
 import Dispatch
 public import Engine
 import Glibc
