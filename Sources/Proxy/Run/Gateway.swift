@@ -58,7 +58,9 @@ public final class Gateway {
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
         budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
-        tls = configuration.listeners.contains(where: \.isTLS) ? try TLSCertificates(configuration.tls, report: report) : nil
+        tls =
+            configuration.listeners.contains(where: \.isTLS)
+            ? try TLSCertificates(configuration.tls, report: report) : nil
 
         for index in 0..<configuration.workers {
             loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, report))
