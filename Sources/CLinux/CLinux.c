@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -153,3 +154,4 @@ int gw_copy(int from, off_t from_offset, int to, off_t to_offset, size_t count) 
     }
     return 0;
 }
+void gw_return_memory(void) { malloc_trim(0); }

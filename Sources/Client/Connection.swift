@@ -21,7 +21,8 @@ public struct ClientSecurity: Sendable {
         var policy = ClientTLS.Policy(verifies: verifies)
         // curl's statuses: 77 for a file of authorities that cannot be read, 58 for one's own certificate.
         do throws(TLSFileProblem) {
-            policy.authorities = try authorities.map { path throws(TLSFileProblem) in try TrustedAuthorities(path: path) }
+            policy.authorities = try authorities.map { path throws(TLSFileProblem) in try TrustedAuthorities(path: path)
+            }
         } catch {
             throw ClientFailure(77, error.sentence)
         }

@@ -135,7 +135,8 @@ public enum Transfer {
     }
 
     private static func receive(
-        _ method: Method, on connection: Connection, to receiver: inout some ResponseReceiver, report: inout TransferReport
+        _ method: Method, on connection: Connection, to receiver: inout some ResponseReceiver,
+        report: inout TransferReport
     ) throws(ClientFailure) {
         let block = Block(capacity: 128 << 10)
         var parser = ResponseParser()

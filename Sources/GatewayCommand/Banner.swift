@@ -13,7 +13,8 @@ enum Banner {
         }
         for pool in configuration.pools {
             let servers = pool.servers.map { server in
-                (server.isTLS ? "https://" : "") + server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))")
+                (server.isTLS ? "https://" : "") + server.authority
+                    + (server.weight == 1 ? "" : " (weight \(server.weight))")
                     + (server.isBackup ? " (backup)" : "")
             }
             let name = configuration.pools.count == 1 ? "" : " in pool \(pool.name)"

@@ -77,7 +77,11 @@ extension ProxyExchange {
             location.append(":")
             location.append(decimal: UInt64(port))
         }
-        guard expand(("{path}{query}" as StaticString).span, into: location) else { return false }
+        if head.targetForm == .asterisk {
+            location.append("/")
+        } else if !expand(("{path}{query}" as StaticString).span, into: location) {
+            return false
+        }
         guard let stream = beginOwn(308, type: Self.plainText.span) else { return true }
         stream.field("Location", location.readable)
         finishOwn(stream, location.readable)

@@ -61,7 +61,9 @@ public final class Gateway {
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
         budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
-        tls = configuration.listeners.contains(where: \.isTLS) ? try TLSCertificates(configuration.tls, report: report) : nil
+        tls =
+            configuration.listeners.contains(where: \.isTLS)
+            ? try TLSCertificates(configuration.tls, report: report) : nil
 
         cache = try Self.openCache(configuration, report)
         for index in 0..<configuration.workers {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Dispatch
 public import Engine
 import Glibc
 public import TLS
@@ -16,7 +18,12 @@ public final class HandshakeDesk {
     /// The batch in which `spent` was counted, by its time.
     private var batch: UInt64 = 0
     private var spent: UInt64 = 0
+    /// Handshakes of this loop, now and at most since the last flood.
+    private var count = 0
+    private var highest = 0
 
+    /// So many handshakes at once on one loop are a flood.
+    private static let flood = 256
     /// Nanoseconds of a batch that handshakes may take.
     private static let turn: UInt64 = 2_000_000
 
@@ -41,6 +48,8 @@ public final class HandshakeDesk {
             budget.give()
             return
         }
+        count += 1
+        highest = max(highest, count)
         guard
             let session = tls.makeSession(
                 fd: descriptor.number, smallBlocks: loop.smallBlocks, largeBlocks: loop.largeBlocks)
@@ -54,7 +63,16 @@ public final class HandshakeDesk {
     }
 
     /// A handshake is over, whatever came of it.
-    func ended() { inProgress.give() }
+    ///
+    /// OpenSSL takes some 40 KB for each while it lasts, and the allocator keeps what is freed in between other things: after
+    /// a flood it is asked to give that back, once.
+    func ended() {
+        inProgress.give()
+        count -= 1
+        guard highest >= Self.flood, count <= highest / 8 else { return }
+        highest = 0
+        DispatchQueue.global(qos: .utility).async { gw_return_memory() }
+    }
 
     /// Whether there is time left for a step in this batch.
     var hasTime: Bool {

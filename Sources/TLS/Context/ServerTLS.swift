@@ -35,7 +35,7 @@ public final class ServerTLS: Sendable {
 
         /// A policy.
         public init(
-            minimumVersion: TLSVersion = .tls12, protocols: [String] = ["http/1.1"],
+            minimumVersion: TLSVersion = .tls12, protocols: [String] = ["http/1.1", "http/1.0"],
             clientCertificates: ClientCertificates = .notAsked
         ) {
             self.minimumVersion = minimumVersion
