@@ -19,8 +19,10 @@ extension ObjectStore {
 
     /// The units that a file takes.
     static func units(_ status: stat) -> UInt32 {
-        UInt32(clamping: max((Int(status.st_blocks) * 512 + CacheIndex.unit - 1) / CacheIndex.unit,
-            (Int(status.st_size) + CacheIndex.unit - 1) / CacheIndex.unit))
+        UInt32(
+            clamping: max(
+                (Int(status.st_blocks) * 512 + CacheIndex.unit - 1) / CacheIndex.unit,
+                (Int(status.st_size) + CacheIndex.unit - 1) / CacheIndex.unit))
     }
 
     /// Reserves `bytes`, evicting as much as that needs. False when there is nothing left to evict. Blocks.

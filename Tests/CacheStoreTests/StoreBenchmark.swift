@@ -49,7 +49,9 @@ final class StoreBenchmark: XCTestCase {
     func testTheIndexAlone() {
         let index = CacheIndex()
         let before = resident
-        let inserting = seconds { for number in 0..<objects { _ = index.insert(object(number), CacheRecord(), units: 1) } }
+        let inserting = seconds {
+            for number in 0..<objects { _ = index.insert(object(number), CacheRecord(), units: 1) }
+        }
         print("index: \((resident - before) / objects) bytes an object, insert \(nanoseconds(inserting)) ns")
         var found = 0
         let looking = seconds {
@@ -130,6 +132,8 @@ final class StoreBenchmark: XCTestCase {
             }
             return since()
         }()
-        print("start \(what): open \(opened) s, journal read \(replayed) s, walked \(walked) s, \(test.store.index.count)")
+        print(
+            "start \(what): open \(opened) s, journal read \(replayed) s, walked \(walked) s, \(test.store.index.count)"
+        )
     }
 }

@@ -137,7 +137,9 @@ final class IndexJournal: Sendable {
                 return true
             }
             if file >= 0 { close(file) }
-            guard state.file >= 0, FileCalls.write(state.file, pending.span, at: state.length) == 0 else { return false }
+            guard state.file >= 0, FileCalls.write(state.file, pending.span, at: state.length) == 0 else {
+                return false
+            }
             state.length += pending.count
             return false
         }

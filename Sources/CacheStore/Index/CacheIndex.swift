@@ -106,7 +106,8 @@ final class CacheIndex: Sendable {
             parts[Int(entry.tag >> 24)].table.withLock { table in
                 let slot = entry.tag & 0xFF_FFFF
                 guard table.isUsed(slot) else { return nil }
-                return Snapshot(id: table[slot].id, record: table[slot].record, units: entry.units, isMain: entry.isMain)
+                return Snapshot(
+                    id: table[slot].id, record: table[slot].record, units: entry.units, isMain: entry.isMain)
             }
         }
     }
