@@ -64,11 +64,11 @@ extension ObjectStore {
 
     /// Writes the journal anew, which makes it smaller. Blocks.
     func compactJournal() {
-        let before = journal.length
         // Room for both, for as long as there are two.
         let extra = index.count * IndexJournal.recordLength
         counters.diskBytes.add(extra, ordering: .relaxed)
-        if !journal.compact(index) { counters.diskErrors.count() }
-        counters.diskBytes.subtract(extra + before - journal.length, ordering: .relaxed)
+        let outcome = journal.compact(index)
+        if outcome?.isDone == false { counters.diskErrors.count() }
+        release(extra - (outcome?.growth ?? 0))
     }
 }

@@ -34,7 +34,8 @@ final class StoreBenchmark: XCTestCase {
         var bytes = [UInt8](repeating: 0, count: 256)
         let number = open(path, O_RDONLY)
         defer { close(number) }
-        return Array(bytes.prefix(max(0, read(number, &bytes, 256))))
+        let count = read(number, &bytes, 256)
+        return Array(bytes.prefix(max(0, count)))
     }
 
     private func nanoseconds(_ seconds: Double) -> Int { Int(seconds / Double(objects) * 1e9) }
