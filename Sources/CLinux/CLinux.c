@@ -154,4 +154,5 @@ int gw_copy(int from, off_t from_offset, int to, off_t to_offset, size_t count) 
     }
     return 0;
 }
+
 void gw_return_memory(void) { malloc_trim(0); }

@@ -19,8 +19,10 @@ extension ObjectStore {
 
     /// The units that a file takes.
     static func units(_ status: stat) -> UInt32 {
-        UInt32(clamping: max((Int(status.st_blocks) * 512 + CacheIndex.unit - 1) / CacheIndex.unit,
-            (Int(status.st_size) + CacheIndex.unit - 1) / CacheIndex.unit))
+        UInt32(
+            clamping: max(
+                (Int(status.st_blocks) * 512 + CacheIndex.unit - 1) / CacheIndex.unit,
+                (Int(status.st_size) + CacheIndex.unit - 1) / CacheIndex.unit))
     }
 
     /// Reserves `bytes`, evicting as much as that needs. False when there is nothing left to evict. Blocks.
@@ -62,11 +64,11 @@ extension ObjectStore {
 
     /// Writes the journal anew, which makes it smaller. Blocks.
     func compactJournal() {
-        let before = journal.length
         // Room for both, for as long as there are two.
         let extra = index.count * IndexJournal.recordLength
         counters.diskBytes.add(extra, ordering: .relaxed)
-        if !journal.compact(index) { counters.diskErrors.count() }
-        counters.diskBytes.subtract(extra + before - journal.length, ordering: .relaxed)
+        let outcome = journal.compact(index)
+        if outcome?.isDone == false { counters.diskErrors.count() }
+        release(extra - (outcome?.growth ?? 0))
     }
 }

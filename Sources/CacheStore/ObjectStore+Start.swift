@@ -87,7 +87,8 @@ extension ObjectStore {
         defer { close(number) }
         let start = FileCalls.bytes(number, at: 0, count: StoredHead.fixedLength)
         let image = start.flatMap { StoredHead.length(in: $0) }.flatMap { FileCalls.bytes(number, at: 0, count: $0) }
-        guard let status = FileCalls.status(number), let head = image.flatMap({ StoredHead(reading: $0) }), head.id == id
+        guard let status = FileCalls.status(number), let head = image.flatMap({ StoredHead(reading: $0) }),
+            head.id == id
         else {
             counters.corrupt.count()
             remove(id) { !index.contains(id) }

@@ -90,9 +90,11 @@ final class FolderTests: XCTestCase {
         XCTAssertEqual(ObjectName.read(ObjectName.of(object)), object)
         let variant = ObjectID(key: object.key, variant: CacheHash(high: 0, low: .max))
         XCTAssertEqual(ObjectName.read(ObjectName.of(variant)), variant)
-        for name in ["", "README", "AB000000000000010000000000000002", "ab00000000000001000000000000000", "..", "g" + ObjectName.of(object).dropFirst(),
-            ObjectName.of(object) + "-" + String(repeating: "0", count: 32)]
-        {
+        for name in [
+            "", "README", "AB000000000000010000000000000002", "ab00000000000001000000000000000", "..",
+            "g" + ObjectName.of(object).dropFirst(),
+            ObjectName.of(object) + "-" + String(repeating: "0", count: 32),
+        ] {
             XCTAssertNil(ObjectName.read(name), name)
         }
     }

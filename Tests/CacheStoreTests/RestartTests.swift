@@ -13,7 +13,9 @@ final class RestartTests: XCTestCase {
 
     func testARestartServesWhatTheLastRunStored() throws {
         let test = try TestStore()
-        for index in 0..<50 { test.put("object \(index)", pattern(index * 3_000, seed: UInt64(index)), word: UInt64(index)) }
+        for index in 0..<50 {
+            test.put("object \(index)", pattern(index * 3_000, seed: UInt64(index)), word: UInt64(index))
+        }
         test.store.forget(id("object 7"))
         eventually("forgotten") { !test.store.index.contains(id("object 7")) }
         let bytesBefore = test.store.counters.diskBytes.load(ordering: .relaxed)
@@ -53,7 +55,8 @@ final class RestartTests: XCTestCase {
             walked(test)
             XCTAssertEqual(test.store.index.count, 2, "state \(number)")
             for index in 0..<2 {
-                XCTAssertEqual(test.openIt("object \(index)")?.body, pattern(1000, seed: UInt64(index)), "state \(number)")
+                XCTAssertEqual(
+                    test.openIt("object \(index)")?.body, pattern(1000, seed: UInt64(index)), "state \(number)")
             }
             test.store.stop()
         }
@@ -94,7 +97,9 @@ final class RestartTests: XCTestCase {
                 _ = fill.append([UInt8(truncatingIfNeeded: index)].span)
                 fill.complete()
             }
-            if index % 100 == 99 { eventually("stored") { store.counters.stores.load(ordering: .relaxed) == index + 1 } }
+            if index % 100 == 99 {
+                eventually("stored") { store.counters.stores.load(ordering: .relaxed) == index + 1 }
+            }
         }
         XCTAssertGreaterThan(store.counters.evictions.load(ordering: .relaxed), 4_500)
         XCTAssertLessThan(test.store.journal.length, 7_000 * IndexJournal.recordLength)
@@ -187,7 +192,8 @@ final class RestartTests: XCTestCase {
         }
         XCTAssertLessThanOrEqual(table.entries.count, PurgeTable.limit + 1)
         for index in stride(from: 0, to: 10_000, by: 97) {
-            XCTAssertTrue(table.isPurged(generations[index] - 1, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
+            XCTAssertTrue(
+                table.isPurged(generations[index] - 1, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
             XCTAssertFalse(table.isPurged(table.latest, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
         }
         XCTAssertFalse(table.isPurged(generations[9_000], scopes: 1) { _ in CacheScope(hash: 77_777) })

@@ -34,7 +34,8 @@ final class StoreBenchmark: XCTestCase {
         var bytes = [UInt8](repeating: 0, count: 256)
         let number = open(path, O_RDONLY)
         defer { close(number) }
-        return Array(bytes.prefix(max(0, read(number, &bytes, 256))))
+        let count = read(number, &bytes, 256)
+        return Array(bytes.prefix(max(0, count)))
     }
 
     private func nanoseconds(_ seconds: Double) -> Int { Int(seconds / Double(objects) * 1e9) }
@@ -49,7 +50,9 @@ final class StoreBenchmark: XCTestCase {
     func testTheIndexAlone() {
         let index = CacheIndex()
         let before = resident
-        let inserting = seconds { for number in 0..<objects { _ = index.insert(object(number), CacheRecord(), units: 1) } }
+        let inserting = seconds {
+            for number in 0..<objects { _ = index.insert(object(number), CacheRecord(), units: 1) }
+        }
         print("index: \((resident - before) / objects) bytes an object, insert \(nanoseconds(inserting)) ns")
         var found = 0
         let looking = seconds {
@@ -130,6 +133,8 @@ final class StoreBenchmark: XCTestCase {
             }
             return since()
         }()
-        print("start \(what): open \(opened) s, journal read \(replayed) s, walked \(walked) s, \(test.store.index.count)")
+        print(
+            "start \(what): open \(opened) s, journal read \(replayed) s, walked \(walked) s, \(test.store.index.count)"
+        )
     }
 }

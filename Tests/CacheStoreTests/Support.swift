@@ -217,7 +217,9 @@ final class TestStore {
 
     func lead(_ key: String, variant: UInt64 = 0) -> (Fill, TestReader)? {
         let reader = TestReader(on: loop)
-        let joined = loop.perform { [store] in store.join(CacheStoreTests.id(key, variant: variant), key: bytes(key), as: reader) }
+        let joined = loop.perform { [store] in
+            store.join(CacheStoreTests.id(key, variant: variant), key: bytes(key), as: reader)
+        }
         guard case .lead(let fill) = joined else { return nil }
         return (fill, reader)
     }
@@ -238,7 +240,9 @@ final class TestStore {
         for start in stride(from: 0, to: body.count, by: 50_000) {
             let piece = Array(body[start..<min(body.count, start + 50_000)])
             let room = loop.perform { fill.append(piece.span) }
-            if room == .blocked { eventually("room", file: file, line: line) { fill.state.withLock { !$0.isLeaderBlocked } } }
+            if room == .blocked {
+                eventually("room", file: file, line: line) { fill.state.withLock { !$0.isLeaderBlocked } }
+            }
         }
         loop.perform { fill.complete() }
         eventually("the end of the fill", file: file, line: line) {

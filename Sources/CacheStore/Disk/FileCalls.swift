@@ -78,7 +78,8 @@ enum FileCalls {
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            let length = Int(strlen(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
+            let length = Int(
+                strlen(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
             let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(entry) + nameOffset, count: length)
             let name = String(decoding: bytes, as: UTF8.self)
             if name != "." && name != ".." { names.append(name) }

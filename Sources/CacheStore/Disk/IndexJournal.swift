@@ -101,14 +101,17 @@ final class IndexJournal: Sendable {
         state.withLock { $0.pending == nil && $0.length / Self.recordLength > live * 2 + 4096 }
     }
 
-    /// Writes the file anew from the index. Blocks. False when that was not possible; the old file stays.
-    func compact(_ index: CacheIndex) -> Bool {
+    /// Writes the file anew from the index. Blocks.
+    ///
+    /// - Returns: By how many bytes the file has grown (below 0: shrunk) beside what was appended meanwhile, and whether it
+    ///   could be written; the old file stays if not. Nil when another thread is at it.
+    func compact(_ index: CacheIndex) -> (growth: Int, isDone: Bool)? {
         let isMine = state.withLock { state in
             guard state.pending == nil, state.touched == nil else { return false }
             state.pending = []
             return true
         }
-        guard isMine else { return false }
+        guard isMine else { return nil }
         var written = 0
         var isWritten = true
         var file: Int32 = -1
@@ -132,14 +135,17 @@ final class IndexJournal: Sendable {
                 folder.replaceOwn("journal", by: "journal.new")
             {
                 if state.file >= 0 { close(state.file) }
+                let growth = written - state.length
                 state.file = file
                 state.length = written + pending.count
-                return true
+                return (growth, true)
             }
             if file >= 0 { close(file) }
-            guard state.file >= 0, FileCalls.write(state.file, pending.span, at: state.length) == 0 else { return false }
+            guard state.file >= 0, FileCalls.write(state.file, pending.span, at: state.length) == 0 else {
+                return (-pending.count, false)
+            }
             state.length += pending.count
-            return false
+            return (0, false)
         }
     }
 

@@ -24,7 +24,9 @@ public struct FileChunk: Sendable {
     public let length: Int
 
     /// Reads it into `block`, which is emptied first and has room for it, if it is in the page cache. Does not block.
-    public func readNow(into block: Block) -> ChunkOutcome { read(into: block) { gw_read_now(file.number, $0, $1, $2) } }
+    public func readNow(into block: Block) -> ChunkOutcome {
+        read(into: block) { gw_read_now(file.number, $0, $1, $2) }
+    }
 
     /// Reads it into `block`. Blocks.
     func readBlocking(into block: Block) -> ChunkOutcome {

@@ -155,7 +155,9 @@ public final class Fill: @unchecked Sendable {
                 }
                 if let step = state.step(at: reader.position) { return step }
             }
-            if registers, !state.waiting.contains(where: { $0 === reader }) { state.waiting.append(reader) }
+            guard registers else { return .wait }
+            if !reader.isWaiting { state.waiting.append(reader) }
+            reader.isWaiting = true
             return .wait
         }
     }
@@ -169,7 +171,12 @@ public final class Fill: @unchecked Sendable {
     }
 
     /// `reader` goes away. It may still be told once of progress that was on its way.
-    public func detach(_ reader: CacheReader) { state.withLock { $0.waiting.removeAll { $0 === reader } } }
+    public func detach(_ reader: CacheReader) {
+        state.withLock { state in
+            state.waiting.removeAll { $0 === reader }
+            reader.isWaiting = false
+        }
+    }
 
     /// Whether somebody who comes now may read it.
     func canBeJoined(generation: UInt64) -> Bool {
@@ -244,6 +251,8 @@ extension ObjectStore {
         guard theirs.bytes.equals(key.bytes) else { return .alone }
         reader.position = 0
         reader.hasBegun = false
+        // Whatever it waited for before is another fill's.
+        joined.fill.state.withLock { _ in reader.isWaiting = false }
         return .follow(joined.fill)
     }
 }

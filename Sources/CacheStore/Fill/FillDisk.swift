@@ -130,7 +130,8 @@ extension Fill {
         guard !store.purges.isPurged(description, since: generation), let file = open(description),
             reserve(upTo: length, description)
         else { return false }
-        let isSmall = disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
+        let isSmall =
+            disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
             && chunks.count == StoredFooter.chunks(length)
         return seal(file, description, sums, length, isSmall: isSmall) { memory in
             for (number, chunk) in chunks.enumerated() {
@@ -150,7 +151,8 @@ extension Fill {
         let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
             StoredHead.write(
                 id, key: key, description, bodyLength: length,
-                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation, into: memory)
+                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation, into: memory
+            )
             if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
         }
         guard let head = StoredHead(reading: image) else { return false }

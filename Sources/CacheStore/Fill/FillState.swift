@@ -95,6 +95,7 @@ struct FillState {
         guard !waiting.isEmpty else { return [] }
         let readers = waiting
         waiting = []
+        for reader in readers { reader.isWaiting = false }
         return readers
     }
 

@@ -106,7 +106,8 @@ final class CacheIndex: Sendable {
             parts[Int(entry.tag >> 24)].table.withLock { table in
                 let slot = entry.tag & 0xFF_FFFF
                 guard table.isUsed(slot) else { return nil }
-                return Snapshot(id: table[slot].id, record: table[slot].record, units: entry.units, isMain: entry.isMain)
+                return Snapshot(
+                    id: table[slot].id, record: table[slot].record, units: entry.units, isMain: entry.isMain)
             }
         }
     }
@@ -146,8 +147,12 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
     deinit { for slab in slabs { slab.deallocate() } }
 
     subscript(slot: UInt32) -> Entry {
-        get { unsafe slabs[Int(slot) / Self.slab][Int(slot) % Self.slab] }
-        _modify { yield unsafe &slabs[Int(slot) / Self.slab][Int(slot) % Self.slab] }
+        unsafeAddress { unsafe UnsafePointer(address(slot)) }
+        unsafeMutableAddress { unsafe address(slot) }
+    }
+
+    private func address(_ slot: UInt32) -> UnsafeMutablePointer<Entry> {
+        unsafe slabs[Int(slot) / Self.slab] + Int(slot) % Self.slab
     }
 
     private func chain(_ id: ObjectID) -> Int { Int(truncatingIfNeeded: id.mixed) & (heads.count - 1) }
@@ -155,7 +160,7 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
     func slot(of id: ObjectID) -> UInt32? {
         var slot = heads[chain(id)]
         while slot != Self.none {
-            let entry = unsafe slabs[Int(slot) / Self.slab] + Int(slot) % Self.slab
+            let entry = unsafe address(slot)
             if unsafe entry.pointee.id == id { return slot }
             slot = unsafe entry.pointee.next
         }
@@ -181,7 +186,7 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
         }
         let chain = chain(id)
         let entry = Entry(id: id, record: record, node: 0, next: heads[chain], uses: 0)
-        unsafe (slabs[Int(slot) / Self.slab] + Int(slot) % Self.slab).initialize(to: entry)
+        unsafe address(slot).initialize(to: entry)
         heads[chain] = slot
         count += 1
         return slot

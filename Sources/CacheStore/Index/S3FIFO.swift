@@ -72,7 +72,9 @@ struct S3FIFO {
     ///   - uses: How often the member with that tag was asked for, at most 3; called with what to set that to before it
     ///     is returned as it was.
     ///   - hash: What the ghost is to remember the member with that tag by.
-    mutating func evict(uses: (UInt32) -> Int, setUses: (UInt32, Int) -> Void, hash: (UInt32) -> UInt64) -> (
+    mutating func evict(
+        uses: (UInt32) -> Int, setUses: (UInt32, Int) -> Void, hash: (UInt32) -> UInt64
+    ) -> (
         node: UInt32, tag: UInt32
     )? {
         while count > 0 {

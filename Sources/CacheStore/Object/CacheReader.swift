@@ -25,7 +25,7 @@ public enum ChunkOutcome: Equatable, Sendable {
 /// Who is told what a disk thread did, or that a fill went on. The caller derives from it.
 ///
 /// `@unchecked Sendable` is safe because others only hold references: every method is called on `loop`, and the members are
-/// touched there only.
+/// touched there only, but for the one that a fill's lock protects.
 open class CacheReader: @unchecked Sendable {
     /// The loop that it lives on.
     public final let loop: Loop
@@ -33,8 +33,8 @@ open class CacheReader: @unchecked Sendable {
     public final internal(set) var position = 0
     /// Whether it has taken the head of a fill.
     public final internal(set) var hasBegun = false
-    /// The fill that it reads, if any.
-    final var fill: Fill?
+    /// Whether a fill is to tell it of progress. Behind that fill's lock.
+    final var isWaiting = false
 
     /// A reader on that loop.
     public init(on loop: Loop) { self.loop = loop }
