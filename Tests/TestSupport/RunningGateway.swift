@@ -26,6 +26,7 @@ public final class RunningGateway {
         ]
         configuration.logPath = folder.file("access.log")
         configuration.timeouts.drain = 100
+        configuration.cache.isOn = false
         configure(&configuration)
         gateway = try Gateway(configuration) { _ in }
         port = gateway.listening[0].address.port

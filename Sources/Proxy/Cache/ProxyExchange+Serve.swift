@@ -87,7 +87,10 @@ extension ProxyExchange {
         }
         let own = service.fieldScratch
         own.clear()
-        if served != .unsatisfiable { own.appendField("Age", decimal: UInt64(age)) }
+        // "The presence of an Age header field implies that the response was not generated or validated by the origin server
+        // for this request" (RFC 9111 section 5.1): where it was, only an age that it came with is told.
+        let isReused = use.status?.outcome == .hit || use.status?.isCollapsed == true
+        if served != .unsatisfiable, isReused || age > 0 { own.appendField("Age", decimal: UInt64(age)) }
         switch served {
         case .whole, .notModified: break
         case .partial(let range):
