@@ -197,6 +197,18 @@ import Testing
         #expect(bad.requests.isEmpty)
     }
 
+    @Test("that leaves in the middle of the handshake is not waited for")
+    func leavesAtOnce() throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receive()
+            peer.sendRawAndFinish([0x16, 3, 3, 0x10, 0, 2])
+            _ = peer.receiveAll()
+        }
+        let gateway = try gateway([origin.port])
+        #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 502 "))
+        #expect(gateway.log().first?.hasSuffix(" reason=tls-closed") == true)
+    }
+
     @Test("that speaks plain HTTP, or nothing, is told from one that refuses")
     func noTLS() throws {
         let plain = ScriptedServer { peer, _, _ in

@@ -106,6 +106,53 @@ import Testing
         #expect(line.hasSuffix(" reason=tls-closed") || line.hasSuffix(" reason=tls-broken"), "\(line)")
     }
 
+    @Test("that the client leaves with its last bytes does not wait for more")
+    func leftAtOnce() throws {
+        let gateway = try gateway()
+        for bytes in [[0x16, 3, 1, 2, 0, 1], Array(Flights(.client()).next().dropLast())] {
+            let client = Peer(port: gateway.tlsPort)
+            #expect(gateway.waitForConnections(1))
+            client.sendRawAndFinish(bytes)
+            #expect(gateway.waitForConnections(0))
+        }
+        let lines = gateway.log()
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.hasSuffix(" reason=tls-closed") }, "\(lines)")
+    }
+
+    @Test(
+        "that ends together with the connection leaves nothing, and a request that came with it is answered",
+        arguments: TLSSide.Version.allCases)
+    func endsAtOnce(_ version: TLSSide.Version) throws {
+        let gateway = try gateway { $0.timeouts.header = 1_000_000 }
+        for request in ["", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let client = Flights(.client(version))
+            let peer = Peer(port: gateway.tlsPort)
+            peer.send(client.next())
+            var last: [UInt8] = []
+            while !client.isDone, last.isEmpty {
+                let piece = peer.receive()
+                if piece.isEmpty { break }
+                client.take(piece)
+                last = client.next()
+            }
+            if version == .tls13, !request.isEmpty {
+                last += client.records(of: Array(request.utf8)) + client.farewell()
+            }
+            peer.sendRawAndFinish(last)
+            var text = ""
+            while true {
+                let piece = peer.receive()
+                if piece.isEmpty { break }
+                client.take(piece)
+                text += String(decoding: client.data(), as: UTF8.self)
+            }
+            // In TLS 1.2 nothing may be sent before the server's Finished.
+            #expect(text.hasPrefix("HTTP/1.1 200 ") == (!request.isEmpty && version == .tls13))
+            #expect(gateway.waitForConnections(0))
+        }
+    }
+
     @Test("beyond the limit is refused, while connections that stand go on, and places come back")
     func limit() throws {
         let gateway = try gateway { $0.limits.handshakes = 2 }

@@ -39,6 +39,13 @@ public final class Flights: @unchecked Sendable {
         return drain()
     }
 
+    /// The record of `close_notify`.
+    public func farewell() -> [UInt8] {
+        _ = SSL_shutdown(ssl)
+        ERR_clear_error()
+        return drain()
+    }
+
     /// The data in what was taken in.
     public func data() -> [UInt8] {
         var all: [UInt8] = []

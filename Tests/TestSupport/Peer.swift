@@ -157,6 +157,14 @@ public class Peer: @unchecked Sendable {
     /// Ends the sending side.
     public func finishSending() { shutdown(fd, Int32(SHUT_WR)) }
 
+    /// Sends `bytes`, past TLS, and ends the sending side, both in one segment: the other end hears of the two at once.
+    public func sendRawAndFinish(_ bytes: [UInt8]) {
+        var one: Int32 = 1
+        setsockopt(fd, Int32(IPPROTO_TCP), TCP_CORK, &one, socklen_t(MemoryLayout<Int32>.size))
+        _ = writeSocket(bytes)
+        shutdown(fd, Int32(SHUT_WR))
+    }
+
     /// Closes with a reset.
     public func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)

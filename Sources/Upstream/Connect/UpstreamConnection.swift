@@ -133,9 +133,18 @@ public final class UpstreamConnection: Watcher {
         if phase == .connecting, let code = connectError {
             connectError = nil
             connectFailed(.connect(code))
+        } else if phase == .securing {
+            secureAndReceive()
         } else if phase == .active {
             receive()
         }
+    }
+
+    private func secureAndReceive() {
+        secure()
+        guard phase == .active else { return }
+        isReadable = true
+        receive()
     }
 
     func connectFailed(_ failure: UpstreamFailure) {
@@ -176,7 +185,10 @@ public final class UpstreamConnection: Watcher {
         guard let session = transport.layer as? TLSSession else { return }
         switch session.handshake() {
         case .done: connected()
-        case .wantsRead, .blocked: break
+        case .wantsRead:
+            // The end was reported together with bytes, and is not reported again.
+            if peerClosed { loop.schedule(self) }
+        case .blocked: break
         case .failed(let failure):
             if server.mayReport(at: loop.milliseconds) {
                 pool.options.report("upstream https://\(server.authority): \(failure.sentence)")
@@ -224,12 +236,7 @@ public final class UpstreamConnection: Watcher {
             connectEnded()
             // A server may speak before it is asked: to say that it is overloaded, for one.
             if phase == .active, isReadable { receive() }
-        case .securing:
-            secure()
-            if phase == .active {
-                isReadable = true
-                receive()
-            }
+        case .securing: secureAndReceive()
         case .active:
             if readiness.contains(.writable), outbox.isBlocked {
                 flush()
