@@ -102,14 +102,13 @@ public final class HTTP1Connection: ServerStream {
     }
 
     /// Takes over from a handshake that is done; the first request may have come with its end. What the handshake has left to
-    /// be sent waits for the first response, but not for long.
-    func start(after handshake: Handshake, mayHaveMore: Bool) {
+    /// be sent waits for the first response, but not for long. `ending` is what was reported of the client's end meanwhile.
+    func start(after handshake: Handshake, mayHaveMore: Bool, ending: Readiness) {
         loop.replace(handshake, by: self)
         owesFlush = true
         loop.setDeadline(self, in: ServingOptions.ticketDelay)
-        guard mayHaveMore else { return }
-        isReadable = true
-        receive()
+        guard mayHaveMore || !ending.isEmpty else { return }
+        ready(ending.union(.readable))
     }
 
     /// Nothing has come since the handshake: sends the last of it, and waits on.
