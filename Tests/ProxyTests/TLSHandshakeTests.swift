@@ -62,13 +62,13 @@ import Testing
     }
 
     @Test(
-        "that is not TLS at all is closed",
+        "that is not TLS at all is answered by an alert and closed",
         arguments: [[UInt8](repeating: 0xFF, count: 100), Array("SSH-2.0-x\r\n".utf8)])
     func notTLS(_ bytes: [UInt8]) throws {
         let gateway = try gateway()
         let client = Peer(port: gateway.tlsPort)
         client.send(bytes)
-        #expect(client.receiveAll() == "")
+        #expect(Array(client.receiveAll().utf8) == [0x15, 3, 3, 0, 2, 2, 10])
         client.close()
         #expect(gateway.waitForConnections(0))
         #expect(gateway.log().first?.hasSuffix(" reason=tls-malformed") == true)

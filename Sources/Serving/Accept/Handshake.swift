@@ -105,11 +105,13 @@ final class Handshake: Watcher {
         desk.ended()
         let connection = HTTP1Connection(
             descriptor, layer: session, peer: peer, service: service, budget: budget)
-        if !session.lastWordsCanWait { _ = session.flush() }
         connection.start(after: self, mayHaveMore: session.mayHaveMore, ending: ending)
     }
 
     // MARK: Coming to nothing
+
+    /// The fatal alert of that name, in a record of TLS 1.2 (RFC 8446 section 6).
+    private static let unexpectedMessage: StaticString = "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{A}"
 
     private static let hint: StaticString = """
         HTTP/1.1 400 Bad Request\r
@@ -129,6 +131,9 @@ final class Handshake: Watcher {
             close()
             return
         case .plainHTTP: _ = Sockets.send(fd, Self.hint.span)
+        case .malformed where session.sentBytes == 0:
+            // What is no TLS at all gets no alert from OpenSSL.
+            _ = Sockets.send(fd, Self.unexpectedMessage.span)
         default: break
         }
         // A close with unread bytes would become a reset, which can destroy the answer or the alert on its way.
