@@ -66,7 +66,7 @@ let package = Package(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
-            name: "TestSupport", dependencies: ["SanitizerOptions", "Proxy", "Settings", "Engine"],
+            name: "TestSupport", dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine"],
             path: "Tests/TestSupport",
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
         .testTarget(
-            name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "SanitizerOptions"],
+            name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "TestSupport"],
             swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),

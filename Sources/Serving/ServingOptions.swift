@@ -32,8 +32,6 @@ public struct ServingOptions: Sendable {
     public static let lingerTimeout = 2_000
     /// and for so long at most.
     public static let lingerLimit = 10_000
-    /// How long a session ticket waits for a response to go along with, in milliseconds.
-    public static let ticketDelay = 50
     /// Blocks that one connection may receive in a row before others have their turn.
     public static let receivesInARow = 16
     /// Pipelined requests that one connection may have answered in a row before others have their turn.

@@ -3,6 +3,7 @@
 
 import COpenSSL
 import Glibc
+import TestSupport
 import XCTest
 
 @testable import TLS
@@ -17,7 +18,7 @@ final class TestAuthority {
 
     init(_ name: String = "Test CA", issuer: TestAuthority? = nil) throws {
         key = PrivateKey(adopting: try XCTUnwrap(gw_new_p256()))
-        certificate = try Self.make(
+        certificate = Self.make(
             subject: name, key: key, issuer: issuer?.certificate, issuerKey: issuer?.key ?? key, from: -86_400,
             until: 86_400 * 365,
             extensions: [
@@ -42,7 +43,7 @@ final class TestAuthority {
             extensions.append((NID_subject_alt_name, text.joined(separator: ",")))
         }
         if let responder { extensions.append((NID_info_access, "OCSP;URI:\(responder)")) }
-        let leaf = try Self.make(
+        let leaf = Self.make(
             subject: subject ?? names.first ?? "nobody", key: key, issuer: certificate, issuerKey: self.key, from: from,
             until: until, extensions: extensions)
         return CertificatePair(leaf: leaf, chain: chain, key: key, label: names.first ?? "test", warnings: [])
@@ -51,46 +52,17 @@ final class TestAuthority {
     private static func make(
         subject: String, key: PrivateKey, issuer: Certificate?, issuerKey: PrivateKey, from: Int, until: Int,
         extensions: [(Int32, String)]
-    ) throws -> Certificate {
-        let pointer = try XCTUnwrap(X509_new())
-        let certificate = Certificate(adopting: pointer)
-        X509_set_version(pointer, 2)
-        ASN1_INTEGER_set(X509_get_serialNumber(pointer), Int.random(in: 1...(1 << 60)))
-        ASN1_TIME_set(X509_getm_notBefore(pointer), now + from)
-        ASN1_TIME_set(X509_getm_notAfter(pointer), now + until)
-        let name = X509_get_subject_name(pointer)
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, subject, -1, -1, 0)
-        X509_set_issuer_name(pointer, issuer.map { X509_get_subject_name($0.pointer) } ?? name)
-        X509_set_pubkey(pointer, key.pointer)
-        for (kind, text) in extensions {
-            XCTAssertEqual(gw_add_extension(pointer, issuer?.pointer ?? pointer, kind, text), 1, "\(text)")
-        }
-        XCTAssertGreaterThan(X509_sign(pointer, issuerKey.pointer, EVP_sha256()), 0)
-        return certificate
+    ) -> Certificate {
+        Certificate(
+            adopting: CertificateMaker.make(
+                subject: subject, key: key.pointer, issuer: issuer?.pointer, issuerKey: issuerKey.pointer, from: from,
+                until: until, now: now, extensions: extensions))
     }
 
     /// A revocation list, as PEM.
     func revocationList(of revoked: [CertificatePair]) throws -> String {
-        let list = try XCTUnwrap(X509_CRL_new())
-        defer { X509_CRL_free(list) }
-        X509_CRL_set_version(list, 1)
-        X509_CRL_set_issuer_name(list, X509_get_subject_name(certificate.pointer))
-        let start = ASN1_TIME_set(nil, Self.now - 60)
-        let end = ASN1_TIME_set(nil, Self.now + 86_400)
-        defer {
-            ASN1_TIME_free(start)
-            ASN1_TIME_free(end)
-        }
-        X509_CRL_set1_lastUpdate(list, start)
-        X509_CRL_set1_nextUpdate(list, end)
-        for pair in revoked {
-            let entry = X509_REVOKED_new()
-            X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(pair.leaf.pointer))
-            X509_REVOKED_set_revocationDate(entry, start)
-            X509_CRL_add0_revoked(list, entry)
-        }
-        X509_CRL_sign(list, key.pointer, EVP_sha256())
-        return pem { PEM_write_bio_X509_CRL($0, list) }
+        CertificateMaker.revocationList(
+            of: revoked.map(\.leaf.pointer), issuer: certificate.pointer, issuerKey: key.pointer)
     }
 
     /// An OCSP response about `pair`.
@@ -124,23 +96,14 @@ final class TestAuthority {
 }
 
 extension Certificate {
-    var pem: String { TLSTests.pem { PEM_write_bio_X509($0, pointer) } }
+    var pem: String { CertificateMaker.pem { PEM_write_bio_X509($0, pointer) } }
 }
 
 extension PrivateKey {
-    var pem: String { TLSTests.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil) } }
+    var pem: String { CertificateMaker.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil) } }
     var encryptedPEM: String {
-        TLSTests.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, EVP_aes_128_cbc(), "secret", 6, nil, nil) }
+        CertificateMaker.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, EVP_aes_128_cbc(), "secret", 6, nil, nil) }
     }
-}
-
-func pem(_ write: (OpaquePointer?) -> Int32) -> String {
-    let bio = BIO_new(BIO_s_mem())
-    defer { BIO_free(bio) }
-    XCTAssertEqual(write(bio), 1)
-    var start: UnsafeMutablePointer<CChar>?
-    let count = gw_bio_memory(bio, &start)
-    return String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
 }
 
 /// A temporary folder that goes away with its files.

@@ -22,7 +22,9 @@ final class Handshake: Watcher {
     private let service: Service
     private let budget: ConnectionBudget
     private var phase = Phase.shaking
-    private var peerClosed = false
+    /// That the client has ended its side, or is gone. The report of it may be the same as that of the last bytes, and is not
+    /// repeated: so a short read does not mean that there is nothing more to be read.
+    private var ending: Readiness = []
     private var dropped = 0
 
     /// How long a client may take to read why it was refused, in milliseconds,
@@ -55,7 +57,7 @@ final class Handshake: Watcher {
     }
 
     override func ready(_ readiness: Readiness) {
-        if readiness.contains(.peerClosed) { peerClosed = true }
+        ending.formUnion(readiness.intersection([.peerClosed, .hungUp, .failed]))
         switch phase {
         case .shaking: step()
         case .leaving: drop()
@@ -84,9 +86,10 @@ final class Handshake: Watcher {
         let outcome = session.handshake()
         desk.spend(service.loop.presentNanoseconds &- started)
         switch outcome {
-        // The end was reported together with the last bytes, and will not be reported again.
-        case .wantsRead where peerClosed: leave(TLSFailure(.closed))
-        case .wantsRead, .blocked: break
+        case .wantsRead:
+            // Goes on to the end that it has not come to yet.
+            if !ending.isEmpty { service.loop.schedule(self) }
+        case .blocked: break
         case .done: finish()
         case .failed(let failure): leave(failure)
         }
@@ -102,11 +105,13 @@ final class Handshake: Watcher {
         desk.ended()
         let connection = HTTP1Connection(
             descriptor, layer: session, peer: peer, service: service, budget: budget)
-        if !session.lastWordsCanWait { _ = session.flush() }
-        connection.start(after: self, mayHaveMore: session.mayHaveMore)
+        connection.start(after: self, mayHaveMore: session.mayHaveMore, ending: ending)
     }
 
     // MARK: Coming to nothing
+
+    /// The fatal alert of that name, in a record of TLS 1.2 (RFC 8446 section 6).
+    private static let unexpectedMessage: StaticString = "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{A}"
 
     private static let hint: StaticString = """
         HTTP/1.1 400 Bad Request\r
@@ -126,6 +131,9 @@ final class Handshake: Watcher {
             close()
             return
         case .plainHTTP: _ = Sockets.send(fd, Self.hint.span)
+        case .malformed where session.sentBytes == 0:
+            // What is no TLS at all gets no alert from OpenSSL.
+            _ = Sockets.send(fd, Self.unexpectedMessage.span)
         default: break
         }
         // A close with unread bytes would become a reset, which can destroy the answer or the alert on its way.

@@ -39,8 +39,6 @@ public final class HTTP1Connection: ServerStream {
     /// Guards `proceed` and `receive` against being entered from what they call.
     var isProceeding = false
     var isReceiving = false
-    /// Whether the last words of a handshake may still be unsent.
-    private var owesFlush = false
 
     // MARK: The request
 
@@ -101,22 +99,15 @@ public final class HTTP1Connection: ServerStream {
         loop.setDeadline(self, in: options.headerTimeout)
     }
 
-    /// Takes over from a handshake that is done; the first request may have come with its end. What the handshake has left to
-    /// be sent waits for the first response, but not for long.
-    func start(after handshake: Handshake, mayHaveMore: Bool) {
+    /// Takes over from a handshake that is done; the first request may have come with its end. `ending` is what was reported
+    /// of the client's end meanwhile, which is not reported again.
+    func start(after handshake: Handshake, mayHaveMore: Bool, ending: Readiness) {
         loop.replace(handshake, by: self)
-        owesFlush = true
-        loop.setDeadline(self, in: ServingOptions.ticketDelay)
-        guard mayHaveMore else { return }
-        isReadable = true
-        receive()
-    }
-
-    /// Nothing has come since the handshake: sends the last of it, and waits on.
-    private func flushLastWords() {
-        owesFlush = false
-        _ = transport.layer?.flush()
         loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.headerTimeout)
+        if mayHaveMore || !ending.isEmpty { ready(ending.union(.readable)) }
+        // The last words of the handshake, unless a response has taken them along. They do not wait for one: a client that
+        // holds its request back until its last bytes are acknowledged (Nagle's algorithm) waits for them.
+        _ = transport.layer?.flush()
     }
 
     // MARK: Events
@@ -153,7 +144,6 @@ public final class HTTP1Connection: ServerStream {
 
     public override func deadlineReached() {
         switch phase {
-        case .idle where owesFlush && requests == 0: flushLastWords()
         case .idle:
             // Requests that have been received wait for their turn.
             guard input?.isEmpty ?? true else { return }

@@ -116,10 +116,6 @@ public final class TLSSession: TransportLayer {
     /// Whether there may be something to receive besides what the handshake needed.
     public var mayHaveMore: Bool { !isDrained || SSL_has_pending(ssl) == 1 }
 
-    /// Whether the peer can go on without what is staged at the end of the handshake: only in TLS 1.3, where the server's last
-    /// words are session tickets.
-    public var lastWordsCanWait: Bool { SSL_version(ssl) == TLS1_3_VERSION }
-
     // MARK: Receiving
 
     public override func receive(into block: Block, limit: Int) -> Received {

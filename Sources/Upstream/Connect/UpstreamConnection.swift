@@ -133,9 +133,18 @@ public final class UpstreamConnection: Watcher {
         if phase == .connecting, let code = connectError {
             connectError = nil
             connectFailed(.connect(code))
+        } else if phase == .securing {
+            secureAndReceive()
         } else if phase == .active {
             receive()
         }
+    }
+
+    private func secureAndReceive() {
+        secure()
+        guard phase == .active else { return }
+        isReadable = true
+        receive()
     }
 
     func connectFailed(_ failure: UpstreamFailure) {
@@ -181,9 +190,10 @@ public final class UpstreamConnection: Watcher {
             } else {
                 connected()
             }
-        // The end was reported together with the last bytes, and will not be reported again.
-        case .wantsRead where peerClosed: securingFailed(TLSFailure(.closed))
-        case .wantsRead, .blocked: break
+        case .wantsRead:
+            // The end was reported together with bytes, and is not reported again.
+            if peerClosed { loop.schedule(self) }
+        case .blocked: break
         case .failed(let failure): securingFailed(failure)
         }
     }
@@ -234,12 +244,7 @@ public final class UpstreamConnection: Watcher {
             connectEnded()
             // A server may speak before it is asked: to say that it is overloaded, for one.
             if phase == .active, isReadable { receive() }
-        case .securing:
-            secure()
-            if phase == .active {
-                isReadable = true
-                receive()
-            }
+        case .securing: secureAndReceive()
         case .active:
             if readiness.contains(.writable), outbox.isBlocked {
                 flush()
