@@ -23,11 +23,15 @@ extension ProxyExchange {
     func deliverHead(_ connection: UpstreamConnection) {
         if cacheTakes(connection) { return }
         guard let stream else { return }
-        // Not copied: a head is a kilobyte.
-        let bytes = connection.headBytes
+        if use.isRefresh {
+            // Nobody reads it.
+            stream.abort()
+            return
+        }
         let status = connection.head.status
-        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         if status == 101 {
+            let bytes = connection.headBytes
+            stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
             copyFields(of: connection, to: stream)
             let upgrade = connection.head.fields.first(.upgrade)
             stream.endSwitching(to: bytes.extracting(upgrade?.valueRange ?? 0..<0))
@@ -35,6 +39,15 @@ extension ProxyExchange {
             self.stream?.readBody()
             return
         }
+        writeHead(of: connection, to: stream)
+    }
+
+    /// The head of the upstream server's response, for the client.
+    func writeHead(of connection: UpstreamConnection, to stream: ServerStream) {
+        // Not copied: a head is a kilobyte.
+        let bytes = connection.headBytes
+        let status = connection.head.status
+        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         let hasContent = status != 204 && status != 304 && head.method != .head
         copyFields(of: connection, to: stream)
         if connection.head.fields.first(.date) == nil { stream.dateField() }
