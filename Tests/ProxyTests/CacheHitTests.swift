@@ -152,7 +152,7 @@ import Testing
 
     @Test("pipelined many times while it is still being fetched reaches each request whole")
     func pipelinedCold() throws {
-        let body = pattern(100_000)
+        let body = letters(100_000)
         let server = origin { _, _ in response(body, "Cache-Control: max-age=60\r\n") }
         let gateway = try CachingGateway(server)
         let peer = gateway.gateway.connect()

@@ -167,7 +167,7 @@ final class Gate: Sendable {
 }
 
 /// Text of which no part is like another at a multiple of 16 bytes.
-func pattern(_ count: Int) -> String {
+func letters(_ count: Int) -> String {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 16)
     var line = 0

@@ -200,7 +200,11 @@ extension ProxyExchange {
                 let body = object.body
                 stream.send(body.bytes.extracting(piece))
             case .file(let file):
-                guard sendChunk(of: file, to: stream) else { return }
+                if let socket = stream.socketForBody() {
+                    guard sendFile(file, to: socket, of: stream) else { return }
+                } else if use.serving != nil, !stream.isBlocked {
+                    guard sendChunk(of: file, to: stream) else { return }
+                }
             }
         }
     }
@@ -222,6 +226,38 @@ extension ProxyExchange {
         }
     }
 
+    /// Sends from the page cache straight to the socket. False when it has to be waited for, or the exchange is over.
+    private func sendFile(_ file: StoredFile, to socket: Int32, of stream: ServerStream) -> Bool {
+        let scratch = service.loop.largeBlocks.take()
+        defer { service.loop.giveBack(scratch) }
+        switch file.send(from: use.position, limit: use.end - use.position, to: socket, scratch: scratch) {
+        case .sent(.bytes(let count)):
+            use.position += count
+            stream.sentPast(count, isFull: false)
+            return true
+        case .sent(.wouldBlock):
+            stream.sentPast(0, isFull: true)
+            return false
+        case .sent(.closed), .sent(.failed):
+            use.serving = nil
+            stream.abort()
+            return false
+        case .wouldBlock(let chunk):
+            waitForChunk(chunk, of: file, into: service.loop.largeBlocks.take())
+            return false
+        case .damaged:
+            damaged()
+            return false
+        }
+    }
+
+    private func waitForChunk(_ number: Int, of file: StoredFile, into block: Block) {
+        let reader = use.reader ?? ExchangeReader(self)
+        use.reader = reader
+        use.isReading = true
+        file.readSoon(number, into: block, for: reader)
+    }
+
     /// Sends the chunk at `position`, or what is wanted of it. False when it has to be waited for, or the exchange is over.
     private func sendChunk(of file: StoredFile, to stream: ServerStream) -> Bool {
         let number = use.position / StoredFile.chunkBytes
@@ -232,10 +268,7 @@ extension ProxyExchange {
             service.loop.giveBack(block)
             return true
         case .wouldBlock:
-            if use.reader == nil { use.reader = ExchangeReader(self) }
-            guard let reader = use.reader else { return false }
-            use.isReading = true
-            file.readSoon(number, into: block, for: reader)
+            waitForChunk(number, of: file, into: block)
             return false
         case .damaged:
             service.loop.giveBack(block)

@@ -326,6 +326,21 @@ public final class HTTP1Connection: ServerStream {
         }
     }
 
+    public override func socketForBody() -> Int32? {
+        guard phase == .exchange, coding == .length, transport.layer == nil else { return nil }
+        flush()
+        return phase == .exchange && outbox.isEmpty ? transport.fd : nil
+    }
+
+    public override func sentPast(_ count: Int, isFull: Bool) {
+        guard phase == .exchange else { return }
+        precondition(UInt64(count) <= remaining, "a body is no longer than its head said")
+        remaining -= UInt64(count)
+        bodyBytes &+= UInt64(count)
+        outbox.sentPast(count, isFull: isFull)
+        if isFull { handle(.blocked, wasBlocked: false) }
+    }
+
     public override func finish(trailers: Trailers?) {
         guard phase == .exchange, !responseDone else { return }
         if coding == .length, remaining > 0 {
