@@ -167,6 +167,8 @@ extension ProxyExchange {
             use.status = CacheStatus(.forward(why.forward), detail: why.word)
             use.word = "miss"
             guard request.method == .get, !request.directives.noStore else {
+                // What it answers may tell of what is stored.
+                use.key = keptKey
                 forward()
                 return
             }
