@@ -84,6 +84,20 @@ import Testing
         #expect(gateway.ask().isHit)
     }
 
+    @Test("by default is done without when another gateway has it")
+    func defaultInUse() throws {
+        let home = TemporaryFolder()
+        setenv("XDG_CACHE_HOME", home.path, 1)
+        defer { unsetenv("XDG_CACHE_HOME") }
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
+        let first = try CachingGateway(server) { $0.cache.directory = nil }
+        let second = try CachingGateway(server) { $0.cache.directory = nil }
+        #expect(first.ask().cacheStatus.contains("stored"))
+        let reply = second.ask()
+        #expect(reply.body == "x")
+        #expect(reply.all("Cache-Status").isEmpty)
+    }
+
     @Test("may be full: requests go on", .enabled(if: geteuid() == 0))
     func full() throws {
         let folder = TemporaryFolder()

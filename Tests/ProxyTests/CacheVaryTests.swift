@@ -70,6 +70,17 @@ import Testing
         #expect(gateway.ask("/", "X-A: 2\r\n").body == "2")
     }
 
+    @Test(
+        "on what only the gateway tells of the client is not stored",
+        arguments: ["X-Forwarded-For", "Accept, forwarded", "X-Client-Cert-Subject", "X-Request-ID"])
+    func ofClient(_ name: String) throws {
+        let server = Self.speaking(name)
+        let gateway = try CachingGateway(server)
+        #expect(gateway.ask().cacheStatus.contains("detail=vary-any"))
+        #expect(!gateway.ask().isHit)
+        #expect(server.requests.count == 2)
+    }
+
     @Test("on everything is not stored")
     func star() throws {
         let server = Self.speaking("*")

@@ -27,7 +27,9 @@ extension ProxyExchange {
             forward()
             return
         }
-        let request = CacheRequest(head, headBytes)
+        var request = CacheRequest(head, headBytes)
+        // A certificate says who asks, as Authorization does, and the upstream server is told of it.
+        if hasProvedItself { request.present.insert(.authorization) }
         use.request = request
         if route?.usesCache == false {
             pass(.bypass)
