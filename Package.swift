@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux",
+                "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes",
+                "CLinux",
             ],
             swiftSettings: language),
         .target(

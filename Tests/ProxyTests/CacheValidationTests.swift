@@ -216,7 +216,7 @@ import Testing
         #expect(server.requests.count == 2)
         let log = gateway.gateway.log()
         #expect(log.filter { $0.contains(" cache=stale ") }.count >= lines - 1)
-        #expect(log.filter { $0.contains(" cache=miss ") }.count == 1)
+        #expect(log.filter { $0.contains("\" 200 ") && $0.contains(" cache=miss ") }.count == 1)
         #expect(log.allSatisfy { !$0.contains(" 499 ") })
     }
 

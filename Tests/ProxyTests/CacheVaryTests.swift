@@ -50,7 +50,7 @@ import Testing
         let gateway = try CachingGateway(server)
         gateway.store("/", "X-A: 1\r\n")
         gateway.ask("/", "X-A: 2\r\n")
-        #expect(eventually { gateway.ask("/", "X-A: 3\r\n").isHit })
+        #expect(eventually { gateway.ask("/", "X-A: 3\r\nCache-Control: only-if-cached\r\n").isHit })
         #expect(gateway.ask("/", "X-A: 1\r\n").body == "1")
         #expect(server.requests.count == 2)
     }
@@ -68,6 +68,17 @@ import Testing
         #expect(eventually { gateway.ask("/", "X-A: 1\r\n").isHit })
         #expect(gateway.ask("/", "X-A: 1\r\n").body == "1")
         #expect(gateway.ask("/", "X-A: 2\r\n").body == "2")
+    }
+
+    @Test(
+        "on what only the gateway tells of the client is not stored",
+        arguments: ["X-Forwarded-For", "Accept, forwarded", "X-Client-Cert-Subject", "X-Request-ID"])
+    func ofClient(_ name: String) throws {
+        let server = Self.speaking(name)
+        let gateway = try CachingGateway(server)
+        #expect(gateway.ask().cacheStatus.contains("detail=vary-any"))
+        #expect(!gateway.ask().isHit)
+        #expect(server.requests.count == 2)
     }
 
     @Test("on everything is not stored")

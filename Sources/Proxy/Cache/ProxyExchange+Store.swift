@@ -42,6 +42,7 @@ extension ProxyExchange {
                 request, connection.head, bytes, times, rules, isSecure: connection.server.security != nil)
             // Parts are delivered, and not stored.
             guard policy.status != 206 else { throw .badPartial }
+            guard !variesOnClient(connection) else { throw .varyAny }
         } catch {
             use.status?.detail = error.word
             fill.refuse()
@@ -78,6 +79,27 @@ extension ProxyExchange {
         serveFirst(description, record, connection)
         pumpDownload()
         return true
+    }
+
+    /// Whether a response varies on what this gateway itself tells of the client: no field of another request says whether it
+    /// would get the same.
+    private func variesOnClient(_ connection: UpstreamConnection) -> Bool {
+        let scratch = service.fieldScratch
+        scratch.clear()
+        VaryNames(connection.head, connection.headBytes).write(connection.headBytes, to: scratch)
+        let names = scratch.readable
+        var start = 0
+        while start < names.count {
+            let end = names.firstIndex(of: UInt8(ascii: ","), from: start) ?? names.count
+            let name = names.extracting(start..<end)
+            if name.equals("x-forwarded-for") || name.equals("forwarded") || name.equals("x-client-cert-subject")
+                || name.equals("x-request-id")
+            {
+                return true
+            }
+            start = end + 1
+        }
+        return false
     }
 
     /// The rules for this exchange's route.
