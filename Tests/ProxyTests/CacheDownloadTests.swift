@@ -25,7 +25,7 @@ import Testing
     @Test("is one for fifty clients on two loops: each gets the beginning at once and all of it in the end")
     func collapsed() throws {
         let gate = Gate()
-        let body = pattern(1_000_000)
+        let body = letters(1_000_000)
         let server = Self.halved(body, gate)
         let gateway = try CachingGateway(server, workers: 2)
         let peers = (0..<50).map { _ in gateway.gateway.connect() }
@@ -43,7 +43,7 @@ import Testing
 
     @Test("that comes in chunks, or until the connection closes, is stored whole", arguments: ["chunked", "close"])
     func framings(_ framing: String) throws {
-        let body = pattern(300_000)
+        let body = letters(300_000)
         let server = ScriptedServer { peer, _, server in
             let head = peer.receiveHead()
             if head.isEmpty { return }
@@ -78,7 +78,7 @@ import Testing
     @Test("that breaks off is cut for all who read it, and not stored", arguments: ["length", "chunked", "reset"])
     func brokenOff(_ how: String) throws {
         let gate = Gate()
-        let half = pattern(100_000)
+        let half = letters(100_000)
         let server = ScriptedServer { peer, _, server in
             let head = peer.receiveHead()
             if head.isEmpty { return }
@@ -114,7 +114,7 @@ import Testing
     @Test("goes on when the client that began it leaves, and others get all of it")
     func leaderLeaves() throws {
         let gate = Gate()
-        let body = pattern(500_000)
+        let body = letters(500_000)
         let server = Self.halved(body, gate)
         let gateway = try CachingGateway(server)
         let first = gateway.gateway.connect()
@@ -134,7 +134,7 @@ import Testing
     @Test("goes on although nobody reads it any more")
     func allLeave() throws {
         let gate = Gate()
-        let body = pattern(500_000)
+        let body = letters(500_000)
         let server = Self.halved(body, gate)
         let gateway = try CachingGateway(server)
         let first = gateway.gateway.connect()
@@ -272,7 +272,7 @@ import Testing
     @Test("that is large reaches a slow reader whole, from memory, file and download", arguments: [false, true])
     func slow(_ isStored: Bool) throws {
         let size = 6_000_000
-        let body = pattern(size)
+        let body = letters(size)
         let server = origin { _, _ in response(body, "Cache-Control: max-age=60\r\n") }
         let gateway = try CachingGateway(server)
         if isStored { gateway.store() }
@@ -296,7 +296,7 @@ import Testing
     @Test("too large to be stored is delivered all the same, however slow the client", arguments: [true, false])
     func tooLarge(_ hasLength: Bool) throws {
         let size = 12_000_000
-        let body = Array(pattern(size).utf8)
+        let body = Array(letters(size).utf8)
         let server = ScriptedServer { peer, _, server in
             let head = peer.receiveHead()
             if head.isEmpty { return }
@@ -328,7 +328,7 @@ import Testing
 
     @Test("a client that leaves in the middle of a hit disturbs nobody", arguments: [100_000, 4_000_000])
     func leavesHit(_ size: Int) throws {
-        let body = pattern(size)
+        let body = letters(size)
         let server = origin { _, _ in response(body, "Cache-Control: max-age=60\r\n") }
         let gateway = try CachingGateway(server)
         gateway.store()
@@ -345,7 +345,7 @@ import Testing
     @Test("without a client ends when the gateway stops")
     func stops() throws {
         let gate = Gate()
-        let server = Self.halved(pattern(500_000), gate)
+        let server = Self.halved(letters(500_000), gate)
         let gateway = try CachingGateway(server)
         let first = gateway.gateway.connect()
         first.request()

@@ -9,7 +9,7 @@ import Testing
 @Suite("The folder of the cache") struct CacheFolderTests {
     @Test("serves after a restart what was stored before", arguments: [10, 1_000_000])
     func restart(_ size: Int) throws {
-        let body = pattern(size)
+        let body = letters(size)
         let server = origin { _, number in
             response(body, "Cache-Control: max-age=600\r\nVary: X-A\r\nETag: \"\(number)\"\r\n")
         }
@@ -29,7 +29,7 @@ import Testing
     @Test("that is damaged is a miss", arguments: [10, 1_000_000])
     func damaged(_ size: Int) throws {
         let server = origin { _, number in
-            response(pattern(size), "Cache-Control: max-age=600\r\nX-Number: \(number)\r\n")
+            response(letters(size), "Cache-Control: max-age=600\r\nX-Number: \(number)\r\n")
         }
         let folder = TemporaryFolder()
         do {
@@ -48,12 +48,12 @@ import Testing
         let gateway = try CachingGateway(server, in: folder)
         let reply = gateway.ask()
         #expect(reply.field("X-Number") == "1")
-        #expect(reply.body == pattern(size))
+        #expect(reply.body == letters(size))
     }
 
     @Test("whose body is damaged cuts the response, never sends a wrong byte, and is a miss then")
     func damagedBody() throws {
-        let body = pattern(1_000_000)
+        let body = letters(1_000_000)
         let server = origin { _, number in response(body, "Cache-Control: max-age=600\r\n") }
         let folder = TemporaryFolder()
         do {
@@ -105,7 +105,7 @@ import Testing
         mkdir(disk, 0o700)
         guard mount("none", disk, "tmpfs", 0, "size=2m") == 0 else { return }
         defer { umount2(disk, Int32(MNT_DETACH)) }
-        let body = pattern(600_000)
+        let body = letters(600_000)
         let server = origin { _, number in response(body, "Cache-Control: max-age=600\r\n") }
         let gateway = try CachingGateway(server, in: folder)
         for target in 0..<20 { #expect(gateway.ask("/\(target)").body == body) }
