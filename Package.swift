@@ -35,20 +35,24 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        // Functions for OpenSSL's macros. `libssl-dev` provides the headers and libraries.
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
-        .target(name: "Serving", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
+        .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
-            name: "Upstream", dependencies: ["Settings", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+            name: "Upstream", dependencies: ["TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            swiftSettings: language),
         .target(
             name: "Proxy",
-            dependencies: ["Upstream", "Serving", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            dependencies: ["Upstream", "Serving", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
             swiftSettings: language),
         .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
-        .target(name: "Client", dependencies: ["HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
+        .target(name: "Client", dependencies: ["TLS", "HTTP", "Engine", "Bytes"], swiftSettings: language),
         .executableTarget(
             name: "GatewayCommand",
             dependencies: ["Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],
@@ -58,7 +62,7 @@ let package = Package(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
-            name: "TestSupport", dependencies: ["SanitizerOptions", "Proxy", "Settings", "Engine"],
+            name: "TestSupport", dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine"],
             path: "Tests/TestSupport",
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
@@ -68,6 +72,9 @@ let package = Package(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
+        .testTarget(
+            name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),

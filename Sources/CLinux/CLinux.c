@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -106,3 +107,5 @@ int gw_open_beneath(int directory, const char *path) {
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return fd;
     return open_without_links(directory, path);
 }
+
+void gw_return_memory(void) { malloc_trim(0); }

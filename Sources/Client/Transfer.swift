@@ -3,10 +3,10 @@
 // for nothing else.
 
 import Bytes
-import CLinux
 public import Engine
 import Glibc
 import HTTP
+import TLS
 
 /// What to ask for.
 public struct ClientRequest: Sendable {
@@ -55,6 +55,16 @@ public struct ClientFailure: Error, Equatable, Sendable, CustomStringConvertible
     static func cannotConnect(_ authority: String, _ reason: String) -> ClientFailure {
         ClientFailure(7, "cannot connect to \(authority): \(reason); is a server running there?")
     }
+    /// curl's: 60 for a certificate, 35 for anything else about the handshake.
+    static func secure(_ url: HTTPURL, _ failure: TLSFailure) -> ClientFailure {
+        var isCertificate = false
+        if case .certificate = failure.kind { isCertificate = true }
+        let hint =
+            isCertificate
+            ? "; --cacert FILE names the authority that issued it, --insecure connects without knowing who answers" : ""
+        return ClientFailure(
+            isCertificate ? 60 : 35, "no secure connection to \(url.authority): \(failure.sentence)\(hint)")
+    }
     static let partial = ClientFailure(18, "the connection ended before the response was complete")
     static let empty = ClientFailure(52, "the server closed the connection without an answer")
     static func receive(_ reason: String) -> ClientFailure { ClientFailure(56, "receiving failed: \(reason)") }
@@ -83,6 +93,8 @@ public struct TransferReport: Sendable {
     public var bodyBytes: UInt64 = 0
     /// The server's address, once connected.
     public var peer: SocketAddress?
+    /// The version of TLS, once secured; empty in the clear.
+    public var protocolName = ""
     /// Nothing has happened yet.
     public init() {}
 }
@@ -91,46 +103,20 @@ public struct TransferReport: Sendable {
 public enum Transfer {
     private static let limits = HeadLimits(headBytes: 60 << 10, lineBytes: 60 << 10, fields: 100)
 
-    /// Sends `request` and passes the response to `receiver`. `report` tells how far it came even when it fails.
+    /// Sends `request` and passes the response to `receiver`. An `https` URL is secured by `security`, or verified against
+    /// the system's certificates when that is nil. `report` tells how far it came even when it fails.
     public static func run(
-        _ request: ClientRequest, to receiver: inout some ResponseReceiver, report: inout TransferReport
+        _ request: ClientRequest, security: ClientSecurity? = nil, to receiver: inout some ResponseReceiver,
+        report: inout TransferReport
     ) throws(ClientFailure) {
         signal(SIGPIPE, SIG_IGN)
-        let descriptor = try connect(request.url, &report)
-        try send(request, on: descriptor.number)
-        try receive(Method(named: request.method), on: descriptor.number, to: &receiver, report: &report)
-    }
-
-    private static func connect(_ url: HTTPURL, _ report: inout TransferReport) throws(ClientFailure) -> Descriptor {
-        let addresses: [SocketAddress]
-        switch Sockets.resolve(url.host, port: url.port) {
-        case .success(let found): addresses = found
-        case .failure(let failure): throw .noSuchHost(url.host, failure.reason)
-        }
-        var last = "no address"
-        for address in addresses {
-            do throws(SystemFailure) {
-                let descriptor = try Sockets.connect(to: address)
-                try wait(descriptor.number, for: Int16(POLLOUT))
-                let code = Sockets.pendingError(descriptor.number)
-                guard code == 0 else {
-                    last = SystemFailure.reason(code)
-                    continue
-                }
-                report.peer = address
-                return descriptor
-            } catch {
-                last = error.reason
-            }
-        }
-        throw .cannotConnect("\(url.host) port \(url.port)", last)
-    }
-
-    private static func wait(_ fd: Int32, for events: Int16) throws(SystemFailure) {
-        var watched = pollfd(fd: fd, events: events, revents: 0)
-        while poll(&watched, 1, -1) < 0 {
-            guard errno == EINTR else { throw SystemFailure("poll") }
-        }
+        var security = security
+        if request.url.isSecure, security == nil { security = try ClientSecurity() }
+        let connection = try Connection(
+            to: request.url, security: request.url.isSecure ? security : nil, report: &report)
+        let bytes = head(of: request) + (request.body ?? [])
+        try connection.send(bytes.span)
+        try receive(Method(named: request.method), on: connection, to: &receiver, report: &report)
     }
 
     private static func head(of request: ClientRequest) -> [UInt8] {
@@ -148,34 +134,15 @@ public enum Transfer {
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
 
-    private static func send(_ request: ClientRequest, on fd: Int32) throws(ClientFailure) {
-        let bytes = head(of: request) + (request.body ?? [])
-        var offset = 0
-        while offset < bytes.count {
-            switch Sockets.send(fd, bytes.span.extracting(offset...)) {
-            case .bytes(let count): offset += count
-            case .wouldBlock:
-                do throws(SystemFailure) { try wait(fd, for: Int16(POLLOUT | POLLIN)) } catch {
-                    throw .send(error.reason)
-                }
-                // The server may answer before it has read everything; then its answer is what counts.
-                if !Sockets.isQuiet(fd) { return }
-            case .closed: return
-            case .failed(let code):
-                if code == EPIPE || code == ECONNRESET { return }
-                throw .send(SystemFailure.reason(code))
-            }
-        }
-    }
-
     private static func receive(
-        _ method: Method, on fd: Int32, to receiver: inout some ResponseReceiver, report: inout TransferReport
+        _ method: Method, on connection: Connection, to receiver: inout some ResponseReceiver,
+        report: inout TransferReport
     ) throws(ClientFailure) {
         let block = Block(capacity: 128 << 10)
         var parser = ResponseParser()
         var head = ResponseHead()
         while true {
-            guard try fill(block, fd) else {
+            guard try connection.fill(block) else {
                 throw block.isEmpty ? .empty : .partial
             }
             guard try parse(&parser, block, method, &head) else { continue }
@@ -207,7 +174,7 @@ public enum Transfer {
                 if step == .end || body.isEnded { return }
             }
             block.clear()
-            guard try fill(block, fd) else {
+            guard try connection.fill(block) else {
                 guard body.peerClosed() else { throw .partial }
                 return
             }
@@ -220,20 +187,6 @@ public enum Transfer {
         do throws(ParseFailure) {
             return try parser.parse(block.readable, limits: limits, requestMethod: method, into: &head)
         } catch { throw .malformed(error) }
-    }
-
-    /// Waits for bytes and appends them. False at the end of the connection.
-    private static func fill(_ block: Block, _ fd: Int32) throws(ClientFailure) -> Bool {
-        if block.free == 0 { block.compact() }
-        while true {
-            switch Sockets.receive(fd, into: block) {
-            case .bytes: return true
-            case .closed: return false
-            case .failed(let code): throw .receive(SystemFailure.reason(code))
-            case .wouldBlock:
-                do throws(SystemFailure) { try wait(fd, for: Int16(POLLIN)) } catch { throw .receive(error.reason) }
-            }
-        }
     }
 }
 

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An `http` URL taken apart, as a client needs it (RFC 3986 section 3, RFC 9110 section 4.2.1).
+/// An `http` or `https` URL taken apart, as a client needs it (RFC 3986 section 3, RFC 9110 section 4.2.1).
 public struct HTTPURL: Equatable, Sendable {
     /// Lower-case scheme.
     public var scheme: String
     /// Host as it goes to the resolver: a name, or an address without brackets.
     public var host: String
-    /// 80 where the URL names none.
+    /// 80 or 443 where the URL names none.
     public var port: UInt16
     /// Path and query, beginning with `/`.
     public var target: String
     /// What `Host` says: the port only when it is not the scheme's default.
     public var authority: String
+
+    /// Whether it is reached through TLS.
+    public var isSecure: Bool { scheme == "https" }
 
     /// Why a URL cannot be used.
     public enum Failure: Error, Equatable, Sendable {
@@ -30,7 +33,7 @@ public struct HTTPURL: Equatable, Sendable {
         } else {
             scheme = "http"
         }
-        guard scheme == "http" else { throw .unsupportedScheme(scheme) }
+        guard scheme == "http" || scheme == "https" else { throw .unsupportedScheme(scheme) }
         for byte in text.utf8 where byte <= 0x20 || byte == 0x7F {
             throw .malformed("it contains a space or a control character")
         }
@@ -59,7 +62,8 @@ public struct HTTPURL: Equatable, Sendable {
             host = String(hostPart)
         }
         guard !host.isEmpty else { throw .malformed("no host") }
-        port = 80
+        let usual: UInt16 = scheme == "https" ? 443 : 80
+        port = usual
         if let portText, !portText.isEmpty {
             guard portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt16(portText)
             else {
@@ -67,7 +71,7 @@ public struct HTTPURL: Equatable, Sendable {
             }
             port = number
         }
-        authority = port == 80 ? String(hostPart) : "\(hostPart):\(port)"
+        authority = port == usual ? String(hostPart) : "\(hostPart):\(port)"
     }
 
     /// Bytes outside ASCII are percent-encoded; everything else goes as it was typed.

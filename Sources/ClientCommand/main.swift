@@ -14,10 +14,11 @@ struct Command: ParsableCommand {
             client http://localhost:8080/             print a page
             client -I http://localhost:8080/          only its head
             client -d name=value http://…/form        POST
+            client --insecure https://localhost:8443/ through TLS, whoever answers
             client --log log.log http://…/            a line in log.log for every request
 
             Exit status as curl's: 0 done, 1 not spoken here, 2 usage, 3 bad URL, 6 no such host, 7 no connection, 18 cut short, 23 cannot \
-            write, 52 no answer, 56 broken connection.
+            write, 35 no secure connection, 52 no answer, 56 broken connection, 58 own certificate, 60 server's certificate, 77 --cacert.
             """)
 
     @Option(
@@ -41,8 +42,19 @@ struct Command: ParsableCommand {
     @Flag(name: [.short, .customLong("include")], help: "Print the response's head too.")
     var include = false
 
-    @Flag(name: [.customShort("k"), .long], help: "Do not verify certificates. Without effect on http URLs.")
+    @Flag(
+        name: [.customShort("k"), .long],
+        help: "Take any certificate: the connection is secret, but nobody knows with whom.")
     var insecure = false
+
+    @Option(help: "Verify the server's certificate against the root certificates in this PEM file.")
+    var cacert: String?
+
+    @Option(name: [.customShort("E"), .long], help: "Show the certificate in this PEM file to the server.")
+    var cert: String?
+
+    @Option(help: "The private key of --cert, where it is not in the same file.")
+    var key: String?
 
     @Option(help: "Append a line for the request to this file.")
     var log: String?
@@ -86,7 +98,7 @@ struct Command: ParsableCommand {
         } catch {
             switch error {
             case .unsupportedScheme(let scheme):
-                throw ClientFailure(1, "\(scheme): this version speaks http only")
+                throw ClientFailure(1, "\(scheme): only http and https are spoken here")
             case .malformed(let why):
                 throw ClientFailure(3, "\(url) is not a URL: \(why)")
             }
@@ -107,7 +119,18 @@ struct Command: ParsableCommand {
         let body: [UInt8]? = data.isEmpty ? nil : try Input.joined(data)
         var sink = try Sink(path: output, printsHead: include || headOnly)
         let request = ClientRequest(method: effectiveMethod, url: parsed, fields: named, body: body)
-        try Transfer.run(request, to: &sink, report: &report)
+        try Transfer.run(request, security: try security(for: parsed), to: &sink, report: &report)
+    }
+
+    private func security(for url: HTTPURL) throws(ClientFailure) -> ClientSecurity? {
+        guard url.isSecure else { return nil }
+        if insecure { warn("the certificate of \(url.host) is not verified (--insecure)") }
+        return try ClientSecurity(authorities: cacert, certificate: cert, key: key, verifies: !insecure)
+    }
+
+    private func warn(_ sentence: String) {
+        let text = "client: warning: \(sentence)\n"
+        _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     }
 
     private func complain(_ failure: ClientFailure) {

@@ -8,12 +8,13 @@ enum Banner {
     static func print(_ gateway: Gateway, embedded: Bool) {
         let configuration = gateway.configuration
         var said: Set<String> = []
-        for address in gateway.addresses where said.insert(url(address)).inserted {
-            say("gateway listens on \(url(address))")
+        for (address, isTLS) in gateway.listening where said.insert(url(address, isTLS)).inserted {
+            say("gateway listens on \(url(address, isTLS))")
         }
         for pool in configuration.pools {
             let servers = pool.servers.map { server in
-                server.authority + (server.weight == 1 ? "" : " (weight \(server.weight))")
+                (server.isTLS ? "https://" : "") + server.authority
+                    + (server.weight == 1 ? "" : " (weight \(server.weight))")
                     + (server.isBackup ? " (backup)" : "")
             }
             let name = configuration.pools.count == 1 ? "" : " in pool \(pool.name)"
@@ -28,10 +29,11 @@ enum Banner {
         )
     }
 
-    private static func url(_ address: SocketAddress) -> String {
-        switch address.host {
-        case "::", "0.0.0.0": "http://localhost:\(address.port)/ (every address)"
-        default: "http://\(address)/"
+    private static func url(_ address: SocketAddress, _ isTLS: Bool) -> String {
+        let scheme = isTLS ? "https" : "http"
+        return switch address.host {
+        case "::", "0.0.0.0": "\(scheme)://localhost:\(address.port)/ (every address)"
+        default: "\(scheme)://\(address)/"
         }
     }
 }

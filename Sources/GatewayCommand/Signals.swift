@@ -5,7 +5,8 @@ import Proxy
 import Synchronization
 
 /// What each signal does. SIGTERM, SIGINT and SIGQUIT stop in order, a second one at once; SIGUSR1 opens the log anew;
-/// SIGHUP, SIGUSR2 and SIGPIPE are taken and ignored, so that no signal that means something elsewhere kills the process.
+/// SIGHUP reads
+/// certificates and keys anew; SIGUSR2 and SIGPIPE are taken and ignored, so that no signal that means something elsewhere kills the process.
 enum Signals {
     private static let asked = Atomic<Int>(0)
     /// Signal sources live as long as the process. `nonisolated(unsafe)` is safe because only `serve` appends, once, on the
@@ -16,7 +17,7 @@ enum Signals {
 
     static func serve(_ gateway: Gateway, _ reporter: Reporter) {
         let held = Held(gateway)
-        for number in [SIGHUP, SIGUSR2, SIGPIPE] { signal(number, SIG_IGN) }
+        for number in [SIGUSR2, SIGPIPE] { signal(number, SIG_IGN) }
         for number in [SIGTERM, SIGINT, SIGQUIT] {
             on(number) {
                 guard asked.add(1, ordering: .relaxed).oldValue == 0 else { return }
@@ -27,6 +28,7 @@ enum Signals {
                 }
             }
         }
+        on(SIGHUP) { stopQueue.async { held.gateway.reloadCertificates() } }
         on(SIGUSR1) { stopQueue.async { held.gateway.reopenLog() } }
     }
 

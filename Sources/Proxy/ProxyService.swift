@@ -5,6 +5,8 @@ import Glibc
 import HTTP
 import Serving
 import Settings
+import Synchronization
+import TLS
 
 /// What one loop's proxy exchanges share: the configuration's view, the log's batch, request ids, spare exchanges.
 final class ProxyService: Service {
@@ -23,6 +25,11 @@ final class ProxyService: Service {
         self.counters = counters
         identifiers = IdentifierSource()
         super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
+    }
+
+    override func handshakeFailed(_ failure: TLSFailure, peer: SocketAddress) {
+        counters.handshakesFailed.add(1, ordering: .relaxed)
+        recordFailedHandshake(failure, peer: peer)
     }
 
     override func makeExchange() -> Exchange {

@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last step: what flags and variables say about listeners and servers is put together with what the file says, and
-// settings that limit each other are compared.
+// The last step: what flags and variables say about listeners, certificates and servers is put together with what the file
+// says, and settings that limit each other are compared.
 
 enum Assembly {
     static func finish(_ draft: inout Draft) -> [SettingsProblem] {
         var problems: [SettingsProblem] = []
-        if let problem = finishListeners(&draft) { problems.append(problem) }
+        problems += finishListeners(&draft)
+        problems += finishTLS(&draft)
         if let problem = finishPools(&draft) { problems.append(problem) }
         if let problem = finishLimits(&draft) { problems.append(problem) }
         return problems
-    }
-
-    /// `--port` and `--bind` replace the file's listeners. One of them alone keeps the other half of the only listener,
-    /// so that a port given on the command line never opens to the world what the file opens to one address.
-    private static func finishListeners(_ draft: inout Draft) -> SettingsProblem? {
-        let inFile = draft.configuration.listeners
-        guard inFile.isEmpty || draft.port != nil || draft.address != nil else { return nil }
-        if inFile.count > 1 && (draft.port == nil || draft.address == nil) {
-            let source = draft.sources[draft.port == nil ? "bind" : "port"] ?? .flag("")
-            let message = "the file has \(inFile.count) listeners; give --bind and --port together to replace them"
-            return SettingsProblem(source: source, message: message)
-        }
-        draft.configuration.listeners = [
-            Configuration.Listener(
-                address: draft.address ?? inFile.first?.address ?? FileReader.everyAddress,
-                port: draft.port ?? inFile.first?.port ?? FileReader.defaultPort)
-        ]
-        return nil
     }
 
     /// Servers of flags are a pool of their own. With pools in the file it would be unclear which of them they join or
@@ -68,6 +51,14 @@ enum Assembly {
             notes.append("\(configuration.workers) workers share \(max(cores, 1)) cores")
         }
         if configuration.logPath == nil { notes.append("no access log is written") }
+        let isTLS = configuration.listeners.contains(where: \.isTLS)
+        if isTLS && configuration.tls.certificates.isEmpty {
+            notes.append("no certificate for the TLS listener: a self-signed one is made at start")
+        }
+        if !isTLS && (!configuration.tls.certificates.isEmpty || configuration.tls.clientCA != nil) {
+            notes.append("no listener has TLS: certificates and the roots for those of clients are not used")
+        }
+        if !configuration.upstreamTLS.verifies { notes.append("certificates of upstream servers are not verified") }
         if configuration.trustedProxies.contains(where: { $0.prefix == 0 }) {
             notes.append("every peer is trusted to say for whom it forwards")
         }

@@ -6,8 +6,15 @@
 
 /// The effective settings of one run. Every value has been validated; durations are milliseconds, sizes are bytes.
 public struct Configuration: Sendable, Equatable {
-    /// Where plain HTTP is accepted. Never empty once checked.
+    /// Where HTTP is accepted, plain or over TLS. Never empty once checked.
     public var listeners: [Listener] = []
+    /// Nobody asked for a plain listener and the only one is the default: when its port is taken and there is a TLS
+    /// listener, the gateway may go on without it.
+    public var listensByDefault = false
+    /// TLS with clients.
+    public var tls = TLS()
+    /// TLS with upstream servers.
+    public var upstreamTLS = UpstreamTLS()
     /// Event loops; 1 to 1024. By default one per core that the process may run on.
     public var workers = 1
     /// The access log's path, or nil when none is written.
@@ -34,10 +41,13 @@ public struct Configuration: Sendable, Equatable {
         public var address: String
         /// 0 to 65535; 0 lets the system choose.
         public var port: UInt16
+        /// Connections begin with a TLS handshake.
+        public var isTLS = false
         /// An address and a port.
-        public init(address: String, port: UInt16) {
+        public init(address: String, port: UInt16, isTLS: Bool = false) {
             self.address = address
             self.port = port
+            self.isTLS = isTLS
         }
     }
 
@@ -56,6 +66,8 @@ public struct Configuration: Sendable, Equatable {
         public var idle = 75_000
         /// After a client closed its sending side: how long its last request may still take.
         public var halfClose = 1_000
+        /// A TLS handshake as a whole, with a client or an upstream server.
+        public var handshake = 10_000
         /// Connecting to an upstream server.
         public var connect = 3_000
         /// From the end of the request to the upstream server to the first byte of its response.
@@ -90,6 +102,8 @@ public struct Configuration: Sendable, Equatable {
         public var requestsPerConnection = 10_000
         /// Client connections in all; lowered at start to what the descriptor limit allows.
         public var connections = 100_000
+        /// TLS handshakes of clients in progress at once; beyond them a new connection is closed.
+        public var handshakes = 10_000
         /// Connections to one upstream server, in all loops: 503.
         public var connectionsPerUpstream = 1_024
         /// Idle connections kept for one upstream server, in all loops.
@@ -134,13 +148,18 @@ public struct Configuration: Sendable, Equatable {
         public var weight = 1
         /// Used only while no other server of the pool can be.
         public var isBackup = false
+        /// Its URL began with `https://`.
+        public var isTLS = false
         /// A server.
-        public init(host: String, port: UInt16, weight: Int = 1, isBackup: Bool = false) {
+        public init(host: String, port: UInt16, weight: Int = 1, isBackup: Bool = false, isTLS: Bool = false) {
             self.host = host
             self.port = port
             self.weight = weight
             self.isBackup = isBackup
+            self.isTLS = isTLS
         }
+        /// As it is written in settings: `https://host:port`.
+        public var url: String { (isTLS ? "https://" : "http://") + authority }
         /// `host:port`, with brackets round IPv6.
         public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }

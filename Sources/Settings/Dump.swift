@@ -9,7 +9,9 @@ enum Dump {
         let listenerSource = draft.sources["port"] ?? draft.sources["bind"] ?? draft.sources["listeners"]
         lines.append("listeners:  # \(describe(listenerSource))")
         for listener in configuration.listeners {
-            lines.append("  - {address: \(YAMLText.string(listener.address)), port: \(listener.port)}")
+            let address = "address: \(YAMLText.string(listener.address)), port: \(listener.port)"
+            let source = draft.sources["tls-port"].map { "  # \(describe($0))" } ?? ""
+            lines.append(listener.isTLS ? "  - {\(address), tls: true}\(source)" : "  - {\(address)}")
         }
         var groups: [String] = []
         for setting in SettingTable.all where !setting.keys.isEmpty && !groups.contains(setting.keys[0]) {
@@ -18,11 +20,15 @@ enum Dump {
         for group in groups {
             let settings = SettingTable.all.filter { $0.keys.first == group }
             if settings.contains(where: { $0.keys.count > 1 }) { lines.append("\(group):") }
+            if group == "tls" { lines += certificates(of: draft) }
             for setting in settings {
                 guard let value = setting.fileText(in: configuration) else { continue }
                 let indent = setting.keys.count > 1 ? "  " : ""
                 let key = setting.keys.last ?? ""
-                lines.append("\(indent)\(key): \(value)  # \(describe(draft.sources[setting.flag]))")
+                // Said without roots it would be refused when it is read again.
+                let isMoot = setting.flag == "client-cert" && configuration.tls.clientCA == nil
+                lines.append(
+                    "\(indent)\(isMoot ? "# " : "")\(key): \(value)  # \(describe(draft.sources[setting.flag]))")
             }
         }
         lines += pools(of: draft)
@@ -41,6 +47,17 @@ enum Dump {
         }
     }
 
+    private static func certificates(of draft: Draft) -> [String] {
+        let source = describe(draft.sources["cert"] ?? draft.sources[FileReader.certificates])
+        let pairs = draft.configuration.tls.certificates
+        guard !pairs.isEmpty else { return ["  certificates: []  # \(source)"] }
+        return ["  certificates:  # \(source)"]
+            + pairs.map { pair in
+                let ocsp = pair.ocsp.map { ", ocsp: \(YAMLText.string($0))" } ?? ""
+                return "    - {cert: \(YAMLText.string(pair.certificate)), key: \(YAMLText.string(pair.key))\(ocsp)}"
+            }
+    }
+
     private static func pools(of draft: Draft) -> [String] {
         let source = describe(draft.sources["upstream"] ?? draft.sources["pools"])
         guard !draft.configuration.pools.isEmpty else { return ["pools: {}  # \(source)"] }
@@ -48,8 +65,9 @@ enum Dump {
         for pool in draft.configuration.pools {
             lines.append("  \(YAMLText.string(pool.name)):")
             for server in pool.servers {
+                let scheme = server.isTLS ? "https" : "http"
                 lines.append(
-                    "    - {url: \(YAMLText.string("http://\(server.authority)")), weight: \(server.weight), "
+                    "    - {url: \(YAMLText.string("\(scheme)://\(server.authority)")), weight: \(server.weight), "
                         + "backup: \(server.isBackup)}")
             }
         }

@@ -13,15 +13,16 @@ extension FileReader {
     mutating func readListeners(_ node: Node) {
         let elements = list(node)
         if elements.isEmpty { report(node, "listeners", "expected at least one listener, such as 8080") }
-        var seen: [Configuration.Listener: Int] = [:]
+        // By address and port: one of them cannot be both plain and TLS.
+        var seen: [String: Int] = [:]
         for element in elements {
             guard let listener = listener(element) else { continue }
-            if let line = seen[listener], listener.port != 0 {
-                let text = Self.text(of: listener)
+            let text = Self.text(of: listener)
+            if let line = seen[text], listener.port != 0 {
                 report(element, "listeners", "\(text) is given twice; the first time in line \(line)")
                 continue
             }
-            seen[listener] = Self.line(element)
+            seen[text] = Self.line(element)
             draft.configuration.listeners.append(listener)
         }
     }
@@ -35,17 +36,23 @@ extension FileReader {
     private mutating func listener(_ node: Node) -> Configuration.Listener? {
         var address = Self.everyAddress
         var port = Self.defaultPort
+        var isTLS = false
         let before = problems.count
         if case .mapping = node {
-            for entry in mapping(node, label: "listeners", known: ["address", "port"]) {
+            let entries = mapping(node, label: "listeners", known: ["address", "port", "tls"])
+            for entry in entries {
                 guard let text = scalar(entry, in: "listeners") else { continue }
                 attempt(entry.value, "listeners.\(entry.key)") { _ throws(Refusal) in
-                    if entry.key == "address" {
-                        address = try Addresses.listen(text)
-                    } else {
-                        port = try Self.port(text)
+                    switch entry.key {
+                    case "address": address = try Addresses.listen(text)
+                    case "port": port = try Self.port(text)
+                    default: isTLS = try Quantities.truth(text)
                     }
                 }
+            }
+            // The default port is that of plain HTTP.
+            if isTLS && !entries.contains(where: { $0.key == "port" }) {
+                report(node, "listeners", "a listener with TLS needs a port, such as 8443")
             }
         } else {
             guard let text = scalar(node, at: node, label: "listeners") else { return nil }
@@ -67,7 +74,7 @@ extension FileReader {
                 }
             }
         }
-        return problems.count == before ? Configuration.Listener(address: address, port: port) : nil
+        return problems.count == before ? Configuration.Listener(address: address, port: port, isTLS: isTLS) : nil
     }
 
     private static func port(_ text: String) throws(Refusal) -> UInt16 {
@@ -131,11 +138,7 @@ extension FileReader {
                 switch entry.key {
                 case "url": server = try ServerText.url(text)
                 case "weight": weight = try ServerText.weight(text)
-                default:
-                    guard ["true", "false"].contains(text) else {
-                        throw Refusal("expected true or false; found \(quoted(text))")
-                    }
-                    isBackup = text == "true"
+                default: isBackup = try Quantities.truth(text)
                 }
             }
         }

@@ -45,8 +45,14 @@ struct FileReader {
                 read(setting, from: entry)
             } else {
                 let settings = table.filter { $0.keys[0] == entry.key }
-                for inner in mapping(entry.value, label: entry.key, known: settings.map { $0.keys[1] }) {
-                    if let setting = settings.first(where: { $0.keys[1] == inner.key }) { read(setting, from: inner) }
+                let known = settings.map { $0.keys[1] } + (entry.key == "tls" ? [Self.certificates] : [])
+                for inner in mapping(entry.value, label: entry.key, known: known) {
+                    if let setting = settings.first(where: { $0.keys[1] == inner.key }) {
+                        read(setting, from: inner)
+                    } else {
+                        draft.sources[Self.certificates] = source(inner.keyNode)
+                        readCertificates(inner.value)
+                    }
                 }
             }
         }
@@ -54,7 +60,10 @@ struct FileReader {
             guard let entry = entries.first(where: { $0.key == part }) else { continue }
             draft.sources[part] = source(entry.keyNode)
             switch part {
-            case "listeners": readListeners(entry.value)
+            case "listeners":
+                let before = problems.count
+                readListeners(entry.value)
+                if problems.count > before { draft.refused.insert(part) }
             case "pools": readPools(entry.value)
             default: readRoutes(entry.value)
             }
@@ -65,11 +74,13 @@ struct FileReader {
         setting.clear(in: &draft)
         draft.sources[setting.flag] = source(entry.keyNode)
         if case .path = setting.kind, Self.isNull(entry.value) { return }
+        let before = problems.count
         let values = setting.isRepeatable ? list(entry.value) : [entry.value]
         for value in values {
             guard let text = scalar(value, at: entry.keyNode, label: setting.key) else { continue }
             attempt(value, setting.key) { reader throws(Refusal) in try setting.store(text, in: &reader.draft) }
         }
+        if problems.count > before { draft.refused.insert(setting.flag) }
     }
 
     // MARK: Nodes

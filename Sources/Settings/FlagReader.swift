@@ -39,6 +39,8 @@ struct Given {
     /// `check`, `dump`, `help` and `version`, as far as they were given.
     var commands: Set<String> = []
     var problems: [SettingsProblem] = []
+    /// Flags of settings that were given without the value they need.
+    private var withoutValue: Set<String> = []
 
     /// Reads the arguments after the program's name.
     init(arguments: [String]) {
@@ -67,6 +69,7 @@ struct Given {
                 continue
             }
             var value = parts.count > 1 ? String(parts[1]) : nil
+            if case .truth = setting?.kind, value == nil { value = "true" }
             // `--log --check` forgot a value, `--workers -1` has a wrong one.
             if value == nil, let next = rest.first, !next.hasPrefix("-") || Quantities.digits(next.dropFirst()) != nil {
                 value = next
@@ -74,9 +77,11 @@ struct Given {
             }
             guard let value else {
                 refuse(name, "needs a value: \(name) \(setting?.placeholder ?? command?.placeholder ?? "")")
+                if let setting { withoutValue.insert(setting.flag) }
                 continue
             }
-            let shown = Self.printable(parts.count > 1 ? argument : "\(name) \(value)")
+            var shown = Self.printable(parts.count > 1 ? argument : "\(name) \(value)")
+            if case .truth = setting?.kind, parts.count == 1 { shown = name }
             guard seen.insert(name).inserted || setting?.isRepeatable == true else {
                 refuse(shown, "\(name) is given twice")
                 continue
@@ -101,7 +106,11 @@ struct Given {
                 file = (text, .variable(name))
             } else if let setting = SettingTable.all.first(where: { $0.variable == name }) {
                 var texts = [text]
-                if case .servers = setting.kind { texts = text.split(separator: " ").map(String.init) }
+                switch setting.kind {
+                case .servers, .certificates, .keys: texts = text.split(separator: " ").map(String.init)
+                case .truth: texts = [["1": "true", "0": "false"][text] ?? text]
+                default: break
+                }
                 values += texts.map { Value(setting: setting, text: $0, source: .variable(name)) }
             } else if let near = nearest(to: String(name.dropFirst(8)), among: known.map { String($0.dropFirst(8)) }) {
                 let message = "unknown variable; did you mean GATEWAY_\(near)?"
@@ -114,6 +123,7 @@ struct Given {
     func apply(to draft: inout Draft) -> [SettingsProblem] {
         var problems: [SettingsProblem] = []
         var cleared: Set<String> = []
+        draft.refused.formUnion(withoutValue)
         for value in values {
             if cleared.insert(value.setting.flag).inserted { value.setting.clear(in: &draft) }
             do throws(Refusal) {
@@ -121,14 +131,21 @@ struct Given {
                 draft.sources[value.setting.flag] = value.source
             } catch {
                 problems.append(SettingsProblem(source: value.source, message: error.message + Self.hint(for: value)))
+                draft.refused.insert(value.setting.flag)
             }
         }
         return problems
     }
 
     private static func hint(for value: Value) -> String {
-        guard value.source == .variable("GATEWAY_PORT"), value.text.hasPrefix("tcp://") else { return "" }
-        return " (Kubernetes sets this for a service named gateway; enableServiceLinks: false prevents it)"
+        guard case .variable = value.source, value.text.hasPrefix("tcp://") else { return "" }
+        let service: String
+        switch value.setting.kind {
+        case .port: service = "gateway"
+        case .tlsPort: service = "gateway-tls"
+        default: return ""
+        }
+        return " (Kubernetes sets this for a service named \(service); enableServiceLinks: false prevents it)"
     }
 
     private mutating func refuse(_ flag: String, _ message: String) {

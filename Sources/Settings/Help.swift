@@ -14,7 +14,7 @@ enum Help {
         for group in Setting.Group.allCases {
             lines += ["", "\(group.rawValue):"]
             for setting in SettingTable.all where setting.group == group {
-                lines.append("  \(setting.flagText) \(setting.placeholder)")
+                lines.append("  \(setting.usage)")
                 lines += wrapped("\(setting.summary) Default: \(setting.defaultText).")
             }
         }

@@ -36,6 +36,24 @@ enum Quantities {
                 + "found \(quoted(text))\(hint)")
     }
 
+    /// Seconds, from a duration that is a whole number of them; the range counts seconds too.
+    static func seconds(_ text: String, in range: ClosedRange<Int>, such example: Int) throws(Refusal) -> Int {
+        let milliseconds = try duration(
+            text, in: range.lowerBound * 1_000...range.upperBound * 1_000, such: example * 1_000)
+        guard milliseconds.isMultiple(of: 1_000) else {
+            throw Refusal("expected whole seconds; found \(quoted(text))")
+        }
+        return milliseconds / 1_000
+    }
+
+    /// Yes or no.
+    static func truth(_ text: String) throws(Refusal) -> Bool {
+        guard ["true", "false"].contains(text) else {
+            throw Refusal("expected true or false; found \(quoted(text))")
+        }
+        return text == "true"
+    }
+
     /// Bytes, from `512`, `32k`, `10m` or `1g`; the units are powers of 1024.
     static func size(_ text: String) -> Int? {
         let (number, unit) = split(text)
@@ -59,7 +77,7 @@ enum Quantities {
 
     /// Milliseconds in the largest unit that divides them.
     static func text(ofDuration milliseconds: Int) -> String {
-        guard milliseconds != 0 else { return "0ms" }
+        guard milliseconds != 0 else { return "0s" }
         let unit = durationUnits.first { milliseconds.isMultiple(of: $0.factor) } ?? ("ms", 1)
         return "\(milliseconds / unit.factor)\(unit.name)"
     }

@@ -21,7 +21,7 @@ enum Reference {
     private static func entry(_ setting: Setting) -> [String] {
         [
             "", "### `\(setting.flagText)`", "", setting.summary, "", "| | |", "|---|---|",
-            "| Flag | `\(setting.flagText) \(setting.placeholder.replacing("|", with: "\\|"))` |",
+            "| Flag | `\(setting.usage.replacing("|", with: "\\|"))` |",
             "| Variable | `\(setting.variable)` |",
             "| File | \(setting.keys.isEmpty ? inFile(setting) : "`\(setting.key)`") |",
             "| Values | \(setting.rangeText) |",
@@ -30,7 +30,11 @@ enum Reference {
     }
 
     private static func inFile(_ setting: Setting) -> String {
-        if case .servers = setting.kind { "see [Pools](#pools)" } else { "see [Listeners](#listeners)" }
+        switch setting.kind {
+        case .servers: "see [Pools](#pools)"
+        case .certificates, .keys: "see [Certificates](#certificates)"
+        default: "see [Listeners](#listeners)"
+        }
     }
 
     private static let opening = [
@@ -44,7 +48,9 @@ enum Reference {
         "- **Durations** have a unit: `250ms`, `15s`, `5m`, `1h`, `1d`. A number without one is refused.",
         "- **Sizes** are bytes, or have a unit that is a power of 1024: `512`, `32k`, `10m`, `1g`.",
         "- **Flags** are written `--name value` or `--name=value`. One that is not repeatable may be given once.",
-        "- **Variables** that are empty count as not set. `GATEWAY_UPSTREAM` holds servers separated by spaces.",
+        "- **Yes or no**: `--name` alone means `--name=true`; a variable may also be `1` or `0`.",
+        "- **Variables** that are empty count as not set. `GATEWAY_UPSTREAM`, `GATEWAY_CERT` and `GATEWAY_KEY` hold servers or",
+        "  paths separated by spaces.",
         "- **Repeatable** settings add up within one source; a stronger source replaces the whole list.",
         "",
         "Settings that are wrong end the gateway with status 64, after one line for each mistake.",
@@ -61,15 +67,27 @@ enum Reference {
         "### Listeners",
         "",
         "`listeners` is a list; each element is a port (on every address of both families), `address:port`, or",
-        "`{address: …, port: …}`.",
+        "`{address: …, port: …, tls: true or false}`. With neither a listener in the file nor `--port`, plain HTTP is accepted",
+        "on port \(FileReader.defaultPort); since nobody asked for that port, the gateway goes on without it when it is taken and there is a",
+        "TLS listener.",
         "",
-        "`--port` and `--bind` replace the file's listeners. One of them alone keeps the other half of the file's only",
-        "listener; when the file has several, both are needed.",
+        "`--port` and `--bind` replace the file's plain listeners, `--tls-port` and `--bind` those with TLS. One of them alone",
+        "keeps the other half of the file's only listener of that kind; when the file has several, both are needed.",
+        "",
+        "### Certificates",
+        "",
+        "`tls.certificates` is a list of `{cert: …, key: …, ocsp: …}`: the paths of a chain in PEM with the server's own",
+        "certificate first, of its private key in PEM (left out when it is in the same file), and of an OCSP response in DER to",
+        "staple (left out for none). Without any certificate, a self-signed one is made at start.",
+        "",
+        "`--cert` and `--key` replace the whole list. The nth `--key` belongs to the nth `--cert`; without any `--key`, each key",
+        "is in its certificate's file.",
         "",
         "### Pools",
         "",
-        "`pools` holds lists of servers by name. A server is `http://host:port` (port 80 when left out) or",
-        "`{url: …, weight: 1 to 256, backup: true or false}`; a backup is used only while no other server can be.",
+        "`pools` holds lists of servers by name. A server is `http://host:port` (port 80 when left out), `https://host:port`",
+        "(port 443 when left out) or `{url: …, weight: 1 to 256, backup: true or false}`; a backup is used only while no other",
+        "server can be.",
         "",
         "`--upstream` makes a pool named `\(FileReader.flagPool)`, which routes of the file may name. With a file that has",
         "pools it is refused, for it would be unclear which of them it joins.",

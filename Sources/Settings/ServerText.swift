@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An upstream server as it is written: `http://host:port`, and after it, in a flag or variable, `,weight=N` and `,backup`.
+// An upstream server as it is written: `http://host:port` or `https://host:port`, and after it, in a flag or variable, `,weight=N` and `,backup`.
 
 enum ServerText {
     static let weights = 1...256
@@ -35,7 +35,7 @@ enum ServerText {
         return number
     }
 
-    /// A server's address without options; port 80 when none is named.
+    /// A server's address without options; port 80, or 443 with `https`, when none is named.
     static func url(_ text: String) throws(Refusal) -> Configuration.Server {
         guard let end = text.firstRange(of: "://") else {
             let hint = (try? url("http://" + text)) != nil ? " (did you mean http://\(text)?)" : ""
@@ -43,10 +43,9 @@ enum ServerText {
                 "expected the URL of a server, such as http://127.0.0.1:9001; found \(quoted(text))\(hint)")
         }
         let scheme = text[..<end.lowerBound].lowercased()
-        guard scheme != "https" else {
-            throw Refusal("TLS to upstream servers isn't available in this version; use http:// instead of https://")
+        guard ["http", "https"].contains(scheme) else {
+            throw Refusal("the scheme must be http or https; found \(quoted(scheme))")
         }
-        guard scheme == "http" else { throw Refusal("the scheme must be http; found \(quoted(scheme))") }
         let rest = text[end.upperBound...]
         let authority = rest.prefix { !"/?#".contains($0) }
         guard ["", "/"].contains(rest.dropFirst(authority.count)) else {
@@ -55,17 +54,19 @@ enum ServerText {
                     + "(a route's rewrite changes paths)")
         }
         guard !authority.contains("@") else { throw Refusal("a server's URL has no user or password") }
-        return try server(authority: String(authority))
+        return try server(authority: String(authority), isTLS: scheme == "https")
     }
 
-    private static func server(authority: String) throws(Refusal) -> Configuration.Server {
+    private static func server(authority: String, isTLS: Bool) throws(Refusal) -> Configuration.Server {
+        let usual: UInt16 = isTLS ? 443 : 80
         if authority.hasPrefix("[") {
             let literal = authority.dropFirst().prefix { $0 != "]" }
             let rest = authority.dropFirst(literal.count + 2)
             guard authority.dropFirst(literal.count + 1).hasPrefix("]"), rest.isEmpty || rest.hasPrefix(":"),
                 let bytes = Addresses.bytes(of: String(literal)), bytes.count == 16
             else { throw Refusal("expected an IPv6 address in brackets, such as [::1]; found \(quoted(authority))") }
-            return Configuration.Server(host: Addresses.text(of: bytes), port: try port(rest))
+            return Configuration.Server(
+                host: Addresses.text(of: bytes), port: try port(rest, usual: usual), isTLS: isTLS)
         }
         let name = authority.prefix { $0 != ":" }
         let rest = authority.dropFirst(name.count)
@@ -75,11 +76,11 @@ enum ServerText {
         guard let host = Addresses.hostName(String(name)) else {
             throw Refusal("expected a host name or an address; found \(quoted(String(name)))")
         }
-        return Configuration.Server(host: host, port: try port(rest))
+        return Configuration.Server(host: host, port: try port(rest, usual: usual), isTLS: isTLS)
     }
 
-    private static func port(_ text: Substring) throws(Refusal) -> UInt16 {
-        guard !text.isEmpty else { return 80 }
+    private static func port(_ text: Substring, usual: UInt16) throws(Refusal) -> UInt16 {
+        guard !text.isEmpty else { return usual }
         guard let number = Quantities.digits(text.dropFirst()), (1...65_535).contains(number) else {
             throw Refusal("the port must be a whole number from 1 to 65535; found \(quoted(String(text.dropFirst())))")
         }

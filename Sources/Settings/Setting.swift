@@ -11,26 +11,59 @@ struct Setting: Sendable {
         case whole(ClosedRange<Int>, Place<Int>)
         /// Milliseconds.
         case duration(ClosedRange<Int>, Place<Int>)
+        /// Seconds, written as a duration.
+        case seconds(ClosedRange<Int>, Place<Int>)
         /// Bytes.
         case size(ClosedRange<Int>, Place<Int>)
         /// Bytes or `none`.
         case sizeOrNone(Place<UInt64?>)
         /// A file's path or, in the file, null.
         case path(Place<String?>)
-        case logFormat(Place<Configuration.LogFormat>)
+        /// `true` or `false`; the flag alone means true.
+        case truth(Place<Bool>)
+        case choice(Choice)
         case ranges(Place<[Configuration.AddressRange]>)
-        /// The port of the one listener that flags and variables can name.
+        /// The port of the one plain listener that flags and variables can name.
         case port
-        /// The address of that listener.
+        /// The port of the one TLS listener that they can name.
+        case tlsPort
+        /// The address of both.
         case address
+        /// The paths of certificates that flags and variables name.
+        case certificates
+        /// The paths of their keys.
+        case keys
         /// The servers of the pool that flags and variables can name.
         case servers
+
+        /// One word of those that a type has.
+        static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(_ place: Place<Value>) -> Kind {
+            .choice(Choice(place))
+        }
+    }
+
+    /// A value that is one of several words.
+    struct Choice: Sendable {
+        let words: [String]
+        let word: @Sendable (Configuration) -> String
+        /// Keeps the value of a word; other words change nothing.
+        let keep: @Sendable (String, inout Configuration) -> Void
+
+        init<Value: RawRepresentable<String> & CaseIterable & Sendable>(_ place: Place<Value>) {
+            words = Value.allCases.map(\.rawValue)
+            word = { $0[keyPath: place].rawValue }
+            keep = { word, configuration in
+                if let value = Value(rawValue: word) { configuration[keyPath: place] = value }
+            }
+        }
     }
 
     /// Headings of the help and the reference page.
     enum Group: String, CaseIterable, Sendable {
         case listening = "Listening"
+        case tls = "TLS"
         case upstream = "Upstream servers"
+        case upstreamTLS = "TLS with upstream servers"
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
@@ -54,7 +87,7 @@ struct Setting: Sendable {
     /// May be given several times, and its values add up.
     var isRepeatable: Bool {
         switch kind {
-        case .ranges, .servers: true
+        case .ranges, .certificates, .keys, .servers: true
         default: false
         }
     }
@@ -63,12 +96,17 @@ struct Setting: Sendable {
 /// The configuration while it is being put together, and where each of its values came from.
 struct Draft {
     var configuration: Configuration
-    /// From `--port`, `--bind` and `--upstream` or their variables.
+    /// From `--port`, `--tls-port`, `--bind`, `--cert`, `--key` and `--upstream` or their variables.
     var port: UInt16?
+    var tlsPort: UInt16?
     var address: String?
+    var certificates: [String] = []
+    var keys: [String] = []
     var servers: [Configuration.Server] = []
     /// By the setting's flag, or by the key of a part that only the file has. What is missing is a default.
     var sources: [String: SettingsProblem.Source] = [:]
+    /// What was given, but wrongly, named as in `sources`: nobody should be told that it is missing.
+    var refused: Set<String> = []
 }
 
 extension Setting {
@@ -76,6 +114,8 @@ extension Setting {
     func clear(in draft: inout Draft) {
         switch kind {
         case .ranges(let place): draft.configuration[keyPath: place] = []
+        case .certificates: draft.certificates = []
+        case .keys: draft.keys = []
         case .servers: draft.servers = []
         default: break
         }
@@ -89,27 +129,33 @@ extension Setting {
         case .duration(let range, let place):
             let example = Configuration()[keyPath: place]
             draft.configuration[keyPath: place] = try Quantities.duration(text, in: range, such: example)
+        case .seconds(let range, let place):
+            draft.configuration[keyPath: place] = try Quantities.seconds(text, in: range, such: 31_536_000)
         case .size(let range, let place):
             let example = Configuration()[keyPath: place]
             draft.configuration[keyPath: place] = try Quantities.size(text, in: range, such: example)
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
-        case .path(let place):
-            guard !text.isEmpty else { throw Refusal("expected the path of a file; found \"\"") }
-            guard !text.utf8.contains(0) else { throw Refusal("a path has no NUL") }
-            draft.configuration[keyPath: place] = text
-        case .logFormat(let place):
-            guard let format = Configuration.LogFormat(rawValue: text) else {
-                let known = Configuration.LogFormat.allCases.map(\.rawValue)
+        case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
+        case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
+        case .choice(let choice):
+            guard choice.words.contains(text) else {
                 throw Refusal(
-                    "expected one of \(known.joined(separator: ", ")); found \(quoted(text))"
-                        + suggestion(for: text, among: known))
+                    "expected one of \(choice.words.joined(separator: ", ")); found \(quoted(text))"
+                        + suggestion(for: text, among: choice.words))
             }
-            draft.configuration[keyPath: place] = format
+            choice.keep(text, &draft.configuration)
         case .ranges(let place):
             for part in text.split(separator: ",", omittingEmptySubsequences: false) {
                 draft.configuration[keyPath: place] += try Addresses.ranges(part.trimmed)
             }
         case .port: draft.port = UInt16(try Quantities.whole(text, in: 0...65_535))
+        case .tlsPort: draft.tlsPort = UInt16(try Quantities.whole(text, in: 0...65_535))
+        case .certificates:
+            let path = try Self.path(text)
+            guard !draft.certificates.contains(path) else { throw Refusal("\(quoted(path)) is given twice") }
+            draft.certificates.append(path)
+        // Two certificates, such as an old one and its renewal, may well have the same key.
+        case .keys: draft.keys.append(try Self.path(text))
         case .address: draft.address = try Addresses.listen(text)
         case .servers: try storeServer(text, in: &draft)
         }
@@ -121,6 +167,13 @@ extension Setting {
             throw Refusal("expected a size, such as 10m, or the word none; found \(quoted(text))")
         }
         return UInt64(size)
+    }
+
+    /// The path of a file. Whether there is one is not looked at.
+    static func path(_ text: String) throws(Refusal) -> String {
+        guard !text.isEmpty else { throw Refusal("expected the path of a file; found \"\"") }
+        guard !text.utf8.contains(0) else { throw Refusal("a path has no NUL") }
+        return text
     }
 
     private func storeServer(_ text: String, in draft: inout Draft) throws(Refusal) {
@@ -136,29 +189,42 @@ extension Setting {
         switch kind {
         case .whole(_, let place): "\(configuration[keyPath: place])"
         case .duration(_, let place): Quantities.text(ofDuration: configuration[keyPath: place])
+        case .seconds(_, let place): Quantities.text(ofDuration: configuration[keyPath: place] * 1_000)
         case .size(_, let place): Quantities.text(ofSize: configuration[keyPath: place])
         case .sizeOrNone(let place):
             configuration[keyPath: place].map { Quantities.text(ofSize: Int(clamping: $0)) } ?? "none"
         case .path(let place): configuration[keyPath: place].map(YAMLText.string) ?? "null"
-        case .logFormat(let place): configuration[keyPath: place].rawValue
+        case .truth(let place): "\(configuration[keyPath: place])"
+        case .choice(let choice): Self.fileText(of: choice.word(configuration))
         case .ranges(let place):
             "[" + configuration[keyPath: place].map { YAMLText.string(Addresses.text(of: $0)) }.joined(separator: ", ")
                 + "]"
-        case .port, .address, .servers: nil
+        case .port, .tlsPort, .address, .certificates, .keys, .servers: nil
         }
+    }
+
+    /// A word that looks like a number stands in quotes, so that other readers of YAML take it for a word too.
+    private static func fileText(of word: String) -> String {
+        word.contains(where: \.isNumber) ? YAMLText.string(word) : word
+    }
+
+    /// The flag with what follows it.
+    var usage: String {
+        if case .truth = kind { "\(flagText)[=true|false]" } else { "\(flagText) \(placeholder)" }
     }
 
     /// What stands for the value in the help.
     var placeholder: String {
         switch kind {
-        case .whole, .port: "N"
-        case .duration: "DURATION"
+        case .whole, .port, .tlsPort: "N"
+        case .duration, .seconds: "DURATION"
         case .size, .sizeOrNone: "SIZE"
-        case .path: "FILE"
-        case .logFormat: Configuration.LogFormat.allCases.map(\.rawValue).joined(separator: "|")
+        case .path, .certificates, .keys: "FILE"
+        case .truth: "true|false"
+        case .choice(let choice): choice.words.joined(separator: "|")
         case .ranges: "CIDR[,CIDR...]"
         case .address: "ADDR"
-        case .servers: "http://HOST[:PORT][,weight=N][,backup]"
+        case .servers: "http[s]://HOST[:PORT][,weight=N][,backup]"
         }
     }
 
@@ -168,13 +234,18 @@ extension Setting {
         case .whole(let range, _): "\(range.lowerBound) to \(range.upperBound)"
         case .duration(let range, _):
             "\(Quantities.text(ofDuration: range.lowerBound)) to \(Quantities.text(ofDuration: range.upperBound))"
+        case .seconds(let range, _):
+            "\(Quantities.text(ofDuration: range.lowerBound * 1_000)) to "
+                + Quantities.text(ofDuration: range.upperBound * 1_000)
         case .size(let range, _):
             "\(Quantities.text(ofSize: range.lowerBound)) to \(Quantities.text(ofSize: range.upperBound))"
         case .sizeOrNone: "a size or `none`"
         case .path: "a path"
-        case .logFormat: Configuration.LogFormat.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+        case .certificates, .keys: "a path; repeatable"
+        case .truth: "`true`, `false`"
+        case .choice(let choice): choice.words.map { "`\($0)`" }.joined(separator: ", ")
         case .ranges: "address blocks, `loopback`, `private`; repeatable"
-        case .port: "0 to 65535; 0 lets the system choose"
+        case .port, .tlsPort: "0 to 65535; 0 lets the system choose"
         case .address: "a numeric address"
         case .servers: "weight 1 to 256; repeatable"
         }
@@ -185,11 +256,22 @@ extension Setting {
         switch kind {
         case .port: "8080"
         case .address: "::, every address of both families"
-        case .servers, .path: "none"
+        case .tlsPort, .servers, .path: "none"
+        case .certificates: "none; a self-signed one is made at start"
+        case .keys: "none; each key is in its certificate's file"
+        case .choice(let choice): choice.word(Configuration())
         case .ranges: "none"
         case .whole where keys == ["workers"]: "one per core"
         default: fileText(in: Configuration()) ?? "none"
         }
+    }
+}
+
+extension Configuration.UpstreamTLS {
+    /// `verifies` as operators say it: the dangerous choice is the one that has to be spelt out.
+    var skipsVerification: Bool {
+        get { !verifies }
+        set { verifies = !newValue }
     }
 }
 

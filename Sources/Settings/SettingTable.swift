@@ -7,7 +7,7 @@ enum SettingTable {
     private static let hour = 3_600_000
 
     /// In the order of the help.
-    static let all: [Setting] = listening + upstream + timeouts + limits + log
+    static let all: [Setting] = listening + tls + upstream + upstreamTLS + timeouts + limits + log
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }
@@ -15,16 +15,65 @@ enum SettingTable {
     private static let listening: [Setting] = [
         Setting(
             flag: "port", keys: [], group: .listening, kind: .port,
-            summary: "Port to listen on."),
+            summary: "Port to listen on for plain HTTP."),
+        Setting(
+            flag: "tls-port", keys: [], group: .listening, kind: .tlsPort,
+            summary: "Port to listen on for HTTP over TLS."),
         Setting(
             flag: "bind", keys: [], group: .listening, kind: .address,
-            summary: "Address to listen on, together with --port."),
+            summary: "Address to listen on, together with --port and --tls-port."),
         Setting(
             flag: "workers", keys: ["workers"], group: .listening, kind: .whole(1...1_024, \.workers),
             summary: "Event loops that share the connections."),
         Setting(
             flag: "trusted-proxies", keys: ["trusted_proxies"], group: .listening, kind: .ranges(\.trustedProxies),
             summary: "Peers that are believed when they say for whom they forward."),
+    ]
+
+    private static let tls: [Setting] = [
+        Setting(
+            flag: "cert", keys: [], group: .tls, kind: .certificates,
+            summary: "Certificate chain in PEM, the server's own certificate first."),
+        Setting(
+            flag: "key", keys: [], group: .tls, kind: .keys,
+            summary: "Private key in PEM; the nth --key belongs to the nth --cert."),
+        Setting(
+            flag: "tls-min-version", keys: ["tls", "min_version"], group: .tls,
+            kind: .choice(\.tls.minimumVersion),
+            summary: "Oldest version of TLS that is spoken with clients."),
+        Setting(
+            flag: "client-ca", keys: ["tls", "client_ca"], group: .tls, kind: .path(\.tls.clientCA),
+            summary: "Roots in PEM that client certificates must lead to; clients are asked for one when it is given."),
+        Setting(
+            flag: "client-cert", keys: ["tls", "client_certificate"], group: .tls,
+            kind: .choice(\.tls.clientCertificate),
+            summary: "Whether a client may go without a certificate; goes with --client-ca."),
+        Setting(
+            flag: "ocsp-fetch", keys: ["tls", "ocsp_fetch"], group: .tls, kind: .truth(\.tls.fetchesOCSP),
+            summary: "Fetch OCSP responses for the certificates and staple them."),
+        Setting(
+            flag: "https-redirect", keys: ["tls", "redirect"], group: .tls, kind: .truth(\.tls.redirectsPlain),
+            summary: "Answer plain HTTP with a redirect to https; needs a TLS listener."),
+        Setting(
+            flag: "hsts", keys: ["tls", "hsts"], group: .tls, kind: .seconds(0...63_072_000, \.tls.hstsSeconds),
+            summary: "How long browsers shall use https only (Strict-Transport-Security); 0s says nothing to them."),
+    ]
+
+    private static let upstreamTLS: [Setting] = [
+        Setting(
+            flag: "upstream-ca", keys: ["upstream_tls", "ca"], group: .upstreamTLS, kind: .path(\.upstreamTLS.ca),
+            summary: "Roots in PEM that certificates of upstream servers must lead to, instead of the system's."),
+        Setting(
+            flag: "upstream-cert", keys: ["upstream_tls", "cert"], group: .upstreamTLS,
+            kind: .path(\.upstreamTLS.certificate),
+            summary: "Certificate chain in PEM for upstream servers that ask for one."),
+        Setting(
+            flag: "upstream-key", keys: ["upstream_tls", "key"], group: .upstreamTLS, kind: .path(\.upstreamTLS.key),
+            summary: "Its private key in PEM; without it, the key is in the file of --upstream-cert."),
+        Setting(
+            flag: "upstream-insecure-skip-verify", keys: ["upstream_tls", "insecure_skip_verify"], group: .upstreamTLS,
+            kind: .truth(\.upstreamTLS.skipsVerification),
+            summary: "Take any certificate from upstream servers: whoever is on the way can read and change all."),
     ]
 
     private static let upstream: [Setting] = [
@@ -70,6 +119,10 @@ enum SettingTable {
             flag: "half-close-timeout", keys: ["timeouts", "half_close"], group: .timeouts,
             kind: .duration(1...hour, \.timeouts.halfClose),
             summary: "How long the last request may still take after the client closed its sending side."),
+        Setting(
+            flag: "handshake-timeout", keys: ["timeouts", "handshake"], group: .timeouts,
+            kind: .duration(1...hour, \.timeouts.handshake),
+            summary: "For a TLS handshake as a whole, with a client or an upstream server."),
         Setting(
             flag: "connect-timeout", keys: ["timeouts", "connect"], group: .timeouts,
             kind: .duration(1...hour, \.timeouts.connect),
@@ -121,6 +174,10 @@ enum SettingTable {
             flag: "max-connections", keys: ["limits", "connections"], group: .limits,
             kind: .whole(1...10_000_000, \.limits.connections),
             summary: "Client connections in all; lowered at start to what the descriptor limit allows."),
+        Setting(
+            flag: "max-handshakes", keys: ["limits", "handshakes"], group: .limits,
+            kind: .whole(1...1_000_000, \.limits.handshakes),
+            summary: "TLS handshakes of clients in progress at once; beyond them a new connection is closed."),
     ]
 
     private static let log: [Setting] = [
@@ -128,7 +185,7 @@ enum SettingTable {
             flag: "log", keys: ["log", "path"], group: .log, kind: .path(\.logPath),
             summary: "File that the access log is appended to."),
         Setting(
-            flag: "log-format", keys: ["log", "format"], group: .log, kind: .logFormat(\.logFormat),
+            flag: "log-format", keys: ["log", "format"], group: .log, kind: .choice(\.logFormat),
             summary: "How a line of the access log is written."),
     ]
 }

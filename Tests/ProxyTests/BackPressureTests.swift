@@ -62,11 +62,11 @@ import Testing
             peer.send([UInt8](repeating: 65, count: size))
             _ = peer.receiveAll()
         }
-        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.timeouts.read = 100 }
+        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.timeouts.read = 500 }
         let client = gateway.connect(receiveBuffer: 4096)
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waited = 0
-        while waited < 40 { waited += await10ms() }
+        while waited < 150 { waited += await10ms() }
         _ = client.receiveHead()
         #expect(client.receive(count: size).utf8.count == size)
     }

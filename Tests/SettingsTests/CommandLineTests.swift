@@ -40,11 +40,8 @@ import Testing
         (["--upstream=http://a,backup,backup"], ["gateway: --upstream=http://a,backup,backup: backup is given twice"]),
         (["--upstream=http://a", "--upstream=http://a:80"], ["gateway: --upstream=http://a:80: a:80 is given twice"]),
         (
-            ["--upstream=https://a"],
-            [
-                "gateway: --upstream=https://a: TLS to upstream servers isn't available in this version; "
-                    + "use http:// instead of https://"
-            ]
+            ["--upstream=https://a", "--upstream=http://a:443"],
+            ["gateway: --upstream=http://a:443: a:443 is given twice"]
         ),
         (
             ["--bind", "example.org"],

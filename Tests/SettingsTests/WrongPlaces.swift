@@ -67,17 +67,16 @@ extension WrongFiles {
                     + "\"127.0.0.1:9001\" (did you mean http://127.0.0.1:9001?)"
             ]),
         WrongFile(
-            "server over TLS",
-            "pools: {app: [\"https://a\"]}",
+            "server twice, once over TLS",
+            "pools: {app: [\"https://a\", \"http://a:443\"]}",
             [
-                "1:15: pools.app: TLS to upstream servers isn't available in this version; use http:// instead of "
-                    + "https://"
+                "1:28: pools.app: a:443 is given twice; the first time in line 1"
             ]),
         WrongFile(
             "server with another scheme",
             "pools: {app: [\"ftp://a\"]}",
             [
-                "1:15: pools.app: the scheme must be http; found \"ftp\""
+                "1:15: pools.app: the scheme must be http or https; found \"ftp\""
             ]),
         WrongFile(
             "server with a path",

@@ -5,8 +5,8 @@ import Glibc
 /// server in a test says byte for byte what it sends and looks at what comes.
 ///
 /// `@unchecked Sendable` is safe because a test hands a peer to one thread at a time.
-public final class Peer: @unchecked Sendable {
-    private var fd: Int32
+public class Peer: @unchecked Sendable {
+    private(set) var fd: Int32
     private var pending: [UInt8] = []
 
     init(adopting fd: Int32) {
@@ -21,7 +21,11 @@ public final class Peer: @unchecked Sendable {
     deinit { close() }
 
     /// Connects to a port on loopback. A small `receiveBuffer` makes a slow reader.
-    public init(port: UInt16, receiveBuffer: Int32? = nil) {
+    public convenience init(port: UInt16, receiveBuffer: Int32? = nil) {
+        self.init(connectingTo: port, receiveBuffer: receiveBuffer)
+    }
+
+    init(connectingTo port: UInt16, receiveBuffer: Int32?) {
         signal(SIGPIPE, SIG_IGN)
         fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var size = receiveBuffer {
@@ -41,10 +45,15 @@ public final class Peer: @unchecked Sendable {
     @discardableResult public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
     /// Sends all of `bytes`. False when the other end is gone.
-    @discardableResult public func send(_ bytes: [UInt8]) -> Bool {
+    @discardableResult public final func send(_ bytes: [UInt8]) -> Bool { write(bytes) }
+
+    /// Sends all of `bytes`; TLS does it in its own way.
+    func write(_ bytes: [UInt8]) -> Bool { writeSocket(bytes) }
+
+    final func writeSocket(_ bytes: [UInt8]) -> Bool {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes[offset...].withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
+            let count = bytes[offset...].withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
             guard count > 0 else { return false }
             offset += count
         }
@@ -57,6 +66,11 @@ public final class Peer: @unchecked Sendable {
             defer { pending = [] }
             return pending
         }
+        return read()
+    }
+
+    /// Some bytes from the other end; TLS gets them in its own way.
+    func read() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = recv(fd, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer[..<count]) : []
@@ -87,7 +101,10 @@ public final class Peer: @unchecked Sendable {
     }
 
     /// Exactly `count` bytes, or fewer at the end.
-    public func receive(count: Int) -> String {
+    public func receive(count: Int) -> String { String(decoding: receiveBytes(count: count), as: UTF8.self) }
+
+    /// Exactly `count` bytes, or fewer at the end.
+    public func receiveBytes(count: Int) -> [UInt8] {
         var all: [UInt8] = []
         while all.count < count {
             let piece = receive()
@@ -95,7 +112,33 @@ public final class Peer: @unchecked Sendable {
             all += piece
         }
         if all.count > count { pending = Array(all[count...]) }
-        return String(decoding: all.prefix(count), as: UTF8.self)
+        return Array(all.prefix(count))
+    }
+
+    /// The content of a chunked body, to the last chunk; nil when it is not one. No chunk has extensions.
+    public func receiveChunks() -> [UInt8]? {
+        var content: [UInt8] = []
+        while true {
+            guard let line = receiveLine(), let size = Int(line, radix: 16) else { return nil }
+            if size == 0 { return receiveLine() == "" ? content : nil }
+            let chunk = receiveBytes(count: size)
+            guard chunk.count == size, receiveLine() == "" else { return nil }
+            content += chunk
+        }
+    }
+
+    private func receiveLine() -> String? {
+        var line: [UInt8] = []
+        while true {
+            if let end = line.firstIndex(of: 10) {
+                pending = Array(line[(end + 1)...])
+                guard end > 0, line[end - 1] == 13 else { return nil }
+                return String(decoding: line[..<(end - 1)], as: UTF8.self)
+            }
+            let piece = receive()
+            if piece.isEmpty { return nil }
+            line += piece
+        }
     }
 
     /// A response with a `Content-Length`, or a request: head and body.
@@ -114,15 +157,25 @@ public final class Peer: @unchecked Sendable {
     /// Ends the sending side.
     public func finishSending() { shutdown(fd, Int32(SHUT_WR)) }
 
+    /// Sends `bytes`, past TLS, and ends the sending side, both in one segment: the other end hears of the two at once.
+    public func sendRawAndFinish(_ bytes: [UInt8]) {
+        var one: Int32 = 1
+        setsockopt(fd, Int32(IPPROTO_TCP), TCP_CORK, &one, socklen_t(MemoryLayout<Int32>.size))
+        _ = writeSocket(bytes)
+        shutdown(fd, Int32(SHUT_WR))
+    }
+
     /// Closes with a reset.
     public func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-        close()
+        closeSocket()
     }
 
     /// Closes.
-    public func close() {
+    public func close() { closeSocket() }
+
+    private func closeSocket() {
         guard fd >= 0 else { return }
         Glibc.close(fd)
         fd = -1

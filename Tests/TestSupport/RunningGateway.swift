@@ -10,13 +10,21 @@ public final class RunningGateway {
     private let gateway: Gateway
     private let folder = TemporaryFolder()
     private var isStopped = false
+    private let told = Told()
 
     /// Where it listens on loopback.
     public let port: UInt16
+    /// Where it listens through TLS; 0 when it does not.
+    public let tlsPort: UInt16
 
-    /// Starts one in front of servers on these ports.
+    private final class Told: Sendable {
+        let sentences = Mutex<[String]>([])
+    }
+
+    /// Starts one in front of servers on these ports. With `certificates`, it listens through TLS on a second port.
     public init(
-        upstreams: [UInt16], workers: Int = 1, _ configure: (inout Configuration) -> Void = { _ in }
+        upstreams: [UInt16], workers: Int = 1, certificates: [TestCertificate] = [],
+        _ configure: (inout Configuration) -> Void = { _ in }
     ) throws {
         var configuration = Configuration()
         configuration.workers = workers
@@ -26,15 +34,51 @@ public final class RunningGateway {
         ]
         configuration.logPath = folder.file("access.log")
         configuration.timeouts.drain = 100
+        if !certificates.isEmpty {
+            configuration.listeners.append(.init(address: "127.0.0.1", port: 0, isTLS: true))
+            for (index, certificate) in certificates.enumerated() {
+                let path = folder.write(certificate.pem, to: "certificate-\(index).pem")
+                configuration.tls.certificates.append(.init(certificate: path, key: path))
+            }
+        }
         configure(&configuration)
-        gateway = try Gateway(configuration) { _ in }
-        port = gateway.addresses[0].port
+        let told = told
+        gateway = try Gateway(configuration) { sentence in told.sentences.withLock { $0.append(sentence) } }
+        port = gateway.listening[0].address.port
+        tlsPort = gateway.listening.first { $0.isTLS }?.address.port ?? 0
     }
 
     deinit { stop() }
 
     /// A client's connection to it.
     public func connect(receiveBuffer: Int32? = nil) -> Peer { Peer(port: port, receiveBuffer: receiveBuffer) }
+
+    /// A client's connection to it through TLS, asking for `name`.
+    public func connectSecurely(
+        _ side: TLSSide = .client(), name: String? = "localhost", resuming session: SecurePeer.Session? = nil,
+        receiveBuffer: Int32? = nil
+    ) -> SecurePeer {
+        SecurePeer(port: tlsPort, side, name: name, resuming: session, receiveBuffer: receiveBuffer)
+    }
+
+    /// Writes another file in place of the certificate with this number, and has the gateway read all of them.
+    public func replaceCertificate(_ index: Int, by text: String) {
+        folder.write(text, to: "certificate-\(index).pem")
+        gateway.reloadCertificates()
+    }
+
+    /// What it has told its operator so far.
+    public var reports: [String] { told.sentences.withLock { $0 } }
+
+    /// Client connections that are open now.
+    public var openConnections: Int { gateway.openConnections }
+
+    /// Waits until so many client connections are open; false when it does not come to that.
+    public func waitForConnections(_ count: Int) -> Bool {
+        var waited = 0
+        while waited < 1_000, openConnections != count { waited += await10ms() }
+        return openConnections == count
+    }
 
     /// Sends `request` on a connection of its own and returns everything that comes back until the gateway closes, or,
     /// for a persistent connection, the one response.

@@ -12,8 +12,8 @@ public final class ScriptedServer: Sendable {
     private let heads = Mutex<[String]>([])
     private let ended = Atomic<Int>(0)
 
-    /// Begins to listen.
-    public init(_ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
+    /// Begins to listen, in the clear or as `tls`. A connection whose handshake comes to nothing is not handed to `handle`.
+    public init(tls: TLSSide? = nil, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
         signal(SIGPIPE, SIG_IGN)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
@@ -38,7 +38,12 @@ public final class ScriptedServer: Sendable {
                 }
                 let number = self.accepted.add(1, ordering: .relaxed).oldValue
                 Thread.detachNewThread {
-                    handle(Peer(adopting: fd), number, self)
+                    if let tls {
+                        let peer = SecurePeer(adopting: fd, tls)
+                        if peer.isSecure { handle(peer, number, self) }
+                    } else {
+                        handle(Peer(adopting: fd), number, self)
+                    }
                     self.ended.add(1, ordering: .relaxed)
                 }
             }
@@ -63,8 +68,8 @@ public final class ScriptedServer: Sendable {
     public func note(_ head: String) { heads.withLock { $0.append(head) } }
 
     /// A server that answers every request on a connection with `response`, and notes its head.
-    public static func answering(_ response: String) -> ScriptedServer {
-        ScriptedServer { peer, _, server in
+    public static func answering(_ response: String, tls: TLSSide? = nil) -> ScriptedServer {
+        ScriptedServer(tls: tls) { peer, _, server in
             while true {
                 let request = peer.receiveMessage()
                 if request.head.isEmpty { return }
@@ -118,6 +123,15 @@ public final class TemporaryFolder: Sendable {
 
     /// The path of a file in it.
     public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Writes a file that only its owner may read, in place of one that is there, and returns its path.
+    @discardableResult public func write(_ text: String, to name: String) -> String {
+        let fd = open("\(path)/.new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        _ = Array(text.utf8).withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
+        close(fd)
+        rename("\(path)/.new", file(name))
+        return file(name)
+    }
 }
 
 /// A file's text; empty when there is none.

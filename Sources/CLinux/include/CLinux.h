@@ -31,6 +31,8 @@ ssize_t gw_send(int fd, const void *bytes, size_t count);
 /* sendmsg of up to three pieces with MSG_NOSIGNAL. */
 ssize_t gw_send3(int fd, const void *a, size_t a_count, const void *b, size_t b_count, const void *c, size_t c_count);
 int gw_set_option(int fd, int level, int name, int value);
+/* malloc_trim(0): the allocator gives memory that is free back to the system. */
+void gw_return_memory(void);
 /* Cores that this process may run on. */
 int gw_available_cores(void);
 

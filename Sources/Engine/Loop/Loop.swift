@@ -139,6 +139,9 @@ public final class Loop: @unchecked Sendable {
     /// Monotonic milliseconds, as of this batch.
     public var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 
+    /// Monotonic nanoseconds at this very moment, for measuring within a batch.
+    public var presentNanoseconds: UInt64 { Self.clock(CLOCK_MONOTONIC) }
+
     // MARK: The table
 
     /// Watches `fd` for everything, edge-triggered, until `unregister`.
@@ -196,6 +199,17 @@ public final class Loop: @unchecked Sendable {
         watchers[slot] = nil
         freeSlots.append(watcher.slot)
         watcher.slot = -1
+    }
+
+    /// Gives the place of `old`, descriptor included, to `new`: what is reported from now on is for `new`. The deadline is
+    /// forgotten.
+    public func replace(_ old: Watcher, by new: Watcher) {
+        precondition(old.slot >= 0 && new.slot < 0, "a place is taken over once")
+        let slot = Int(old.slot)
+        wheel.clear(slot)
+        new.slot = old.slot
+        old.slot = -1
+        watchers[slot] = new
     }
 
     private func token(_ slot: Int) -> UInt64 { UInt64(generations[slot]) << 32 | UInt64(slot) }

@@ -62,12 +62,14 @@ public struct Outbox: ~Copyable {
 
     /// Sends `bytes` and then `tail` behind what is staged: small ones are only staged, for the next `flush`; large ones go
     /// out at once without being copied.
-    public mutating func send(_ bytes: Span<UInt8>, tail: StaticString = "", to fd: Int32) -> Outcome {
+    public mutating func send(_ bytes: Span<UInt8>, tail: StaticString = "", to transport: Transport) -> Outcome {
         if isBlocked || bytes.count <= Self.copyLimit || blocks.count > 1 {
             append(bytes)
             if tail.utf8CodeUnitCount > 0 { append(tail) }
-            return isBlocked ? .blocked : bytes.count <= Self.copyLimit ? .sent : flush(to: fd)
+            return isBlocked ? .blocked : bytes.count <= Self.copyLimit ? .sent : flush(to: transport)
         }
+        if let layer = transport.layer { return send(bytes, tail: tail, through: layer) }
+        let fd = transport.fd
         let staged = blocks.first?.count ?? 0
         let outcome: IOOutcome
         if let first = blocks.first {
@@ -102,8 +104,10 @@ public struct Outbox: ~Copyable {
         return isBlocked ? .blocked : .sent
     }
 
-    /// Sends what is staged.
-    public mutating func flush(to fd: Int32) -> Outcome {
+    /// Sends what is staged. When it is `ending`, nothing more will come, and a layer's farewell goes out with it.
+    public mutating func flush(to transport: Transport, ending: Bool = false) -> Outcome {
+        if let layer = transport.layer { return flush(through: layer, ending: ending) }
+        let fd = transport.fd
         while let first = blocks.first {
             let offered: Int
             let outcome: IOOutcome
@@ -133,6 +137,76 @@ public struct Outbox: ~Copyable {
         isBlocked = false
         return .sent
     }
+
+    // MARK: Through a layer
+
+    /// Fills what is staged up to a whole record with the first of `bytes`, hands over whole records from where they are, and
+    /// stages the rest: so a head, a chunk's size and its end share a record with the body, and records are full.
+    private mutating func send(_ bytes: Span<UInt8>, tail: StaticString, through layer: TransportLayer) -> Outcome {
+        var rest = bytes
+        if let first = blocks.first {
+            let room = max(0, Self.recordLimit - first.count)
+            let fits = first.appendPrefix(rest.extracting(first: room))
+            rest = rest.extracting(fits..<rest.count)
+            if first.count >= Self.recordLimit || rest.count > 0 {
+                let outcome = flush(through: layer, isLast: false)
+                guard outcome == .sent else {
+                    stage(rest, tail)
+                    return outcome
+                }
+            }
+        }
+        let whole = rest.count - rest.count % Self.recordLimit
+        if whole > 0 {
+            let before = layer.sentBytes
+            defer { sentBytes &+= layer.sentBytes &- before }
+            switch layer.take(rest.extracting(0..<whole)) {
+            case .bytes(let count):
+                rest = rest.extracting(count..<rest.count)
+                if count < whole { isBlocked = true }
+            case .failed(let code): return .failed(code)
+            }
+        }
+        stage(rest, tail)
+        return isBlocked ? .blocked : .sent
+    }
+
+    private mutating func stage(_ bytes: Span<UInt8>, _ tail: StaticString) {
+        append(bytes)
+        if tail.utf8CodeUnitCount > 0 { append(tail) }
+    }
+
+    /// Hands over what is staged. Unless `isLast`, what the layer has made of it may wait there for more.
+    private mutating func flush(
+        through layer: TransportLayer, isLast: Bool = true, ending: Bool = false
+    ) -> Outcome {
+        let before = layer.sentBytes
+        defer { sentBytes &+= layer.sentBytes &- before }
+        if isBlocked {
+            // Nothing is taken before the kernel has what was taken earlier.
+            let outcome = layer.flush()
+            guard outcome == .sent else { return outcome }
+        }
+        while let first = blocks.first {
+            switch layer.take(first.readable) {
+            case .bytes(let count):
+                let isWhole = count == first.count
+                drop(count)
+                if !isWhole {
+                    isBlocked = true
+                    return .blocked
+                }
+            case .failed(let code): return .failed(code)
+            }
+        }
+        if ending { layer.takeFarewell() }
+        let outcome = isLast ? layer.flush() : .sent
+        isBlocked = outcome == .blocked
+        return outcome
+    }
+
+    /// Plaintext that fits a record (RFC 8446 section 5.1).
+    private static let recordLimit = 16 << 10
 
     private mutating func drop(_ count: Int) {
         var rest = count

@@ -70,6 +70,7 @@ extension ProxyExchange {
     private func copyFields(of connection: UpstreamConnection, to stream: ServerStream) {
         let bytes = connection.headBytes
         let edits = route?.responseEdits
+        let sendsHSTS = sendsHSTS
         let namesOthers = connection.head.connection.contains(.namesOthers)
         for index in 0..<connection.head.fields.count {
             let field = connection.head.fields[index]
@@ -80,6 +81,8 @@ extension ProxyExchange {
             if namesOthers, !Self.isKept(field.name), isNamedByConnection(name, connection.head.fields, bytes) {
                 continue
             }
+            // Ours takes its place (RFC 6797 section 7.1: one at most).
+            if sendsHSTS, field.name == .other, name.equalsIgnoringCase("strict-transport-security") { continue }
             if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
             stream.field(name, bytes.extracting(field.valueRange))
         }
@@ -94,10 +97,17 @@ extension ProxyExchange {
         }
     }
 
+    /// Only through TLS: in the clear anybody could have written it (RFC 6797 section 7.2).
+    private var sendsHSTS: Bool { !view.snapshot.hsts.isEmpty && isSecure }
+
     /// What this gateway adds to every final response.
     func addOwnFields(to stream: ServerStream, via version: Version?) {
         if let version { stream.field("Via", version == .http11 ? "1.1 gateway" : "1.0 gateway") }
         if !identifier.isEmpty { stream.field("X-Request-ID", identifierBytes) }
+        if sendsHSTS {
+            let value = view.snapshot.hsts
+            stream.field("Strict-Transport-Security", value.span)
+        }
         if let edits = route?.responseEdits {
             for edit in edits.set { edit.write { stream.field($0, $1) } }
         }

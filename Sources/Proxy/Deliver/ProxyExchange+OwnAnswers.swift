@@ -6,6 +6,26 @@ import Engine
 import HTTP
 import Serving
 
+extension Span where Element == UInt8 {
+    /// An authority (`host`, `host:port`, `[v6]:port`) without its port.
+    fileprivate var hostEnd: Int {
+        var index = count
+        while index > 0 {
+            index -= 1
+            if self[index] == UInt8(ascii: ":") { return index }
+            // Digits may be a port, anything else belongs to the host.
+            if !self[index].isDigit { break }
+        }
+        return count
+    }
+
+    /// The host of an authority: what is before the port.
+    var withoutPort: Span<UInt8> {
+        @_lifetime(copy self)
+        get { extracting(first: hostEnd) }
+    }
+}
+
 extension ProxyExchange {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 
@@ -41,6 +61,28 @@ extension ProxyExchange {
         defer { service.loop.largeBlocks.give(location) }
         guard expand(template.span, into: location) else { return false }
         guard let stream = beginOwn(status, type: Self.plainText.span) else { return true }
+        stream.field("Location", location.readable)
+        finishOwn(stream, location.readable)
+        return true
+    }
+
+    /// To the same target at `https://host:port`; 443 is not said. False when `Location` would be too long.
+    func deliverRedirectToTLS(_ host: Span<UInt8>, port: UInt16) -> Bool {
+        let location = service.loop.largeBlocks.take()
+        defer { service.loop.largeBlocks.give(location) }
+        guard host.count + head.targetRange.count + 64 < Self.madeTargetLimit else { return false }
+        location.append("https://")
+        location.append(host)
+        if port != 443 {
+            location.append(":")
+            location.append(decimal: UInt64(port))
+        }
+        if head.targetForm == .asterisk {
+            location.append("/")
+        } else if !expand(("{path}{query}" as StaticString).span, into: location) {
+            return false
+        }
+        guard let stream = beginOwn(308, type: Self.plainText.span) else { return true }
         stream.field("Location", location.readable)
         finishOwn(stream, location.readable)
         return true

@@ -86,12 +86,12 @@ extension ProxyExchange {
         }
         let wasConnected: Bool
         switch failure {
-        case .connect, .connectTimeout: wasConnected = false
+        case .connect, .connectTimeout, .secure: wasConnected = false
         default: wasConnected = true
         }
         let isRetryable: Bool
         switch failure {
-        case .connect, .connectTimeout, .broken: isRetryable = true
+        case .connect, .connectTimeout, .secure, .broken: isRetryable = true
         // A server that is silent, or talks nonsense, has had the request.
         default: isRetryable = false
         }

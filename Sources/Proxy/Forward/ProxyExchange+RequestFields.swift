@@ -42,6 +42,10 @@ extension ProxyExchange {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
         writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, bytes)
+        if let layer = stream.transport.layer, !layer.peerName.isEmpty {
+            let subject = layer.peerName
+            connection.field("X-Client-Cert-Subject", subject.span)
+        }
         connection.field("X-Request-ID", identifierBytes)
         if head.hasForwardableUpgrade, head.framing == .none, let range = head.upgradeRange {
             connection.endHead(head.framing, upgrade: bytes.extracting(range), wantsTrailers: false)
@@ -149,15 +153,18 @@ extension ProxyExchange {
         if field.name == .other {
             // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
             if field.nameHasUnderscore { return false }
-            if !isTrusted, Self.speaksForClient(name) { return false }
+            if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
         }
         if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
         return true
     }
 
-    /// Other spellings of who the client is, which only a trusted proxy may tell.
+    /// Other spellings of who the client is, which only a trusted proxy may tell; `Client-Cert` is RFC 9440's.
     private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
-        name.count > 12 && name.extracting(..<12).equalsIgnoringCase("x-forwarded-")
+        guard name.count >= 11 else { return false }
+        return name.extracting(first: 11).equalsIgnoringCase("client-cert")
+            || name.count > 12 && name.extracting(first: 12).equalsIgnoringCase("x-forwarded-")
+            || name.count >= 13 && name.extracting(first: 13).equalsIgnoringCase("x-client-cert")
     }
 
     /// Whether the client takes trailers (RFC 9110 section 10.1.4).
@@ -171,7 +178,13 @@ extension ProxyExchange {
 
     // MARK: Who asks
 
-    private func isTrusted(_ peer: SocketAddress) -> Bool {
+    /// Whether the request came through TLS, and how its scheme is spelt.
+    var isSecure: Bool { stream?.transport.layer != nil }
+    private var scheme: StaticString { isSecure ? "https" : "http" }
+    /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
+    private var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
+
+    func isTrusted(_ peer: SocketAddress) -> Bool {
         for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {
             return true
         }
@@ -187,7 +200,7 @@ extension ProxyExchange {
         block.append("\r\n")
 
         if !(isTrusted && copy(.xForwardedProto, "X-Forwarded-Proto", connection, bytes)) {
-            connection.field("X-Forwarded-Proto", ("http" as StaticString).span)
+            connection.field("X-Forwarded-Proto", scheme.span)
         }
         let host = bytes.extracting(head.authorityRange)
         if !(isTrusted && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0 {
@@ -204,7 +217,7 @@ extension ProxyExchange {
             block.append(host)
             block.append("\"")
         }
-        block.append(";proto=http\r\n")
+        block.append(isSecure ? ";proto=https\r\n" : ";proto=http\r\n")
 
         // RFC 9110 section 7.6.3.
         block = openList("Via", .via, keeps: true, room: 32, connection, bytes)

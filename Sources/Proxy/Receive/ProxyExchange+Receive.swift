@@ -4,6 +4,7 @@
 import Bytes
 import HTTP
 import Serving
+import Settings
 
 extension ProxyExchange {
     func receive() {
@@ -16,6 +17,11 @@ extension ProxyExchange {
             deliverError(
                 405, "CONNECT is not served here (RFC 9110 section 9.3.6).",
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
+            return
+        }
+        if view.snapshot.configuration.tls.redirectsPlain, !isSecure, !isSecureBefore {
+            // Also whatever would be refused below: nothing is answered in the clear.
+            redirectToTLS()
             return
         }
         if head.method == .trace, head.framing != .none {
@@ -32,6 +38,26 @@ extension ProxyExchange {
             return
         }
         chooseRoute()
+    }
+
+    /// Whether a trusted proxy says that the client came to it through TLS.
+    private var isSecureBefore: Bool {
+        guard let field = head.fields.first(.xForwardedProto), let peer = stream?.peer, isTrusted(peer) else {
+            return false
+        }
+        return headBytes.extracting(field.valueRange).equalsIgnoringCase("https")
+    }
+
+    /// The same again, through TLS. 308 rather than 301, so that a POST stays one (RFC 9110 section 15.4.9).
+    private func redirectToTLS() {
+        reason = "to-https"
+        let host = headBytes.extracting(head.authorityRange)
+        guard !host.isEmpty else {
+            stream?.closeAfterResponse()
+            deliverError(400, "This is served through HTTPS only, and the request does not say at which host.")
+            return
+        }
+        if !deliverRedirectToTLS(host.withoutPort, port: view.snapshot.redirectPort) { refuseTooLong() }
     }
 
     /// The value of `Max-Forwards`, for the methods that it matters to (RFC 9110 section 7.6.2).

@@ -9,6 +9,8 @@ public final class Counters: Sendable {
     public let refused = Atomic<Int>(0)
     /// Requests written to an upstream server, repetitions included.
     public let forwarded = Atomic<Int>(0)
+    /// TLS handshakes of clients that came to nothing.
+    public let handshakesFailed = Atomic<Int>(0)
     /// Attempts that failed.
     public let upstreamFailures = Atomic<Int>(0)
     /// Attempts made because an earlier one failed.

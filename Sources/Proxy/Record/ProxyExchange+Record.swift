@@ -4,7 +4,9 @@
 // The Combined Log Format first, as every log tool reads it, then what it lacks, as `name=value`:
 //
 //   192.0.2.1 - - [24/Nov/2026:16:22:01 +0000] "GET /a HTTP/1.1" 200 1024 "-" "curl/8" upstream=127.0.0.1:9001
-//   upstream_time=0.001200 time=0.001950 cache=- id=… reason=-
+//   upstream_time=0.001200 time=0.001950 tls=TLSv1.3 cache=- id=… reason=-
+//
+// A TLS handshake that came to nothing has a line too: status 000, no request, and the reason.
 
 import Bytes
 import Engine
@@ -12,6 +14,7 @@ import HTTP
 import Serving
 import Settings
 import Synchronization
+import TLS
 import Upstream
 
 extension ProxyExchange {
@@ -73,6 +76,8 @@ extension ProxyExchange {
         if let time = upstreamTime { line.append(seconds: time) } else { line.append("-") }
         line.append(" time=")
         line.append(seconds: totalTime)
+        line.append(" tls=")
+        line.append(tlsVersion)
         line.append(" cache=- id=")
         if identifier.isEmpty { line.append("-") } else { line.append(identifierBytes) }
         line.append(" reason=")
@@ -105,7 +110,9 @@ extension ProxyExchange {
         if let time = upstreamTime { line.append(seconds: time) } else { line.append("null") }
         line.append(",\"duration\":")
         line.append(seconds: totalTime)
-        line.append(",\"cache\":\"-\",\"id\":\"")
+        line.append(",\"tls\":\"")
+        line.append(tlsVersion)
+        line.append("\",\"cache\":\"-\",\"id\":\"")
         line.append(identifierBytes)
         line.append("\",\"reason\":\"")
         line.append(reason.utf8CodeUnitCount == 0 ? "-" : reason)
@@ -125,6 +132,8 @@ extension ProxyExchange {
         }
     }
 
+    private var tlsVersion: StaticString { stream?.transport.layer?.protocolName ?? "-" }
+
     private var upstreamName: [UInt8]? {
         serverIndex.map { view.snapshot.pools[poolIndex].servers[$0].authorityBytes }
     }
@@ -135,4 +144,34 @@ extension ProxyExchange {
     }
 
     private var totalTime: UInt64 { service.loop.nanoseconds &- startedNanoseconds }
+}
+
+extension ProxyService {
+    /// A line for a connection on which no request could come.
+    func recordFailedHandshake(_ failure: TLSFailure, peer: SocketAddress) {
+        guard let log else { return }
+        let line = log.line
+        switch view.snapshot.configuration.logFormat {
+        case .common, .combined:
+            peer.appendHost(to: line)
+            line.append(" - - [")
+            line.append(clockText.log.readable)
+            line.append("] \"-\" 000 0")
+            guard view.snapshot.configuration.logFormat == .combined else { break }
+            line.append(" \"-\" \"-\" upstream=- upstream_time=- time=- tls=- cache=- id=- reason=")
+            line.append(failure.word)
+        case .json:
+            line.append("{\"time\":\"")
+            line.append(clockText.log.readable)
+            line.append("\",\"client\":\"")
+            peer.appendHost(to: line)
+            line.append("\",\"status\":0,\"reason\":\"")
+            line.append(failure.word)
+            line.append("\",\"detail\":\"")
+            line.append(json: Array(failure.sentence.utf8).span, limit: 512)
+            line.append("\"}")
+        }
+        line.append("\n")
+        log.lineEnded()
+    }
 }

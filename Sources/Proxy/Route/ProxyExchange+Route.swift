@@ -14,7 +14,7 @@ extension ProxyExchange {
         rewrite.count + 3 * head.pathRange.count + (head.queryRange?.count ?? 0) + 2
     }
 
-    private func refuseTooLong() {
+    func refuseTooLong() {
         reason = "target-too-long"
         deliverError(414, "The target is too long once it is rewritten (RFC 9110 section 15.5.15).")
     }

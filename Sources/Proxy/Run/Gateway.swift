@@ -10,27 +10,32 @@ import Glibc
 import Serving
 public import Settings
 import Synchronization
+import TLS
 
 /// A gateway that serves until it is stopped. Made and stopped on one thread that is not a loop's.
 public final class Gateway {
     /// The configuration that it runs with.
     public let configuration: Configuration
-    /// Where it really listens, ports chosen by the system included.
-    public private(set) var addresses: [SocketAddress] = []
+    /// Where it really listens, ports chosen by the system included, and whether through TLS.
+    public private(set) var listening: [(address: SocketAddress, isTLS: Bool)] = []
     private var loops: [RunningLoop] = []
     private let log: LogFile?
     private let budget: ConnectionBudget
+    private let handshakes: ConnectionBudget
+    /// Nil when no listener has TLS.
+    private let tls: TLSCertificates?
 
     /// What belongs to one loop.
     ///
-    /// `@unchecked Sendable` is safe because `service`, `log` and `listeners` are only used on `loop`, to which this is
-    /// handed by `perform`.
+    /// `@unchecked Sendable` is safe because `service`, `log`, `listeners` and `desk` are only used on `loop`, to which this
+    /// is handed by `perform`, or before it is started.
     private final class RunningLoop: @unchecked Sendable {
         let loop: Loop
         let service: ProxyService
         let log: LogBatcher?
         let counters: Counters
         var listeners: [Listener] = []
+        var desk: HandshakeDesk?
 
         init(loop: Loop, service: ProxyService, log: LogBatcher?, counters: Counters) {
             self.loop = loop
@@ -52,11 +57,17 @@ public final class Gateway {
         let snapshot = try Snapshot(configuration)
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
         budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
+        handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
+        tls =
+            configuration.listeners.contains(where: \.isTLS)
+            ? try TLSCertificates(configuration.tls, report: report) : nil
 
         for index in 0..<configuration.workers {
-            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log))
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, report))
         }
         try listen(report)
+        if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
+        tls?.watch()
         for running in loops {
             running.loop.start()
             running.loop.perform {
@@ -73,7 +84,8 @@ public final class Gateway {
     }
 
     private static func makeLoop(
-        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?
+        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?,
+        _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> RunningLoop {
         let loop: Loop
         do throws(SystemFailure) {
@@ -83,7 +95,7 @@ public final class Gateway {
         }
         let batcher = log.map { LogBatcher($0, on: loop) }
         let counters = Counters()
-        let view = LoopView(snapshot, loop: loop, loops: count)
+        let view = LoopView(snapshot, loop: loop, loops: count, report: report)
         let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters)
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
     }
@@ -97,40 +109,50 @@ public final class Gateway {
             guard var address = SocketAddress(numeric: listener.address, port: listener.port) else {
                 throw StartFailure("--bind \(listener.address): not a numeric IPv4 or IPv6 address")
             }
+            let any = SocketAddress(ipv4: 0, port: listener.port)
+            if configuration.listensByDefault, !listener.isTLS,
+                let reason = Self.takenReason(address) ?? Self.takenReason(any)
+            {
+                report("plain HTTP is not served: nobody asked for it, and port \(listener.port) is taken (\(reason))")
+                continue
+            }
             if listener.address == "::" {
-                let any = SocketAddress(ipv4: 0, port: listener.port)
                 // A machine without IPv6 has only the other one.
-                if let port = try open(address, report, mayBeMissing: true) {
-                    _ = try open(any.with(port: port), report, mayBeMissing: true)
+                if let port = try open(address, listener, report, mayBeMissing: true) {
+                    _ = try open(any.with(port: port), listener, report, mayBeMissing: true)
                 } else {
                     address = any
-                    _ = try open(address, report, mayBeMissing: false)
+                    _ = try open(address, listener, report, mayBeMissing: false)
                 }
             } else {
-                _ = try open(address, report, mayBeMissing: false)
+                _ = try open(address, listener, report, mayBeMissing: false)
             }
         }
     }
 
     /// Opens one address on every loop and returns its port; nil when the machine does not have the family and that is allowed.
     private func open(
-        _ wanted: SocketAddress, _ report: @escaping @Sendable (String) -> Void, mayBeMissing: Bool
+        _ wanted: SocketAddress, _ listener: Configuration.Listener, _ report: @escaping @Sendable (String) -> Void,
+        mayBeMissing: Bool
     ) throws(StartFailure) -> UInt16? {
-        try Self.refuseTaken(wanted)
+        let flag = listener.isTLS ? "--tls-port" : "--port"
+        if let reason = Self.takenReason(wanted) {
+            throw StartFailure("\(flag) \(wanted.port): cannot listen on \(wanted): \(reason)")
+        }
         var address = wanted
         for (index, running) in loops.enumerated() {
             let opened: Listener
             do throws(SystemFailure) {
                 opened = Listener(
                     try Sockets.listen(on: address, shared: true), service: running.service, budget: budget,
-                    report: report)
+                    security: listener.isTLS ? desk(for: running) : nil, report: report)
             } catch {
                 if mayBeMissing, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { return nil }
-                throw StartFailure("--port \(wanted.port): cannot listen on \(address): \(error.reason)")
+                throw StartFailure("\(flag) \(wanted.port): cannot listen on \(address): \(error.reason)")
             }
             if index == 0 {
                 address = address.with(port: opened.address.port)
-                addresses.append(address)
+                listening.append((address, listener.isTLS))
             }
             running.listeners.append(opened)
         }
@@ -139,15 +161,28 @@ public final class Gateway {
 
     /// `SO_REUSEPORT` lets a second process of the same user bind a port that is in use, and the kernel then gives each
     /// a share of the connections. Nobody wants that by accident, so the port is first asked for without it.
-    private static func refuseTaken(_ address: SocketAddress) throws(StartFailure) {
-        guard address.port != 0 else { return }
+    private static func takenReason(_ address: SocketAddress) -> String? {
+        guard address.port != 0 else { return nil }
         do throws(SystemFailure) {
             _ = try Sockets.listen(on: address, shared: false)
+            return nil
         } catch {
-            guard error.code != EAFNOSUPPORT, error.code != EADDRNOTAVAIL || address.port == 0 else { return }
-            throw StartFailure("--port \(address.port): cannot listen on \(address): \(error.reason)")
+            guard error.code != EAFNOSUPPORT, error.code != EADDRNOTAVAIL else { return nil }
+            return error.reason
         }
     }
+
+    private func desk(for running: RunningLoop) -> HandshakeDesk? {
+        guard let tls else { return nil }
+        if let desk = running.desk { return desk }
+        let desk = HandshakeDesk(
+            tls.server, on: running.loop, inProgress: handshakes, timeout: configuration.timeouts.handshake)
+        running.desk = desk
+        return desk
+    }
+
+    /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
+    public func reloadCertificates() { tls?.reload() }
 
     /// Opens the log anew (logrotate).
     public func reopenLog() {

@@ -3,7 +3,10 @@
 // the view that it started with, so a new configuration can take over for new exchanges while the old one's finish.
 
 import Engine
+import Glibc
 public import Settings
+import Synchronization
+import TLS
 public import Upstream
 
 /// What a configuration means, once its names are resolved. Immutable but for the atomics of the servers.
@@ -13,19 +16,29 @@ public final class Snapshot: Sendable {
     /// In the order of the configuration.
     public let pools: [ServerPool]
     let routes: RouteTable
+    /// The value of `Strict-Transport-Security`, or empty.
+    let hsts: [UInt8]
+    /// Where plain HTTP is sent to; settled once the listeners stand, since the system may choose a port.
+    var redirectPort: UInt16 { UInt16(truncatingIfNeeded: tlsPort.load(ordering: .relaxed)) }
+    private let tlsPort = Atomic<Int>(443)
+    func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
 
     /// Resolves the names of every upstream server. Blocks while it asks the system's resolver.
     public init(_ configuration: Configuration) throws(StartFailure) {
         self.configuration = configuration
+        let needsTLS = configuration.pools.contains { $0.servers.contains(where: \.isTLS) }
+        let tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
         var pools: [ServerPool] = []
         for pool in configuration.pools {
             var servers: [UpstreamServer] = []
             for server in pool.servers {
                 switch Sockets.resolve(server.host, port: server.port) {
-                case .success(let addresses): servers.append(UpstreamServer(server, addresses: addresses))
+                case .success(let addresses):
+                    let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
+                    servers.append(UpstreamServer(server, addresses: addresses, security: security))
                 case .failure(let failure):
                     throw StartFailure(
-                        "--upstream http://\(server.authority): the name \(failure.host) does not resolve: \(failure.reason)"
+                        "--upstream \(server.url): the name \(failure.host) does not resolve: \(failure.reason)"
                     )
                 }
             }
@@ -33,6 +46,22 @@ public final class Snapshot: Sendable {
         }
         self.pools = pools
         routes = RouteTable(configuration)
+        let seconds = configuration.tls.hstsSeconds
+        hsts = seconds > 0 ? Array("max-age=\(seconds)".utf8) : []
+    }
+
+    private static func clientTLS(_ settings: Configuration.UpstreamTLS) throws(StartFailure) -> ClientTLS {
+        do throws(TLSFileProblem) {
+            var policy = ClientTLS.Policy(verifies: settings.verifies)
+            if let path = settings.ca { policy.authorities = try TrustedAuthorities(path: path) }
+            if let certificate = settings.certificate {
+                policy.certificate = try CertificatePair.load(
+                    certificate: certificate, key: settings.key ?? certificate, now: time(nil))
+            }
+            return try ClientTLS(policy: policy)
+        } catch {
+            throw StartFailure("TLS to upstream servers: \(error.sentence)")
+        }
     }
 }
 
@@ -50,10 +79,10 @@ final class LoopView {
     var balancers: [Balancer]
     let connections: [[ConnectionPool]]
 
-    init(_ snapshot: Snapshot, loop: Loop, loops: Int) {
+    init(_ snapshot: Snapshot, loop: Loop, loops: Int, report: @escaping @Sendable (String) -> Void) {
         self.snapshot = snapshot
         balancers = snapshot.pools.map { Balancer($0) }
-        let options = UpstreamOptions(snapshot.configuration, loops: loops)
+        let options = UpstreamOptions(snapshot.configuration, loops: loops, report: report)
         connections = snapshot.pools.map { pool in
             pool.servers.map { ConnectionPool(loop: loop, server: $0, pool: pool, options: options) }
         }

@@ -32,15 +32,18 @@ public final class ConnectionBudget: Sendable {
 public final class Listener: Acceptor {
     private let service: Service
     private let budget: ConnectionBudget
+    private let security: HandshakeDesk?
     private let report: @Sendable (String) -> Void
 
-    /// A listener that serves `service`. `report` is told in a sentence when accepting has to pause.
+    /// A listener that serves `service`, in the clear or through TLS where there is `security`. `report` is told in a
+    /// sentence when accepting has to pause.
     public init(
-        _ listener: consuming Descriptor, service: Service, budget: ConnectionBudget,
+        _ listener: consuming Descriptor, service: Service, budget: ConnectionBudget, security: HandshakeDesk? = nil,
         report: @escaping @Sendable (String) -> Void
     ) {
         self.service = service
         self.budget = budget
+        self.security = security
         self.report = report
         super.init(listener, on: service.loop)
     }
@@ -54,8 +57,13 @@ public final class Listener: Acceptor {
     public override func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress) {
         // Another loop may have taken the last one in this very moment; then the newcomer is closed.
         guard budget.take() else { return }
-        let connection = HTTP1Connection(descriptor, peer: peer, service: service, budget: budget)
-        connection.start()
+        if let security {
+            security.begin(descriptor, peer: peer, service: service, budget: budget)
+        } else {
+            let connection = HTTP1Connection(
+                descriptor, layer: nil, peer: peer, service: service, budget: budget)
+            connection.start()
+        }
     }
 
     public override func pausedAccepting(_ code: Int32) {

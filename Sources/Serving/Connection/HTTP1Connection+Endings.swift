@@ -15,9 +15,9 @@ extension HTTP1Connection {
     func end(_ ending: Ending) {
         if coding == .close || coding == .tunnel || ending == .clientGone {
             // Without a length only a reset tells the client that this is not the whole (RFC 9112 section 8).
-            Sockets.abortOnClose(fd)
+            transport.abortOnClose()
         } else {
-            _ = outbox.flush(to: fd)
+            _ = outbox.flush(to: transport)
         }
         release(ending)
         close()
@@ -77,7 +77,7 @@ extension HTTP1Connection {
     /// Ends the sending side and drops what still comes, for a moment.
     func linger() {
         phase = .lingering
-        Sockets.finishSending(fd)
+        transport.finishSending()
         lingerEnd = loop.milliseconds + UInt64(ServingOptions.lingerLimit)
         loop.setDeadline(self, in: ServingOptions.lingerTimeout)
         if !isReceiving { receive() }
@@ -92,6 +92,7 @@ extension HTTP1Connection {
         guard phase != .closed else { return }
         phase = .closed
         loop.unregister(self)
+        transport.layer?.close()
         descriptor = nil
         if let exchange {
             // A head that never became complete: nobody was told of it.

@@ -38,10 +38,9 @@ extension HTTP1Connection {
         input = block
         if block.free == 0, !makeRoom() { return }
         guard let block = input else { return }
-        let free = block.free
-        switch Sockets.receive(fd, into: block) {
-        case .bytes(let count):
-            isReadable = count == free || peerClosed
+        switch transport.receive(into: block) {
+        case .bytes(_, let mayHaveMore):
+            isReadable = mayHaveMore || peerClosed
             proceed()
         case .wouldBlock:
             isReadable = false
@@ -49,7 +48,7 @@ extension HTTP1Connection {
                 loop.giveBack(block)
                 input = nil
             }
-        case .closed, .failed:
+        case .closed, .cut, .failed:
             close()
         }
     }
@@ -194,9 +193,9 @@ extension HTTP1Connection {
         if staysInInput, let input { block = input } else { block = loop.largeBlocks.take() }
         defer { if !staysInInput { loop.largeBlocks.give(block) } }
         let limit = receiveLimit(block.free)
-        switch Sockets.receive(fd, into: block, limit: limit) {
-        case .bytes(let count):
-            isReadable = count == limit || peerClosed
+        switch transport.receive(into: block, limit: limit) {
+        case .bytes(_, let mayHaveMore):
+            isReadable = mayHaveMore || peerClosed
             armBodyDeadline()
             if staysInInput {
                 deliverBufferedBody()
@@ -216,7 +215,7 @@ extension HTTP1Connection {
                 // The request is incomplete and can never be completed (RFC 9112 section 8).
                 end(.clientGone)
             }
-        case .failed:
+        case .cut, .failed:
             end(.clientGone)
         }
     }
@@ -331,9 +330,9 @@ extension HTTP1Connection {
         let block = loop.largeBlocks.take()
         defer { loop.largeBlocks.give(block) }
         let limit = phase == .draining ? receiveLimit(block.capacity) : block.capacity
-        switch Sockets.receive(fd, into: block, limit: limit) {
-        case .bytes(let count):
-            isReadable = count == limit || peerClosed
+        switch transport.receive(into: block, limit: limit) {
+        case .bytes(let count, let mayHaveMore):
+            isReadable = mayHaveMore || peerClosed
             guard phase == .draining else {
                 loop.setDeadline(self, at: min(lingerEnd, loop.milliseconds + UInt64(ServingOptions.lingerTimeout)))
                 return
@@ -356,7 +355,7 @@ extension HTTP1Connection {
             }
         case .wouldBlock:
             isReadable = false
-        case .closed, .failed:
+        case .closed, .cut, .failed:
             close()
         }
     }

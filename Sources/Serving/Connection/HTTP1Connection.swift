@@ -22,7 +22,6 @@ public import HTTP
 public final class HTTP1Connection: ServerStream {
     enum Phase { case idle, head, exchange, draining, lingering, closed }
 
-    let fd: Int32
     var descriptor: Descriptor?
     let budget: ConnectionBudget
     var loop: Loop { service.loop }
@@ -40,6 +39,7 @@ public final class HTTP1Connection: ServerStream {
     /// Guards `proceed` and `receive` against being entered from what they call.
     var isProceeding = false
     var isReceiving = false
+
     // MARK: The request
 
     /// Bytes from the client: the head of the request in flight at its front, what follows behind.
@@ -76,24 +76,38 @@ public final class HTTP1Connection: ServerStream {
     var responseDone = false
     var hasSentContinue = false
 
-    init(_ descriptor: consuming Descriptor, peer: SocketAddress, service: Service, budget: ConnectionBudget) {
-        fd = descriptor.number
+    init(
+        _ descriptor: consuming Descriptor, layer: TransportLayer?, peer: SocketAddress, service: Service,
+        budget: ConnectionBudget
+    ) {
+        let transport = Transport(fd: descriptor.number, layer: layer)
         self.descriptor = consume descriptor
         self.budget = budget
         options = service.options
         outbox = Outbox(on: service.loop)
-        super.init(peer: peer, service: service)
+        super.init(transport: transport, peer: peer, service: service)
     }
 
     func start() {
         do throws(SystemFailure) {
-            try loop.register(self, fd: fd)
+            try loop.register(self, fd: transport.fd)
         } catch {
             descriptor = nil
             budget.give()
             return
         }
         loop.setDeadline(self, in: options.headerTimeout)
+    }
+
+    /// Takes over from a handshake that is done; the first request may have come with its end. `ending` is what was reported
+    /// of the client's end meanwhile, which is not reported again.
+    func start(after handshake: Handshake, mayHaveMore: Bool, ending: Readiness) {
+        loop.replace(handshake, by: self)
+        loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.headerTimeout)
+        if mayHaveMore || !ending.isEmpty { ready(ending.union(.readable)) }
+        // The last words of the handshake, unless a response has taken them along. They do not wait for one: a client that
+        // holds its request back until its last bytes are acknowledged (Nagle's algorithm) waits for them.
+        _ = transport.layer?.flush()
     }
 
     // MARK: Events
@@ -121,7 +135,7 @@ public final class HTTP1Connection: ServerStream {
     }
 
     /// Whether the hang-up that was reported is a reset rather than both sides being closed in order.
-    private func isBroken() -> Bool { Sockets.pendingError(fd) != 0 || peerClosed }
+    private func isBroken() -> Bool { Sockets.pendingError(transport.fd) != 0 || peerClosed }
 
     public override func resume() {
         proceed()
@@ -297,16 +311,16 @@ public final class HTTP1Connection: ServerStream {
             remaining -= UInt64(bytes.count)
             bodyBytes &+= UInt64(bytes.count)
             let wasBlocked = outbox.isBlocked
-            handle(outbox.send(bytes, to: fd), wasBlocked: wasBlocked)
+            handle(outbox.send(bytes, to: transport), wasBlocked: wasBlocked)
         case .close, .tunnel:
             bodyBytes &+= UInt64(bytes.count)
             let wasBlocked = outbox.isBlocked
-            handle(outbox.send(bytes, to: fd), wasBlocked: wasBlocked)
+            handle(outbox.send(bytes, to: transport), wasBlocked: wasBlocked)
         case .chunked:
             bodyBytes &+= UInt64(bytes.count)
             outbox.block(room: 20).appendChunkSize(bytes.count)
             let wasBlocked = outbox.isBlocked
-            handle(outbox.send(bytes, tail: "\r\n", to: fd), wasBlocked: wasBlocked)
+            handle(outbox.send(bytes, tail: "\r\n", to: transport), wasBlocked: wasBlocked)
         }
     }
 
@@ -327,7 +341,7 @@ public final class HTTP1Connection: ServerStream {
     public override func flush() {
         guard phase == .exchange else { return }
         let wasBlocked = outbox.isBlocked
-        let outcome = outbox.flush(to: fd)
+        let outcome = outbox.flush(to: transport, ending: responseDone && !keepAlive)
         handle(outcome, wasBlocked: wasBlocked)
         guard outcome == .sent, phase == .exchange else { return }
         if responseDone {

@@ -16,6 +16,8 @@ public enum ResponseBody: Equatable, Sendable {
 /// The way back to the client, one for each version of HTTP. What an exchange uses of it is declared here; the methods are
 /// overridden by every version, so the bodies here are never reached.
 open class ServerStream: Watcher {
+    /// How bytes travel to and from the client; its layer says whether and how they are secured, and who the client is.
+    public final let transport: Transport
     /// The client's address.
     public final let peer: SocketAddress
     /// The application's side of this loop.
@@ -25,7 +27,8 @@ open class ServerStream: Watcher {
     /// Status of the current response, or 0 before its head.
     public internal(set) final var status: UInt16 = 0
 
-    init(peer: SocketAddress, service: Service) {
+    init(transport: Transport, peer: SocketAddress, service: Service) {
+        self.transport = transport
         self.peer = peer
         self.service = service
         super.init()

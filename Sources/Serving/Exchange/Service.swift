@@ -2,6 +2,7 @@
 public import Bytes
 public import Engine
 import HTTP
+public import TLS
 
 /// What a loop's connections serve: makes exchanges, and holds what all connections of the loop share.
 ///
@@ -29,6 +30,9 @@ open class Service {
     /// An exchange has ended and may be used again.
     open func recycle(_ exchange: Exchange) {}
 
+    /// A TLS handshake came to nothing, so there will be no request to tell of.
+    open func handshakeFailed(_ failure: TLSFailure, peer: SocketAddress) {}
+
     /// Begins to stop: connections close as soon as nothing is in flight on them.
     ///
     /// Idle ones stay for `grace` milliseconds, so that a request that is already on its way is answered rather than reset.
@@ -38,7 +42,12 @@ open class Service {
     }
 
     /// Ends what is still open.
-    public final func cut() { loop.forEachWatcher { ($0 as? HTTP1Connection)?.cut() } }
+    public final func cut() {
+        loop.forEachWatcher { watcher in
+            (watcher as? HTTP1Connection)?.cut()
+            (watcher as? Handshake)?.cut()
+        }
+    }
 }
 
 /// The loop's clock as the texts that responses and the log need, made anew once a second.

@@ -13,12 +13,16 @@ public final class UpstreamServer: Sendable {
     public let authorityBytes: [UInt8]
     /// Its addresses in the order of preference. Never empty.
     public let addresses: [SocketAddress]
+    /// Nil where it is reached in the clear.
+    public let security: ServerSecurity?
     /// 1 to 256: its share of the requests.
     public let weight: Int
     /// Used only while no other server of its pool can be.
     public let isBackup: Bool
     /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
     private let restUntil = Atomic<UInt64>(0)
+    /// When trouble with it was reported last (monotonic milliseconds), or 0.
+    private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
     private let idle = Atomic<Int>(0)
     /// The address that accepted last; the others are tried when it fails.
@@ -28,12 +32,16 @@ public final class UpstreamServer: Sendable {
     /// out whether it is back loses nothing: it moves on to another server.
     public static let rest: UInt64 = 1_000
 
+    /// Trouble that repeats itself is reported no oftener than this, in milliseconds; the access log has every case.
+    static let reportPause: UInt64 = 10_000
+
     /// A server with its resolved addresses.
-    public init(_ settings: Configuration.Server, addresses: [SocketAddress]) {
+    public init(_ settings: Configuration.Server, addresses: [SocketAddress], security: ServerSecurity? = nil) {
         precondition(!addresses.isEmpty, "a server has an address")
         authority = settings.authority
         authorityBytes = Array(settings.authority.utf8)
         self.addresses = addresses
+        self.security = security
         weight = settings.weight
         isBackup = settings.isBackup
     }
@@ -51,6 +59,13 @@ public final class UpstreamServer: Sendable {
     func endRest() -> Bool {
         guard restUntil.load(ordering: .relaxed) != 0 else { return false }
         return restUntil.exchange(0, ordering: .relaxed) != 0
+    }
+
+    /// Whether to report trouble with it now: the first time, and after every `reportPause`.
+    func mayReport(at now: UInt64) -> Bool {
+        let last = reported.load(ordering: .relaxed)
+        guard last == 0 || now >= last + Self.reportPause else { return false }
+        return reported.compareExchange(expected: last, desired: max(now, 1), ordering: .relaxed).exchanged
     }
 
     /// Index of the address to try first.

@@ -3,6 +3,7 @@ import Bytes
 import Glibc
 import Engine
 public import HTTP
+public import TLS
 
 /// One try at having a request answered by one upstream server: what its connection tells the exchange. Subclassed by the
 /// proxy.
@@ -42,6 +43,8 @@ open class Attempt {
 public enum UpstreamFailure: Error, Equatable, Sendable {
     /// The connection could not be made: the `errno`.
     case connect(Int32)
+    /// The connection could not be secured: the handshake failed, or the server's certificate was refused.
+    case secure(TLSFailure)
     /// The connection was not made in time.
     case connectTimeout
     /// The request could not be sent, or the connection broke: the `errno`, 0 for an orderly end before a complete
@@ -73,6 +76,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     public var status: UInt16 {
         switch self {
         case .connectTimeout, .firstByteTimeout, .readTimeout: 504
+        case .secure(let failure): failure.kind == .timeout ? 504 : 502
         case .connect, .broken, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: 502
         }
     }
@@ -81,6 +85,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     public var word: StaticString {
         switch self {
         case .connect: "upstream-refused"
+        case .secure(let failure): failure.word
         case .connectTimeout: "upstream-connect-timeout"
         case .broken: "upstream-closed"
         case .firstByteTimeout: "upstream-first-byte-timeout"
@@ -96,6 +101,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     public var sentence: StaticString {
         switch self {
         case .connect: "The upstream server could not be connected to."
+        case .secure: "No secure connection to the upstream server could be made."
         case .connectTimeout: "The upstream server did not accept a connection in time."
         case .broken: "The upstream server closed the connection before its response was complete."
         case .firstByteTimeout: "The upstream server did not answer in time."

@@ -10,6 +10,8 @@ public import Settings
 public struct UpstreamOptions: Sendable {
     /// For one address to accept: 504.
     public var connectTimeout: Int
+    /// For a TLS handshake: 504.
+    public var handshakeTimeout: Int
     /// From the end of the request to the first byte of the response: 504.
     public var firstByteTimeout: Int
     /// Silence within a response, or a server that takes no more of the request.
@@ -26,12 +28,16 @@ public struct UpstreamOptions: Sendable {
     public var connectionsPerServer: Int
     /// Idle connections that one loop keeps for one server.
     public var idlePerLoop: Int
+    /// Told in a sentence what the operator should know.
+    let report: @Sendable (String) -> Void
 
     /// The part of `configuration` that matters here, for one of `loops` loops.
-    public init(_ configuration: Configuration, loops: Int) {
+    public init(_ configuration: Configuration, loops: Int, report: @escaping @Sendable (String) -> Void) {
+        self.report = report
         let timeouts = configuration.timeouts
         let limits = configuration.limits
         connectTimeout = timeouts.connect
+        handshakeTimeout = timeouts.handshake
         firstByteTimeout = timeouts.firstByte
         readTimeout = timeouts.read
         tunnelTimeout = timeouts.tunnel

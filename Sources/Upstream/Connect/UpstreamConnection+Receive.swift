@@ -52,15 +52,14 @@ extension UpstreamConnection {
         let block = headBlock ?? loop.largeBlocks.take()
         headBlock = block
         if block.free == 0 { block.compact() }
-        let free = block.free
-        guard free > 0 else {
+        guard block.free > 0 else {
             fail(.headTooLarge)
             releaseBlock(block)
             return
         }
-        switch Sockets.receive(fd, into: block) {
-        case .bytes(let count):
-            isReadable = count == free || peerClosed
+        switch transport.receive(into: block) {
+        case .bytes(_, let mayHaveMore):
+            isReadable = mayHaveMore || peerClosed
             hasReceived = true
             awaitResponse()
             read(block)
@@ -69,6 +68,11 @@ extension UpstreamConnection {
         case .closed:
             isReadable = false
             closedByServer(0)
+        case .cut:
+            isReadable = false
+            // No farewell: where only the end of the connection ends the body, that may be anybody's doing (RFC 9112
+            // section 9.8).
+            fail(.broken(sendFailure ?? 0))
         case .failed(let code):
             closedByServer(code)
         }
@@ -161,7 +165,7 @@ extension UpstreamConnection {
         let trailers = body.trailers
         let isReusable =
             head.isPersistent && !isTunnel && requestDone && outbox.isEmpty && sendFailure == nil && !hasRest
-            && !peerClosed && (!isReadable || Sockets.isQuiet(fd))
+            && !peerClosed && (!isReadable || transport.isQuiet())
         reading = .done
         attempt = nil
         if isReusable {

@@ -65,9 +65,9 @@ extension UpstreamConnection {
         guard phase == .active, sendFailure == nil, bytes.count > 0 else { return }
         if isChunked {
             outbox.block(room: 20).appendChunkSize(bytes.count)
-            handle(outbox.send(bytes, tail: "\r\n", to: fd))
+            handle(outbox.send(bytes, tail: "\r\n", to: transport))
         } else {
-            handle(outbox.send(bytes, to: fd))
+            handle(outbox.send(bytes, to: transport))
         }
     }
 
@@ -77,7 +77,7 @@ extension UpstreamConnection {
         if isTunnel {
             requestDone = true
             flush()
-            if outbox.isEmpty { Sockets.finishSending(fd) }
+            if outbox.isEmpty { transport.finishSending() }
             return
         }
         if isChunked {
@@ -89,7 +89,7 @@ extension UpstreamConnection {
     /// Sends what is staged.
     public func flush() {
         guard phase == .active, sendFailure == nil else { return }
-        handle(outbox.flush(to: fd))
+        handle(outbox.flush(to: transport))
     }
 
     func handle(_ outcome: Outbox.Outcome) {

@@ -4,24 +4,25 @@
 // while it idles (readable then means dead: nobody asked for anything), and goes back to its pool only when it is certain
 // where the next response will begin: this one was read to its end and not a byte further, and the request was sent whole.
 //
-//   connecting ─▶ active ─▶ idle ─▶ active …
-//        └──────────┴────────┴────▶ closed
+//   connecting ─▶ (securing ─▶) active ─▶ idle ─▶ active …
+//        └─────────────┴──────────┴────────┴────▶ closed
 
 import Bytes
 public import Engine
 import Glibc
 public import HTTP
+import TLS
 
 /// A client's HTTP/1.1 connection. Belongs to one loop.
 public final class UpstreamConnection: Watcher {
-    enum Phase { case connecting, active, idle, closed }
+    enum Phase { case connecting, securing, active, idle, closed }
     enum Reading { case head, body, done }
 
     /// Holds the pool, which holds it while it idles: the cycle ends when the connection is closed.
     let pool: ConnectionPool
     let loop: Loop
     var descriptor: Descriptor?
-    var fd: Int32 = -1
+    var transport = Transport(fd: -1)
     var phase = Phase.connecting
     var attempt: Attempt?
 
@@ -108,11 +109,13 @@ public final class UpstreamConnection: Watcher {
     func beginConnect() {
         let addresses = server.addresses
         addressesTried += 1
+        phase = .connecting
         do throws(SystemFailure) {
             isReadable = false
             peerClosed = false
             let new = try Sockets.connect(to: addresses[addressIndex % addresses.count])
-            fd = new.number
+            let fd = new.number
+            transport = Transport(fd: fd)
             descriptor = consume new
             try loop.register(self, fd: fd)
             loop.setDeadline(self, in: pool.options.connectTimeout)
@@ -130,13 +133,23 @@ public final class UpstreamConnection: Watcher {
         if phase == .connecting, let code = connectError {
             connectError = nil
             connectFailed(.connect(code))
+        } else if phase == .securing {
+            secureAndReceive()
         } else if phase == .active {
             receive()
         }
     }
 
+    private func secureAndReceive() {
+        secure()
+        guard phase == .active else { return }
+        isReadable = true
+        receive()
+    }
+
     func connectFailed(_ failure: UpstreamFailure) {
         loop.unregister(self)
+        transport.layer?.close()
         descriptor = nil
         if addressesTried < server.addresses.count {
             addressIndex += 1
@@ -148,11 +161,51 @@ public final class UpstreamConnection: Watcher {
     }
 
     func connectEnded() {
-        let code = Sockets.pendingError(fd)
+        let code = Sockets.pendingError(transport.fd)
         guard code == 0 else {
             connectFailed(.connect(code))
             return
         }
+        guard let security = server.security else {
+            connected()
+            return
+        }
+        guard let session = security.makeSession(fd: transport.fd, loop: loop) else {
+            connectFailed(.secure(TLSFailure(.ours(0))))
+            return
+        }
+        transport = Transport(fd: transport.fd, layer: session)
+        phase = .securing
+        loop.setDeadline(self, in: pool.options.handshakeTimeout)
+        secure()
+    }
+
+    /// Goes on with the TLS handshake.
+    func secure() {
+        guard let session = transport.layer as? TLSSession else { return }
+        switch session.handshake() {
+        case .done:
+            if let failure = session.verifyPeer(now: Int(loop.wallNanoseconds / 1_000_000_000)) {
+                securingFailed(failure)
+            } else {
+                connected()
+            }
+        case .wantsRead:
+            // The end was reported together with bytes, and is not reported again.
+            if peerClosed { loop.schedule(self) }
+        case .blocked: break
+        case .failed(let failure): securingFailed(failure)
+        }
+    }
+
+    private func securingFailed(_ failure: TLSFailure) {
+        if server.mayReport(at: loop.milliseconds) {
+            pool.options.report("upstream https://\(server.authority): \(failure.sentence)")
+        }
+        connectFailed(.secure(failure))
+    }
+
+    private func connected() {
         server.prefer(address: addressIndex % server.addresses.count)
         pool.pool.connectSucceeded(server)
         phase = .active
@@ -168,7 +221,7 @@ public final class UpstreamConnection: Watcher {
             return false
         }
         guard verify else { return true }
-        return Sockets.isQuiet(fd)
+        return transport.isQuiet()
     }
 
     /// Takes it out of idleness for `attempt`.
@@ -191,11 +244,12 @@ public final class UpstreamConnection: Watcher {
             connectEnded()
             // A server may speak before it is asked: to say that it is overloaded, for one.
             if phase == .active, isReadable { receive() }
+        case .securing: secureAndReceive()
         case .active:
             if readiness.contains(.writable), outbox.isBlocked {
                 flush()
                 if phase == .active, sendFailure == nil, !outbox.isBlocked {
-                    if isTunnel, requestDone { Sockets.finishSending(fd) }
+                    if isTunnel, requestDone { transport.finishSending() }
                     attempt?.requestDrained()
                 }
             }
@@ -206,6 +260,8 @@ public final class UpstreamConnection: Watcher {
             receive()
         case .idle:
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
+            // TLS has messages of its own that come at any time, such as session tickets.
+            if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
             pool.remove(self)
             discard()
         case .closed:
@@ -216,6 +272,7 @@ public final class UpstreamConnection: Watcher {
     public override func deadlineReached() {
         switch phase {
         case .connecting: connectFailed(.connectTimeout)
+        case .securing: connectFailed(.secure(TLSFailure(.timeout)))
         case .active:
             if isTunnel {
                 finishTunnel()
@@ -254,6 +311,7 @@ public final class UpstreamConnection: Watcher {
         phase = .closed
         reading = .done
         loop.unregister(self)
+        transport.layer?.close()
         descriptor = nil
         outbox.releaseAll()
         if let headBlock, !isReceiving {

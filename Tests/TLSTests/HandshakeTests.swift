@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import COpenSSL
+import Engine
+import Glibc
+import XCTest
+
+@testable import TLS
+
+final class HandshakeTests: XCTestCase {
+    private let blocks = Blocks()
+    private let now = TestAuthority.now
+
+    override func tearDown() { XCTAssertEqual(blocks.inUse, 0, "blocks were not given back") }
+
+    private func server(_ pairs: [CertificatePair], _ policy: ServerTLS.Policy = .init()) throws -> ServerTLS {
+        try ServerTLS(policy: policy, certificates: XCTUnwrap(CertificateSet(pairs)), tickets: TicketKeys(now: 0))
+    }
+
+    /// The client's view of the certificate that it was shown.
+    private func shown(_ joined: JoinedSessions) -> OpaquePointer? { SSL_get0_peer_certificate(joined.client.ssl) }
+
+    private func shakeHands(
+        _ server: ServerTLS, _ client: ClientTLS, host: String = "a.example"
+    ) throws -> JoinedSessions.Ends {
+        try JoinedSessions(server, client, host: host, blocks: blocks).shakeHands()
+    }
+
+    func testTheSelfSignedCertificateServesWhoDoesNotVerify() throws {
+        let pair = try CertificatePair.selfSigned(now: now, hostName: "Box.example.org")
+        XCTAssertEqual(pair.names, ["localhost", "box.example.org", "box", "127.0.0.1", "::1"])
+        let server = try server([pair])
+        let joined = try JoinedSessions(
+            server, ClientTLS(policy: .init(verifies: false)), host: "localhost", blocks: blocks)
+        let ends = joined.shakeHands()
+        XCTAssertEqual(ends.server, .done)
+        XCTAssertEqual(ends.client, .done)
+        XCTAssertEqual(joined.client.protocolName.description, "TLSv1.3")
+        XCTAssertNil(joined.client.verifyPeer(now: now))
+        let refused = try shakeHands(server, ClientTLS(policy: .init()), host: "localhost")
+        XCTAssertEqual(refused.client.failure, .certificate(Int(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)))
+        XCTAssertEqual(refused.client.sentence, "the certificate was refused: it is self-signed (CN=localhost)")
+    }
+
+    func testEachNameGetsItsCertificateAndEachClientTheKeyItCanVerify() throws {
+        let authority = try TestAuthority()
+        let folder = try Folder()
+        let first = try authority.issue(["a.example"])
+        let rsa = try authority.issue(["a.example"], key: TestAuthority.rsaKey)
+        let other = try authority.issue(["b.example", "*.b.example", "192.0.2.1"])
+        let server = try server([first, rsa, other])
+        let trusted = try authority.trusted(folder)
+        for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
+            for (host, algorithms, pair) in [
+                ("a.example", "ECDSA+SHA256:RSA-PSS+SHA256", first),
+                ("A.EXAMPLE.", "ECDSA+SHA256:RSA-PSS+SHA256", first),
+                ("b.example", "ECDSA+SHA256", other), ("x.b.example", "ECDSA+SHA256", other),
+            ] {
+                let client = try ClientTLS(policy: .init(authorities: trusted))
+                gw_ctx_max_version(client.context.pointer, version)
+                XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, algorithms), 1)
+                let joined = try JoinedSessions(server, client, host: host, blocks: blocks)
+                let ends = joined.shakeHands()
+                XCTAssertEqual(ends.client, .done, "\(host)")
+                XCTAssertEqual(ends.server, .done, "\(host)")
+                XCTAssertEqual(X509_cmp(shown(joined), pair.leaf.pointer), 0, "\(host)")
+            }
+            // The issuer's signature is ECDSA too, so a client that knows only RSA does not verify here.
+            let client = try ClientTLS(policy: .init(verifies: false))
+            gw_ctx_max_version(client.context.pointer, version)
+            XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, "RSA-PSS+SHA256:RSA+SHA256"), 1)
+            let joined = try JoinedSessions(server, client, blocks: blocks)
+            XCTAssertEqual(joined.shakeHands().client, .done)
+            XCTAssertEqual(X509_cmp(shown(joined), rsa.leaf.pointer), 0)
+        }
+        // Without a name, or with an unknown one, the first.
+        for host in ["127.0.0.1", "unknown.example"] {
+            let joined = try JoinedSessions(
+                server, ClientTLS(policy: .init(verifies: false)), host: host, blocks: blocks)
+            XCTAssertEqual(joined.shakeHands().client, .done)
+            XCTAssertEqual(X509_cmp(shown(joined), first.leaf.pointer), 0)
+        }
+    }
+
+    func testAChangeOfCertificatesIsForNewHandshakesOnly() throws {
+        let authority = try TestAuthority()
+        let client = try ClientTLS(policy: .init(authorities: authority.trusted(Folder())))
+        let old = try authority.issue(["a.example"])
+        let new = try authority.issue(["a.example"])
+        let server = try server([old])
+        let before = try JoinedSessions(server, client, blocks: blocks)
+        XCTAssertEqual(before.shakeHands().client, .done)
+        try server.replace(certificates: XCTUnwrap(CertificateSet([new])))
+        let after = try JoinedSessions(server, client, blocks: blocks)
+        XCTAssertEqual(after.shakeHands().client, .done)
+        XCTAssertEqual(X509_cmp(shown(before), old.leaf.pointer), 0)
+        XCTAssertEqual(X509_cmp(shown(after), new.leaf.pointer), 0)
+        var bytes: [UInt8] = [1, 2, 3]
+        XCTAssertEqual(before.client.take(bytes.span), .bytes(3))
+        XCTAssertEqual(before.client.flush(), .sent)
+        bytes = before.receive(before.server)
+        XCTAssertEqual(bytes, [1, 2, 3])
+    }
+
+    func testAClientTellsWhatIsWrongWithACertificate() throws {
+        let authority = try TestAuthority()
+        let folder = try Folder()
+        let good = try authority.issue(["a.example"])
+        let revoked = try authority.issue(["a.example"])
+        let lists = try authority.revocationList(of: [revoked])
+        let client = try ClientTLS(policy: .init(authorities: authority.trusted(folder, lists: lists)))
+        let stranger = try TestAuthority("Other CA").issue(["a.example"])
+        let yesterday = Certificate.date(now - 3600)
+        let tomorrow = Certificate.date(now + 86_400)
+        let expired = try authority.issue(["a.example"], from: -86_400, until: -3600)
+        for (pair, code, word, sentence) in try [
+            (expired, X509_V_ERR_CERT_HAS_EXPIRED, "certificate-expired", "it expired on \(yesterday)"),
+            (
+                authority.issue(["a.example"], from: 86_400), X509_V_ERR_CERT_NOT_YET_VALID,
+                "certificate-not-yet-valid",
+                "it is valid only from \(tomorrow) on"
+            ),
+            (
+                authority.issue(["b.example", "c.example"]), X509_V_ERR_HOSTNAME_MISMATCH, "certificate-wrong-name",
+                "it is for b.example, c.example, not for a.example"
+            ),
+            (
+                stranger, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "certificate-unknown-issuer",
+                "its issuer is not known here (CN=Other CA), or an intermediate certificate was not sent"
+            ),
+            (revoked, X509_V_ERR_CERT_REVOKED, "certificate-revoked", "it was revoked by its issuer (CN=Test CA)"),
+            (
+                authority.issue(["a.example"], usage: "clientAuth"), X509_V_ERR_INVALID_PURPOSE,
+                "certificate-wrong-purpose",
+                "it may not be used for this purpose"
+            ),
+        ] {
+            let ends = try shakeHands(server([pair]), client)
+            XCTAssertEqual(ends.client.failure, .certificate(Int(code)), sentence)
+            XCTAssertEqual(ends.client.sentence, "the certificate was refused: " + sentence)
+            guard case .failed(let failure) = ends.client else { return XCTFail(sentence) }
+            XCTAssertEqual(failure.word.description, word)
+            guard case .alert = ends.server.failure else { return XCTFail("\(ends.server)") }
+        }
+        XCTAssertEqual(try shakeHands(server([good]), client).client, .done)
+        let address = try authority.issue(["192.0.2.1"])
+        XCTAssertEqual(try shakeHands(server([address]), client, host: "192.0.2.1").client, .done)
+        XCTAssertEqual(
+            try shakeHands(server([address]), client, host: "192.0.2.2").client.sentence,
+            "the certificate was refused: it is for 192.0.2.1, not for 192.0.2.2")
+    }
+
+    func testProtocolsAreAgreedOnOrTheHandshakeFails() throws {
+        let pair = try CertificatePair.selfSigned(now: now)
+        let server = try server([pair], .init(protocols: ["h2", "http/1.1"]))
+        for (offered, agreed) in [(["http/1.1", "h2"], "h2"), (["ftp", "http/1.1"], "http/1.1"), ([], "")] {
+            let joined = try JoinedSessions(
+                server, ClientTLS(policy: .init(protocols: offered, verifies: false)), blocks: blocks)
+            XCTAssertEqual(joined.shakeHands().client, .done)
+            XCTAssertEqual(joined.server.applicationProtocol, agreed)
+        }
+        let ends = try shakeHands(server, ClientTLS(policy: .init(protocols: ["ftp"], verifies: false)))
+        XCTAssertEqual(ends.server.failure, .noProtocol)
+        XCTAssertEqual(ends.client.failure, .alert(Int(SSL_AD_NO_APPLICATION_PROTOCOL)))
+    }
+
+    func testOldVersionsAndWeakSuitesAreRefused() throws {
+        let pair = try CertificatePair.selfSigned(now: now)
+        let old = try ClientTLS(policy: .init(verifies: false))
+        SSL_CTX_set_security_level(old.context.pointer, 0)
+        gw_ctx_min_version(old.context.pointer, TLS1_VERSION)
+        gw_ctx_max_version(old.context.pointer, TLS1_1_VERSION)
+        SSL_CTX_set_cipher_list(old.context.pointer, "ALL:@SECLEVEL=0")
+        XCTAssertEqual(try shakeHands(server([pair]), old).server.failure, .version)
+        let twelve = try ClientTLS(policy: .init(verifies: false))
+        gw_ctx_max_version(twelve.context.pointer, TLS1_2_VERSION)
+        XCTAssertEqual(
+            try shakeHands(server([pair], .init(minimumVersion: .tls13)), twelve).server.failure, .version)
+        XCTAssertEqual(SSL_CTX_set_cipher_list(twelve.context.pointer, "ECDHE-ECDSA-AES128-SHA256:AES128-SHA"), 1)
+        XCTAssertEqual(try shakeHands(server([pair]), twelve).server.failure, .noSharedParameters)
+    }
+
+    func testAStapleIsSentToWhoAsksForIt() throws {
+        let authority = try TestAuthority()
+        let pair = try authority.issue(["a.example"], chain: [authority.certificate])
+        let server = try server([pair])
+        for der in [nil, try authority.response(about: pair)] {
+            if let der { pair.attach(try OCSPResponse(der: der, for: pair, source: "here", now: now)) }
+            for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
+                let client = try ClientTLS(policy: .init(verifies: false))
+                gw_ctx_max_version(client.context.pointer, version)
+                let joined = try JoinedSessions(server, client, blocks: blocks)
+                gw_ssl_request_status(joined.client.ssl)
+                XCTAssertEqual(joined.shakeHands().client, .done)
+                var bytes: UnsafeMutablePointer<UInt8>?
+                let count = gw_ssl_status_response(joined.client.ssl, &bytes)
+                XCTAssertEqual(count < 0 ? nil : Array(UnsafeBufferPointer(start: bytes, count: count)), der)
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import COpenSSL
+import Glibc
+import Synchronization
+import XCTest
+
+@testable import TLS
+
+final class OCSPTests: XCTestCase {
+    private let now = TestAuthority.now
+
+    override func tearDown() { XCTAssertEqual(ERR_peek_error(), 0, "an error was left in OpenSSL's queue") }
+
+    private func verdict(_ der: [UInt8], _ pair: CertificatePair) -> String {
+        do {
+            let response = try OCSPResponse(der: der, for: pair, source: "in FILE", now: now)
+            return "good until \(response.nextUpdate - now)"
+        } catch { return error.sentence.replacing("the OCSP response in FILE is not used: ", with: "") }
+    }
+
+    func testOnlyAGoodAndCurrentResponseOfTheIssuerIsUsed() throws {
+        let authority = try TestAuthority()
+        let chain = [authority.certificate]
+        let pair = try authority.issue(["a.example"], chain: chain)
+        let other = try authority.issue(["b.example"], chain: chain)
+        // Same name, another key.
+        let impostor = try TestAuthority()
+        let good = try authority.response(about: pair)
+        XCTAssertEqual(verdict(good, pair), "good until 3600")
+        XCTAssertEqual(verdict(good, other), "it is for another certificate")
+        XCTAssertEqual(verdict(try impostor.response(about: pair), pair), "the issuer did not sign it")
+        XCTAssertEqual(
+            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_REVOKED), pair),
+            "the certificate was revoked")
+        XCTAssertEqual(
+            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_UNKNOWN), pair),
+            "the responder does not know the certificate")
+        XCTAssertEqual(
+            verdict(try authority.response(about: pair, from: 600), pair),
+            "it is valid only from \(Certificate.date(now + 600)) on")
+        XCTAssertEqual(
+            verdict(try authority.response(about: pair, until: -1), pair),
+            "it was valid only until \(Certificate.date(now - 1))")
+        XCTAssertEqual(
+            verdict(good, try authority.issue(["a.example"])),
+            "the issuer's certificate is not in the chain of a.example")
+        for length in stride(from: 0, to: good.count, by: 7) {
+            XCTAssertNotEqual(verdict(Array(good.prefix(length)), pair), "good until 3600")
+        }
+        // RFC 6960 section 4.2.1: tryLater without anything else.
+        XCTAssertEqual(verdict([0x30, 3, 0x0A, 1, 3], pair), "the responder answered \"trylater\"")
+    }
+
+    func testAResponderIsAskedAgainAtHalfTimeAndLessOftenWhileItFails() throws {
+        let authority = try TestAuthority()
+        let pair = try authority.issue(
+            ["a.example"], chain: [authority.certificate], responder: "http://ocsp.example/x")
+        let good = try authority.response(about: pair, from: 0, until: 7200)
+        let asked = Mutex<[String]>([])
+        let answer = Mutex<[UInt8]?>(nil)
+        let fetcher = OCSPFetcher { responder, request throws(TLSFileProblem) in
+            asked.withLock { $0.append("\(responder) \(request.isEmpty)") }
+            guard let der = answer.withLock({ $0 }) else { throw TLSFileProblem("nobody is there") }
+            return der
+        }
+        func count() -> Int { asked.withLock { $0.count } }
+        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now), ["nobody is there; service goes on without a new one"])
+        XCTAssertEqual(asked.withLock { $0 }, ["http://ocsp.example/x false"])
+        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now + 59), [])
+        XCTAssertEqual(count(), 1)
+        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now + 60), [], "it is said once")
+        XCTAssertEqual(count(), 2)
+        _ = fetcher.tick(pairs: [pair], now: now + 60 + 119)
+        XCTAssertEqual(count(), 2)
+        answer.withLock { $0 = good }
+        XCTAssertEqual(
+            fetcher.tick(pairs: [pair], now: now + 60 + 120), ["the OCSP response for a.example is current again"])
+        XCTAssertEqual(pair.staple.withLock { $0?.der }, good)
+        _ = fetcher.tick(pairs: [pair], now: now + 3599)
+        XCTAssertEqual(count(), 3)
+        _ = fetcher.tick(pairs: [pair], now: now + 3600)
+        XCTAssertEqual(count(), 4)
+        XCTAssertEqual(OCSPFetcher.wait(afterFailures: 1000), 3600)
+        XCTAssertEqual(fetcher.tick(pairs: [try authority.issue(["no.responder"])], now: now), [])
+        XCTAssertEqual(count(), 4)
+    }
+
+    func testAResponseIsFetchedOverHTTP() throws {
+        let authority = try TestAuthority()
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                XCTAssertEqual(bind(listener, $0, length), 0)
+                XCTAssertEqual(listen(listener, 4), 0)
+                XCTAssertEqual(getsockname(listener, $0, &length), 0)
+            }
+        }
+        let url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/status"
+        let pair = try authority.issue(["a.example"], chain: [authority.certificate], responder: url)
+        let good = try authority.response(about: pair)
+        XCTAssertEqual(pair.responder, url)
+        let responder = Thread {
+            let fd = accept(listener, nil, nil)
+            defer { close(fd) }
+            var request = [UInt8](repeating: 0, count: 4096)
+            _ = read(fd, &request, request.count)
+            let head = Array(
+                "HTTP/1.0 200 OK\r\nContent-Type: application/ocsp-response\r\nContent-Length: \(good.count)\r\n\r\n"
+                    .utf8)
+            _ = write(fd, head + good, head.count + good.count)
+            while read(fd, &request, request.count) > 0 {}
+        }
+        responder.start()
+        XCTAssertEqual(OCSPFetcher().tick(pairs: [pair], now: now), [])
+        XCTAssertEqual(pair.staple.withLock { $0?.der }, good)
+    }
+}
