@@ -2,6 +2,7 @@
 import Bytes
 import CachePolicy
 import CacheStore
+import ContentCoding
 import Engine
 import Glibc
 import HTTP
@@ -28,6 +29,8 @@ final class ProxyService: Service {
     let fieldScratch = Block(capacity: 4096)
     /// What `parseStoredHead` understood last.
     private(set) var storedHead = ResponseHead()
+    /// Encoders and decoders for use again.
+    let codings = CodingPool()
     private var storedParser = ResponseParser()
 
     init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?) {

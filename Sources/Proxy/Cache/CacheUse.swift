@@ -32,6 +32,10 @@ struct CacheUse {
     var serving: StoredResponse?
     var position = 0
     var end = 0
+    /// The form of it that the client gets.
+    var form = ProxyExchange.ContentForm.asItCame
+    /// The inflating of that body, or of a download's, for a client that does not take gzip.
+    var inflation: Inflation?
     /// Whether a disk thread reads for it now.
     var isReading = false
     /// Whether the body of a download is not for this client: HEAD, 304.
@@ -102,23 +106,34 @@ final class CacheDownload: Attempt {
     private let fill: Fill
     private let connection: UpstreamConnection
     private let leader: ExchangeReader
+    private let encoding: DownloadEncoding?
 
-    init(_ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader) {
+    init(
+        _ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader, encoding: DownloadEncoding?
+    ) {
         self.fill = fill
         self.connection = connection
         self.leader = leader
+        self.encoding = encoding
         super.init()
         leader.download = self
     }
 
     override func responseBody(_ bytes: Span<UInt8>) {
+        if let encoding {
+            encoding.append(bytes)
+            return
+        }
         if fill.append(bytes) == .blocked { connection.pauseReading() }
     }
 
-    override func batchEnded() { leader.fillProgressed() }
+    override func batchEnded() {
+        encoding?.paused()
+        leader.fillProgressed()
+    }
 
     override func responseEnded(trailers: Trailers?) {
-        fill.complete()
+        if let encoding { encoding.complete() } else { fill.complete() }
         over()
     }
 
@@ -128,9 +143,12 @@ final class CacheDownload: Attempt {
     }
 
     /// The disk has caught up.
-    func resume() { connection.resumeReading() }
+    func resume() {
+        if let encoding { encoding.drained() } else { connection.resumeReading() }
+    }
 
     private func over() {
+        encoding?.over()
         leader.download = nil
         leader.fillProgressed()
     }

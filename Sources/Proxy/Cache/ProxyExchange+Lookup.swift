@@ -248,21 +248,19 @@ extension ProxyExchange {
         // The leader's own download tells it.
         let registers = reader.download == nil
         while use.reading === fill, let stream {
-            if stream.isBlocked { return }
+            if stream.isBlocked || waitsForTurn { return }
             switch fill.next(reader, registers: registers) {
             case .wait:
                 if stream.hasBegun { stream.flush() }
                 return
             case .head(let description): downloadBegan(description, cache)
             case .bytes(let piece):
-                if !use.dropsBody { stream.send(piece.bytes) }
-                fill.took(piece.count, reader)
+                fill.took(use.dropsBody ? piece.count : sendStored(piece.bytes, to: stream), reader)
             case .stored(let chunk, let skipping):
                 let block = service.loop.largeBlocks.take()
                 switch chunk.readNow(into: block) {
                 case .ready:
-                    stream.send(block.readable.extracting(skipping...))
-                    fill.took(block.count - skipping, reader)
+                    fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
                     service.loop.giveBack(block)
                 case .wouldBlock:
                     use.isReading = true
@@ -274,6 +272,7 @@ extension ProxyExchange {
                     stream.abort()
                 }
             case .end:
+                guard endSendingStored(to: stream) else { return }
                 stopWaiting()
                 upstreamFinished = max(upstreamFinished, upstreamStarted)
                 stream.finish(trailers: nil)
@@ -341,6 +340,7 @@ extension ProxyExchange {
 
     /// The exchange is over, or answers by other means: nobody tells it of anything any more.
     func leaveCache() {
+        endInflating()
         use.wait?.cancel()
         if let fill = use.leading { fill.leave() }
         if let reader = use.reader {

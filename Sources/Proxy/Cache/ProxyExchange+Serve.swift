@@ -25,12 +25,15 @@ extension ProxyExchange {
         }
         guard let served else { return }
         var range = 0..<stored.length
+        let coding = record.coding
         switch served {
+        case _ where head.method == .head: range = 0..<0
+        case .whole where use.form == .identity: beginInflating(nil, length: coding.identityLength)
+        case .partial(let bytes) where coding.isGzip: beginInflating(bytes, length: coding.identityLength)
         case .whole: break
         case .partial(let bytes): range = Int(bytes.lowerBound)..<Int(bytes.upperBound)
         case .notModified, .unsatisfiable: range = 0..<0
         }
-        if head.method == .head { range = 0..<0 }
         use.serving = stored
         use.position = range.lowerBound
         use.end = range.upperBound
@@ -47,6 +50,8 @@ extension ProxyExchange {
         if use.dropsBody {
             leaveDownload()
             stream?.finish(trailers: nil)
+        } else if use.form == .identity {
+            beginInflating(nil, length: record.coding.identityLength)
         }
     }
 
@@ -66,6 +71,9 @@ extension ProxyExchange {
     ) -> Served? {
         guard let stream, let request = use.request, metadata.count >= record.linesStart + 2 else { return nil }
         var served = Served.whole
+        let coding = record.coding
+        // Parts are parts of the identity form.
+        let identitySize = coding.isGzip ? coding.identityLength : size
         let isConditional = !request.present.isDisjoint(with: .conditions)
         let isFiltered = record.hasReplaced || sendsHSTS || route?.responseEdits.removed.isEmpty == false
         if isConditional || isFiltered {
@@ -74,17 +82,20 @@ extension ProxyExchange {
         if isConditional {
             // Parts are taken from what is stored whole.
             var asked = request
-            if !isStored { asked.present.remove(.range) }
+            if !isStored || identitySize == nil || mayRepairGzip(coding) { asked.present.remove(.range) }
             served = ClientConditions.evaluate(
-                asked, head, headBytes, record.policy, service.storedHead, metadata, size: size ?? 0,
+                asked, head, headBytes, record.policy, service.storedHead, metadata, size: identitySize ?? 0,
                 now: wallMilliseconds)
         }
+        let form = storedForm(coding, served)
+        use.form = form
         stream.begin(status: served.status(of: record.policy), reason: Span())
         if served == .whole, !isFiltered {
-            stream.fieldLines(metadata.extracting(record.linesStart..<metadata.count - 2))
+            sendStoredLines(metadata, from: record.linesStart, coding, form, to: stream)
         } else {
-            copyStoredFields(metadata, served, request)
+            copyStoredFields(metadata, served, request, form)
         }
+        if served != .unsatisfiable { writeStoredCoding(coding, form, served, to: stream) }
         let own = service.fieldScratch
         own.clear()
         // "The presence of an Age header field implies that the response was not generated or validated by the origin server
@@ -95,11 +106,11 @@ extension ProxyExchange {
         case .whole, .notModified: break
         case .partial(let range):
             own.append("Content-Range: ")
-            ContentRange(range: range, total: size).append(to: own)
+            ContentRange(range: range, total: identitySize).append(to: own)
             own.appendLineEnd()
         case .unsatisfiable:
             own.append("Content-Range: ")
-            ContentRange(range: nil, total: size).append(to: own)
+            ContentRange(range: nil, total: identitySize).append(to: own)
             own.appendLineEnd()
         }
         stream.fieldLines(own.readable)
@@ -109,12 +120,14 @@ extension ProxyExchange {
         case .unsatisfiable: stream.endHead(.length(0))
         case .partial(let range): stream.endHead(.length(range.upperBound - range.lowerBound))
         case .whole where record.policy.status == 204: stream.endHead(.none)
-        case .whole: stream.endHead(size.map { .length($0) } ?? .unknown)
+        case .whole: stream.endHead((form == .gzip ? size : identitySize).map { .length($0) } ?? .unknown)
         }
         return served
     }
 
-    private func copyStoredFields(_ metadata: Span<UInt8>, _ served: Served, _ request: CacheRequest) {
+    private func copyStoredFields(
+        _ metadata: Span<UInt8>, _ served: Served, _ request: CacheRequest, _ form: ContentForm
+    ) {
         guard let stream else { return }
         let edits = route?.responseEdits
         let hasTag = service.storedHead.fields.first(.etag) != nil
@@ -127,7 +140,12 @@ extension ProxyExchange {
                     field.name, served, hasTag: hasTag, isIfRange: request.present.contains(.ifRange))
             else { continue }
             if isReplaced(field, name, edits) { continue }
-            stream.field(name, metadata.extracting(field.valueRange))
+            let value = metadata.extracting(field.valueRange)
+            if field.name == .etag, form == .gzip, !StoredCoding.isWeak(value) {
+                writeWeakened(value, to: stream)
+            } else {
+                stream.field(name, value)
+            }
         }
     }
 
@@ -135,9 +153,10 @@ extension ProxyExchange {
 
     /// Hands over what the client takes of the stored body.
     func pumpStored() {
-        guard !use.isReading else { return }
+        guard !use.isReading, !waitsForTurn else { return }
         while let stored = use.serving, let stream, !stream.isBlocked {
             guard use.position < use.end else {
+                guard endSendingStored(to: stream) else { return }
                 use.serving = nil
                 stream.finish(trailers: nil)
                 return
@@ -145,9 +164,9 @@ extension ProxyExchange {
             switch stored {
             case .object(let object):
                 let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
-                use.position = piece.upperBound
                 let body = object.body
-                stream.send(body.bytes.extracting(piece))
+                use.position += sendStored(body.bytes.extracting(piece), to: stream)
+                if waitsForTurn { return }
             case .file(let file):
                 guard sendChunk(of: file, to: stream) else { return }
             }
@@ -162,7 +181,7 @@ extension ProxyExchange {
         case .ready:
             takeChunk(block, number, stream)
             service.loop.giveBack(block)
-            return true
+            return !waitsForTurn
         case .wouldBlock:
             if use.reader == nil { use.reader = ExchangeReader(self) }
             guard let reader = use.reader else { return false }
@@ -179,8 +198,7 @@ extension ProxyExchange {
     private func takeChunk(_ block: Block, _ number: Int, _ stream: ServerStream) {
         let start = number * StoredFile.chunkBytes
         let wanted = use.position - start..<min(use.end - start, block.count)
-        use.position = start + wanted.upperBound
-        stream.send(block.readable.extracting(wanted))
+        use.position = start + wanted.lowerBound + sendStored(block.readable.extracting(wanted), to: stream)
     }
 
     /// A disk thread has read a chunk, of a stored file or of a download.
@@ -197,14 +215,13 @@ extension ProxyExchange {
             self.stream?.flush()
         } else if let fill = use.reading, let reader = use.reader {
             let skipping = use.position
-            stream.send(block.readable.extracting(skipping...))
-            fill.took(block.count - skipping, reader)
+            fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
             pumpDownload()
         }
     }
 
     /// The stored body is not what was written: it is cut, so that nobody takes what came for the whole.
-    private func damaged() {
+    func damaged() {
         reason = "cache-damaged"
         use.serving = nil
         stream?.abort()

@@ -5,6 +5,7 @@
 import Bytes
 import CachePolicy
 import CacheStore
+import ContentCoding
 import Engine
 import HTTP
 import Serving
@@ -47,9 +48,11 @@ extension ProxyExchange {
             return false
         }
         let age = ResponseAge(connection.head, bytes, times)
-        guard let (description, names) = describe(connection, policy, age, rules, cache),
+        let encoder = encoderForStoring(connection, policy)
+        guard let (description, names) = describe(connection, policy, age, rules, cache, isCoded: encoder != nil),
             let target = choose(fill, names, cache), let reader = use.reader
         else {
+            if let encoder { service.codings.give(encoder) }
             use.status?.detail = "too-large"
             fill.refuse()
             return false
@@ -60,7 +63,8 @@ extension ProxyExchange {
         self.connection = nil
         upstreamFinished = service.loop.nanoseconds
         isStreamingBody = false
-        connection.handOver(to: CacheDownload(target, connection, leader: reader))
+        let encoding = encoding(with: encoder, of: description, into: target, connection, reader)
+        connection.handOver(to: CacheDownload(target, connection, leader: reader, encoding: encoding))
         pumpDownload()
         return true
     }
@@ -68,7 +72,7 @@ extension ProxyExchange {
     /// What is stored: the head as text, with the policy. Nil when it does not fit.
     private func describe(
         _ connection: UpstreamConnection, _ policy: ResponsePolicy, _ age: ResponseAge, _ rules: CacheRules,
-        _ cache: ResponseCache
+        _ cache: ResponseCache, isCoded: Bool
     ) -> (ObjectDescription, names: CachedBody?)? {
         let bytes = connection.headBytes
         let block = service.loop.largeBlocks.take()
@@ -89,9 +93,15 @@ extension ProxyExchange {
         case .length(let count): length = Int(clamping: count)
         case .chunked, .untilClose: length = nil
         }
-        let record = StoredRecord(
+        var record = StoredRecord(
             kind: .response, policy: policy, linesStart: linesStart,
             hasReplaced: connection.head.fields.first(.xRequestID) != nil)
+        if isCoded {
+            record.coding = StoredCoding(gzip: length.map { UInt64($0) })
+            length = nil
+            guard service.parseStoredHead(metadata.bytes) else { return nil }
+            record.coding.look(at: service.storedHead, metadata.bytes)
+        }
         return (
             ObjectDescription(metadata: metadata, record: record.packed, scopes: scopes, bodyLength: length), names
         )
@@ -229,8 +239,10 @@ extension ProxyExchange {
         var renewed = StoredRecord(
             kind: .response, policy: record.policy, linesStart: linesStart,
             hasReplaced: record.hasReplaced || connection.head.fields.first(.xRequestID) != nil)
+        renewed.coding = record.coding
         do throws(StoreRefusal) {
             guard service.parseStoredHead(metadata.bytes) else { throw .notUnderstood }
+            if record.coding.isGzip { renewed.coding.look(at: service.storedHead, metadata.bytes) }
             renewed.policy = try Storing.renew(
                 record.policy, service.storedHead, metadata.bytes, times, age: age, rules,
                 isSecure: connection.server.security != nil)
