@@ -58,7 +58,9 @@ public enum Compressible {
             return !subtype.extracting(7...).equalsIgnoringCase("woff")
         }
         switch subtype.count {
-        case 3: return subtype.equalsIgnoringCase("xml") || subtype.equalsIgnoringCase("rtf") || subtype.equalsIgnoringCase("sql")
+        case 3:
+            return subtype.equalsIgnoringCase("xml") || subtype.equalsIgnoringCase("rtf")
+                || subtype.equalsIgnoringCase("sql")
         case 4:
             return subtype.equalsIgnoringCase("json") || subtype.equalsIgnoringCase("wasm")
                 || subtype.equalsIgnoringCase("yaml") || subtype.equalsIgnoringCase("toml")

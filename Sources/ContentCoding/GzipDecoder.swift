@@ -49,7 +49,9 @@ public final class GzipDecoder {
         // The pointers are used within the closures only.
         let (written, code) = unsafe input.withUnsafeBufferPointer { source -> (Int, Int32) in
             stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
-            guard !isAtLimit else { return unsafe withUnsafeMutablePointer(to: &beyond) { Self.inflate(stream, $0, 1) } }
+            guard !isAtLimit else {
+                return unsafe withUnsafeMutablePointer(to: &beyond) { Self.inflate(stream, $0, 1) }
+            }
             return unsafe output.fill { room in
                 let target = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
                 let outcome = unsafe Self.inflate(stream, target, uInt(clamping: min(UInt64(room.count), left)))

@@ -54,7 +54,8 @@ final class CoderTests: XCTestCase {
 
     func testLargeBodiesComeBackAndCompressibleOnesAreSmaller() {
         for (body, most) in [
-            ([UInt8](repeating: 0, count: 5_000_000), 6_000), (noise(1_000_000), 1_001_000), (document(3_000_000), 700_000),
+            ([UInt8](repeating: 0, count: 5_000_000), 6_000), (noise(1_000_000), 1_001_000),
+            (document(3_000_000), 700_000),
         ] {
             let coded = gzip([body], room: 65_536)
             XCTAssertGreaterThan(coded.count, 0)
@@ -98,7 +99,8 @@ final class CoderTests: XCTestCase {
     func testWhatOtherProgramsWroteIsDecoded() {
         // printf 'hello, hello, hello\n' | gzip -9n
         let coded: [UInt8] = [
-            0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0xD7, 0x51, 0xC8, 0x40, 0xA2, 0xB8, 0, 0xE7,
+            0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0xD7, 0x51, 0xC8, 0x40, 0xA2, 0xB8, 0,
+            0xE7,
             0x42, 0x6E, 0x52, 0x14, 0, 0, 0,
         ]
         let decoded = gunzip([coded])

@@ -23,7 +23,8 @@ final class CompressibleTests: XCTestCase {
         for type in [
             "", "text", "image/png", "image/jpeg", "image/webp", "image/avif", "video/mp4", "audio/ogg", "font/woff",
             "font/woff2", "application/x-font-woff", "application/zip", "application/gzip", "application/pdf",
-            "application/octet-stream", "text/event-stream", "Text/Event-Stream; charset=utf-8", "multipart/byteranges; boundary=x",
+            "application/octet-stream", "text/event-stream", "Text/Event-Stream; charset=utf-8",
+            "multipart/byteranges; boundary=x",
             "application/", "/json", "application/grpc", "+json", "application/+json",
         ] { XCTAssertFalse(isWorthwhile(type), type) }
     }

@@ -64,7 +64,8 @@ func document(_ count: Int) -> [UInt8] {
     var text: [UInt8] = []
     var number = 0
     while text.count < count {
-        text += Array("{\"id\":\(number),\"name\":\"item \(number * 7919 % 1000)\",\"price\":\(number * 37 % 999)}\n".utf8)
+        text += Array(
+            "{\"id\":\(number),\"name\":\"item \(number * 7919 % 1000)\",\"price\":\(number * 37 % 999)}\n".utf8)
         number += 1
     }
     return text
@@ -76,6 +77,8 @@ func isCompressible(_ head: String) -> Bool {
     var parser = ResponseParser()
     var parsed = ResponseHead()
     let limits = HeadLimits(headBytes: 16 << 10, lineBytes: 8 << 10, fields: 100)
-    guard (try? parser.parse(text.span, limits: limits, requestMethod: .get, into: &parsed)) == true else { return false }
+    guard (try? parser.parse(text.span, limits: limits, requestMethod: .get, into: &parsed)) == true else {
+        return false
+    }
     return Compressible.decide(parsed, text.span)
 }

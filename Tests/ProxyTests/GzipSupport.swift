@@ -74,7 +74,6 @@ struct Reply {
     }
 }
 
-
 /// The body in gzip; nil when it is not whole.
 func gunzip(_ coded: [UInt8]) -> [UInt8]? {
     let decoder = GzipDecoder()

@@ -32,7 +32,7 @@ final class GzipTests: XCTestCase {
             let origin = server { [html] _ in response(html, body, isChunked: isChunked) }
             let gateway = try gateway(origin)
             let first = gateway.get("/\(isChunked)")
-            XCTAssertEqual(first.content, body)
+            XCTAssertTrue(first.content == body)
             XCTAssertFalse(first.isGzip)
             XCTAssertEqual(first["vary"], "Accept-Encoding")
 
@@ -40,7 +40,7 @@ final class GzipTests: XCTestCase {
             XCTAssertTrue(coded.isGzip)
             XCTAssertEqual(coded["content-length"], "\(coded.body.count)")
             XCTAssertLessThan(coded.body.count, 13_000)
-            XCTAssertEqual(coded.content, body)
+            XCTAssertTrue(coded.content == body)
             XCTAssertEqual(coded["etag"], "W/\"v1\"")
             XCTAssertEqual(coded["vary"], "Accept-Encoding")
 
@@ -48,7 +48,7 @@ final class GzipTests: XCTestCase {
             XCTAssertTrue(plain.isHit)
             XCTAssertEqual(plain.values("content-encoding"), [])
             XCTAssertEqual(plain["content-length"], "20000")
-            XCTAssertEqual(plain.body, body)
+            XCTAssertTrue(plain.body == body)
             XCTAssertEqual(plain["etag"], "\"v1\"")
             XCTAssertEqual(plain["vary"], "Accept-Encoding")
             XCTAssertEqual(origin.requests.count, 1)
@@ -59,16 +59,16 @@ final class GzipTests: XCTestCase {
         let body = text(700_000)
         let origin = server { [html] _ in response(html, body) }
         let first = try gateway(origin)
-        XCTAssertEqual(first.get("Accept-Encoding: gzip").content, body)
+        XCTAssertTrue(first.get("/", "Accept-Encoding: gzip").content == body)
         XCTAssertTrue(store(first).isHit)
         first.stop()
         let second = try gateway(origin)
         let coded = store(second)
         XCTAssertTrue(coded.isGzip && coded.isHit)
-        XCTAssertEqual(coded.content, body)
+        XCTAssertTrue(coded.content == body)
         let plain = second.get()
         XCTAssertEqual(plain["content-length"], "700000")
-        XCTAssertEqual(plain.content, body)
+        XCTAssertTrue(plain.content == body)
         XCTAssertEqual(origin.requests.count, 1)
     }
 
@@ -79,12 +79,13 @@ final class GzipTests: XCTestCase {
         XCTAssertTrue(store(gateway).isHit)
         for (field, isGzip) in [
             ("gzip", true), ("GZIP", true), ("x-gzip", true), ("gzip;q=0", false), ("gzip;q=0.5", true), ("*", true),
-            ("*;q=0", false), ("identity;q=0, gzip;q=0.1", true), ("gzip;q=0.5, identity", false), ("br, deflate", false),
+            ("*;q=0", false), ("identity;q=0, gzip;q=0.1", true), ("gzip;q=0.5, identity", false),
+            ("br, deflate", false),
             ("gzip;q=0, *", false), ("identity;q=0", false), ("", false), ("br, gzip", true), ("gzip;q=2", false),
         ] {
             let reply = gateway.get("/", "Accept-Encoding: \(field)")
             XCTAssertEqual(reply.isGzip, isGzip, field)
-            XCTAssertEqual(reply.content, body, field)
+            XCTAssertTrue(reply.content == body, field)
             XCTAssertTrue(reply.isHit)
         }
         // Who forbids a transformation gets what the origin sent.
@@ -99,7 +100,7 @@ final class GzipTests: XCTestCase {
         ] {
             let origin = server { [html] _ in response(html + "\nVary: \(vary)", body) }
             let gateway = try gateway(origin)
-            let path = "/\(vary.count)"
+            let path = "/" + vary.filter { $0.isLetter }
             let coded = store(gateway, path)
             XCTAssertTrue(coded.isGzip)
             XCTAssertEqual(coded.values("vary"), values)
@@ -125,7 +126,7 @@ final class GzipTests: XCTestCase {
         }
         let other = gateway.get("/", "Accept-Encoding: gzip", "If-None-Match: \"v2\"")
         XCTAssertEqual(other.status, 200)
-        XCTAssertEqual(other.content, body)
+        XCTAssertTrue(other.content == body)
         XCTAssertEqual(other["etag"], "W/\"v1\"")
         XCTAssertEqual(origin.requests.count, 1)
     }
@@ -153,11 +154,12 @@ final class GzipTests: XCTestCase {
                 let beyond = gateway.get(path, accepts, "Range: bytes=\(size)-")
                 XCTAssertEqual(beyond.status, 416)
                 XCTAssertEqual(beyond["content-range"], "bytes */\(size)")
-                XCTAssertEqual(gateway.get(path, accepts, "Range: bytes=1-2", "If-Range: \"v1\"").body, Array(body[1...2]))
+                XCTAssertTrue(
+                    gateway.get(path, accepts, "Range: bytes=1-2", "If-Range: \"v1\"").body == Array(body[1...2]))
                 // A weak tag, which is that of gzip, never holds parts together.
                 let weak = gateway.get(path, accepts, "Range: bytes=1-2", "If-Range: W/\"v1\"")
                 XCTAssertEqual(weak.status, 200)
-                XCTAssertEqual(weak.content, body)
+                XCTAssertTrue(weak.content == body)
             }
             XCTAssertEqual(origin.requests.count, 1)
         }
@@ -178,7 +180,7 @@ final class GzipTests: XCTestCase {
         XCTAssertEqual(gateway.get("/", "Range: bytes=1-2", condition).status, 206)
         let reply = gateway.get("/", "Accept-Encoding: gzip", "Range: bytes=1-2", condition)
         XCTAssertEqual(reply.status, 200)
-        XCTAssertEqual(reply.content, body)
+        XCTAssertTrue(reply.content == body)
     }
 
     private func date() -> String {
@@ -215,20 +217,20 @@ final class GzipTests: XCTestCase {
                 "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\nCache-Control: max-age=60\r\nX-Turn: 2\r\n\r\n".utf8)
         }
         let gateway = try gateway(origin)
-        XCTAssertEqual(gateway.get().content, body)
+        XCTAssertTrue(gateway.get().content == body)
         let coded = gateway.get("/", "Accept-Encoding: gzip") { $0["x-turn"] == "2" }
-        XCTAssertEqual(coded.content, body)
+        XCTAssertTrue(coded.content == body)
         XCTAssertTrue(coded.isGzip)
         XCTAssertEqual(coded["etag"], "W/\"v1\"")
         let hit = store(gateway)
         XCTAssertEqual(hit["x-turn"], "2")
         XCTAssertEqual(hit["etag"], "W/\"v1\"")
-        XCTAssertEqual(hit.content, body)
+        XCTAssertTrue(hit.content == body)
         let plain = gateway.get()
         XCTAssertEqual(plain["x-turn"], "2")
         XCTAssertEqual(plain["content-length"], "400000")
         XCTAssertEqual(plain["etag"], "\"v1\"")
-        XCTAssertEqual(plain.content, body)
+        XCTAssertTrue(plain.content == body)
     }
 
     func testWhatIsBeingDownloadedIsSentInBothForms() throws {
@@ -330,7 +332,7 @@ final class GzipTests: XCTestCase {
             let gateway = try gateway(origin)
             let reply = store(gateway, path)
             XCTAssertFalse(reply.isGzip)
-            XCTAssertEqual(reply.body, body)
+            XCTAssertTrue(reply.body == body)
             XCTAssertEqual(reply["etag"], "\"v1\"")
             XCTAssertEqual(reply.values("vary"), [])
         }
@@ -342,7 +344,7 @@ final class GzipTests: XCTestCase {
         let gateway = try gateway(origin) { $0.cache.compresses = false }
         let reply = store(gateway)
         XCTAssertFalse(reply.isGzip)
-        XCTAssertEqual(reply.body, body)
+        XCTAssertTrue(reply.body == body)
         XCTAssertEqual(reply.values("vary"), [])
     }
 
@@ -356,7 +358,7 @@ final class GzipTests: XCTestCase {
         }
         let coded = store(gateway)
         XCTAssertEqual(coded["etag"], "W/\"v1\"")
-        XCTAssertEqual(coded.content, body)
+        XCTAssertTrue(coded.content == body)
         XCTAssertNil(coded["x-secret"])
         XCTAssertEqual(gateway.get()["etag"], "\"v1\"")
     }

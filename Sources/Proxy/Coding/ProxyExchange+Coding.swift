@@ -54,7 +54,9 @@ extension ProxyExchange {
     /// Whether an upstream server's 304 answers a client that asked with the weak form of its strong tag, which is what it was
     /// sent with gzip: then the client knows the tag in that form only.
     func answersWeakened(_ connection: UpstreamConnection) -> Bool {
-        guard compresses, connection.head.status == 304, let field = connection.head.fields.first(.etag) else { return false }
+        guard compresses, connection.head.status == 304, let field = connection.head.fields.first(.etag) else {
+            return false
+        }
         let tag = connection.headBytes.extracting(field.valueRange)
         guard !StoredCoding.isWeak(tag) else { return false }
         var asksWeakly = false

@@ -29,7 +29,8 @@ extension ProxyExchange {
         // More than was measured when it was stored would be more than Content-Length says.
         let decoder = service.codings.takeDecoder(limit: length ?? .max)
         use.inflation = Inflation(
-            decoder: decoder, skips: range?.lowerBound ?? 0, left: range.map { $0.upperBound - $0.lowerBound } ?? length)
+            decoder: decoder, skips: range?.lowerBound ?? 0, left: range.map { $0.upperBound - $0.lowerBound } ?? length
+        )
         if use.inflation?.left == 0 { use.inflation?.isEnded = true }
     }
 
@@ -125,5 +126,7 @@ extension ProxyExchange {
 }
 
 extension Range<Int> {
-    fileprivate func prefix(_ count: Int) -> Range<Int> { lowerBound..<Swift.min(upperBound, lowerBound + Swift.min(count, self.count)) }
+    fileprivate func prefix(_ count: Int) -> Range<Int> {
+        lowerBound..<Swift.min(upperBound, lowerBound + Swift.min(count, self.count))
+    }
 }

@@ -22,7 +22,8 @@ extension ProxyExchange {
 
     /// The encoding of the download that begins.
     func encoding(
-        with encoder: GzipEncoder?, of description: ObjectDescription, into fill: Fill, _ connection: UpstreamConnection,
+        with encoder: GzipEncoder?, of description: ObjectDescription, into fill: Fill,
+        _ connection: UpstreamConnection,
         _ leader: CacheReader
     ) -> DownloadEncoding? {
         guard let encoder, let record = StoredRecord(description.record) else { return nil }
