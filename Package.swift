@@ -54,8 +54,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Upstream", "Serving", "CacheStore", "CachePolicy", "ContentCoding", "TLS", "Settings", "HTTP", "Engine",
-                "Bytes", "CLinux",
+                "Upstream", "Serving", "CacheStore", "CachePolicy", "ContentCoding", "TLS", "Settings", "HTTP",
+                "Engine", "Bytes", "CLinux",
             ],
             swiftSettings: language),
         .target(

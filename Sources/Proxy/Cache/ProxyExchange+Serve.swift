@@ -135,9 +135,10 @@ extension ProxyExchange {
             let field = service.storedHead.fields[index]
             let name = metadata.extracting(field.nameRange)
             // Kept as they are, others' members of Cache-Status too: ours follows in a line of its own.
-            guard field.name == .cacheStatus
-                || ServedFields.send(
-                    field.name, served, hasTag: hasTag, isIfRange: request.present.contains(.ifRange))
+            guard
+                field.name == .cacheStatus
+                    || ServedFields.send(
+                        field.name, served, hasTag: hasTag, isIfRange: request.present.contains(.ifRange))
             else { continue }
             if isReplaced(field, name, edits) { continue }
             let value = metadata.extracting(field.valueRange)
@@ -155,7 +156,7 @@ extension ProxyExchange {
     func pumpStored() {
         guard !use.isReading, !waitsForTurn else { return }
         while let stored = use.serving, let stream, !stream.isBlocked {
-            guard use.position < use.end else {
+            guard use.position < use.end, !hasSentWanted else {
                 guard endSendingStored(to: stream) else { return }
                 use.serving = nil
                 stream.finish(trailers: nil)

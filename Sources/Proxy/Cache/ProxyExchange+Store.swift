@@ -79,7 +79,9 @@ extension ProxyExchange {
         defer { service.loop.giveBack(block) }
         block.appendStatusLine(status: policy.status)
         let linesStart = block.count
-        guard StoredFields.write(connection.head, bytes, age: age, rules, to: block), block.free >= 2 else { return nil }
+        guard StoredFields.write(connection.head, bytes, age: age, rules, to: block), block.free >= 2 else {
+            return nil
+        }
         block.appendLineEnd()
         let metadata = CachedBody(block.readable)
         block.clear()

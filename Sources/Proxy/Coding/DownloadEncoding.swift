@@ -23,7 +23,7 @@ final class DownloadEncoding: Watcher {
     /// Bytes of the body in its identity form.
     private var received: UInt64 = 0
     /// What may still be encoded in this turn of the loop.
-    private var budget = ExchangeTurn.bytes
+    private var budget = ExchangeTurn.compressedBytes
     private var holdsBytes = false
     private var isFlushing = false
     /// Whether the disk is behind.
@@ -75,7 +75,7 @@ final class DownloadEncoding: Watcher {
 
     /// Others have had their turn.
     override func resume() {
-        budget = ExchangeTurn.bytes
+        budget = ExchangeTurn.compressedBytes
         if !isBlocked, !isOver { connection.resumeReading() }
     }
 

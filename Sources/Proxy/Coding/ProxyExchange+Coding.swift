@@ -72,8 +72,10 @@ extension ProxyExchange {
 
 /// Goes on with an exchange once others of its loop have had their turn.
 final class ExchangeTurn: Watcher {
-    /// What coding may use up of a turn: bytes of identity content. A millisecond or two.
-    static let bytes = 128 << 10
+    /// Bytes of content that are compressed in one turn of the loop: one to two milliseconds.
+    static let compressedBytes = 64 << 10
+    /// Bytes of content that are inflated in one: a millisecond.
+    static let inflatedBytes = 256 << 10
 
     private var exchange: ProxyExchange?
 

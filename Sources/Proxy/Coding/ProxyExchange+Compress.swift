@@ -15,7 +15,7 @@ struct Compression {
     /// Whether the encoder may hold bytes that the client has not been sent.
     var holdsBytes = false
     /// What may still be encoded in this turn of the loop.
-    var budget = ExchangeTurn.bytes
+    var budget = ExchangeTurn.compressedBytes
     var turn: ExchangeTurn?
 }
 
@@ -78,7 +78,7 @@ extension ProxyExchange {
 
     /// The loop has served others: reads on, unless the client is what is waited for.
     func compressionTurnCame() {
-        compression?.budget = ExchangeTurn.bytes
+        compression?.budget = ExchangeTurn.compressedBytes
         compression?.turn = nil
         guard let stream, !stream.isBlocked else { return }
         connection?.resumeReading()

@@ -19,7 +19,7 @@ struct Inflation {
     /// Whether all that is wanted has been sent.
     var isEnded = false
     /// What may still be inflated in this turn of the loop.
-    var budget = ExchangeTurn.bytes
+    var budget = ExchangeTurn.inflatedBytes
     var turn: ExchangeTurn?
 }
 
@@ -37,6 +37,9 @@ extension ProxyExchange {
     /// Whether the loop's other connections come first.
     var waitsForTurn: Bool { use.inflation?.turn != nil }
 
+    /// Whether nothing more of an inflated body is wanted, though more of it is stored.
+    var hasSentWanted: Bool { use.inflation?.isEnded == true }
+
     /// Sends bytes of a body as they are stored, inflated where this client wants that. Returns how many are used up: fewer than
     /// all when the client or the loop takes no more now.
     func sendStored(_ bytes: Span<UInt8>, to stream: ServerStream) -> Int {
@@ -44,6 +47,7 @@ extension ProxyExchange {
             stream.send(bytes)
             return bytes.count
         }
+        if hasSentWanted { return bytes.count }
         let block = service.loop.largeBlocks.take()
         defer { service.loop.giveBack(block) }
         var offset = 0
@@ -110,7 +114,7 @@ extension ProxyExchange {
             compressionTurnCame()
             return
         }
-        use.inflation?.budget = ExchangeTurn.bytes
+        use.inflation?.budget = ExchangeTurn.inflatedBytes
         use.inflation?.turn = nil
         if use.serving != nil { pumpStored() } else { pumpDownload() }
         stream?.flush()
