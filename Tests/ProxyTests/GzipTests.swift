@@ -321,6 +321,23 @@ final class GzipTests: XCTestCase {
         XCTAssertEqual(gateway.get("/", "Range: bytes=-3").body, [48, 48, 48])
     }
 
+    func testAnInflatingThatTakesLongLetsOthersGoFirst() throws {
+        let body = [UInt8](repeating: 48, count: 50_000_000)
+        let origin = server { [html] head in response(html, head.contains("/small") ? [49] : body) }
+        let gateway = try gateway(origin)
+        XCTAssertTrue(store(gateway, "/large").isHit)
+        XCTAssertTrue(store(gateway, "/small").isHit)
+        let first = gateway.connect()
+        let second = gateway.connect()
+        // All that is before the range has to be inflated, and nothing of it is sent.
+        first.send("GET /large HTTP/1.1\r\nHost: a\r\nRange: bytes=-1\r\nConnection: close\r\n\r\n")
+        second.send("GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        XCTAssertEqual(Reply(second.receiveBytes()).body, [49])
+        XCTAssertEqual(Reply(first.receiveBytes()).body, [48])
+        let order = gateway.log().filter { $0.contains("GET /small") || $0.contains("GET /large") }.suffix(2)
+        XCTAssertTrue(order.first?.contains("/small") == true && order.last?.contains("/large") == true, "\(order)")
+    }
+
     func testWhatIsNotCompressibleIsStoredAsItCame() throws {
         let body = text(2_000)
         for (path, fields) in [
