@@ -31,6 +31,8 @@ final class ProxyService: Service {
     private(set) var storedHead = ResponseHead()
     /// Encoders and decoders for use again.
     let codings = CodingPool()
+    /// Bodies that clients without gzip ask for.
+    let inflated = InflatedBodies()
     private var storedParser = ResponseParser()
 
     init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?) {

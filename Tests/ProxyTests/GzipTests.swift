@@ -263,6 +263,7 @@ final class GzipTests: XCTestCase {
                 if piece.isEmpty { break }
                 bytes += piece
             }
+            XCTAssertGreaterThanOrEqual(bytes.count, index % 2 == 0 ? 70_000 : 140_000)
             begun.append(bytes)
         }
         go.signal()
@@ -336,6 +337,31 @@ final class GzipTests: XCTestCase {
         XCTAssertEqual(Reply(first.receiveBytes()).body, [48])
         let order = gateway.log().filter { $0.contains("GET /small") || $0.contains("GET /large") }.suffix(2)
         XCTAssertTrue(order.first?.contains("/small") == true && order.last?.contains("/large") == true, "\(order)")
+    }
+
+    func testWhatIsAskedForRepeatedlyWithoutGzipIsAlwaysWhatIsStoredNow() throws {
+        let turn = Mutex(1)
+        let origin = server { [html] head in
+            let number = turn.withLock { $0 }
+            return response(html + "\nX-Turn: \(number)", text(number == 2 ? 262_144 : 50_000, seed: UInt64(number)))
+        }
+        let gateway = try gateway(origin)
+        for number in 1...3 {
+            turn.withLock { $0 = number }
+            let body = text(number == 2 ? 262_144 : 50_000, seed: UInt64(number))
+            XCTAssertTrue(gateway.get("/", "Cache-Control: no-cache").content == body)
+            XCTAssertEqual(
+                gateway.get("/", "Accept-Encoding: gzip") { $0["x-turn"] == "\(number)" && $0.isHit }.isGzip, true)
+            for _ in 0..<5 {
+                let reply = gateway.get()
+                XCTAssertTrue(reply.isHit && reply.content == body)
+                XCTAssertEqual(reply["content-length"], "\(body.count)")
+                XCTAssertTrue(gateway.get("/", "Range: bytes=7-40006").body == Array(body[7...40_006]))
+                XCTAssertTrue(gateway.get("/", "Accept-Encoding: gzip").content == body)
+                XCTAssertEqual(gateway.get("/", method: "HEAD")["content-length"], "\(body.count)")
+                XCTAssertEqual(gateway.get("/", "If-None-Match: \"v1\"").status, 304)
+            }
+        }
     }
 
     func testWhatIsNotCompressibleIsStoredAsItCame() throws {

@@ -36,6 +36,8 @@ struct CacheUse {
     var form = ProxyExchange.ContentForm.asItCame
     /// The inflating of that body, or of a download's, for a client that does not take gzip.
     var inflation: Inflation?
+    /// That body in the identity form, where it has been inflated before.
+    var inflated: CachedBody?
     /// Whether a disk thread reads for it now.
     var isReading = false
     /// Whether the body of a download is not for this client: HEAD, 304.

@@ -25,12 +25,11 @@ extension ProxyExchange {
         }
         guard let served else { return }
         var range = 0..<stored.length
-        let coding = record.coding
+        let inflates = prepareInflating(stored, record.coding, served)
         switch served {
         case _ where head.method == .head: range = 0..<0
-        case .whole where use.form == .identity: beginInflating(nil, length: coding.identityLength)
-        case .partial(let bytes) where coding.isGzip: beginInflating(bytes, length: coding.identityLength)
-        case .whole: break
+        case .whole where inflates, .partial where inflates: break
+        case .whole: range = 0..<(use.inflated?.count ?? stored.length)
         case .partial(let bytes): range = Int(bytes.lowerBound)..<Int(bytes.upperBound)
         case .notModified, .unsatisfiable: range = 0..<0
         }
@@ -165,7 +164,7 @@ extension ProxyExchange {
             switch stored {
             case .object(let object):
                 let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
-                let body = object.body
+                let body = use.inflated ?? object.body
                 use.position += sendStored(body.bytes.extracting(piece), to: stream)
                 if waitsForTurn { return }
             case .file(let file):

@@ -3,8 +3,11 @@
 // other connections allow. A range of the identity form is what is left when the rest has been skipped.
 
 import Bytes
+import CachePolicy
+import CacheStore
 import ContentCoding
 import Engine
+import HTTP
 import Serving
 
 /// The inflating of one stored body.
@@ -24,6 +27,24 @@ struct Inflation {
 }
 
 extension ProxyExchange {
+    /// Finds out how a client gets the identity form of a stored response. True when it is inflated while it is sent; else it
+    /// is in `use.inflated`, or the body is sent as it is stored, or none is.
+    func prepareInflating(_ stored: StoredResponse, _ coding: StoredCoding, _ served: Served) -> Bool {
+        guard use.form == .identity, head.method != .head else { return false }
+        var range: Range<UInt64>?
+        switch served {
+        case .whole: break
+        case .partial(let bytes): range = bytes
+        case .notModified, .unsatisfiable: return false
+        }
+        if case .object(let object) = stored, let length = coding.identityLength {
+            use.inflated = service.inflated.body(of: object, length: length, service.codings)
+            if use.inflated != nil { return false }
+        }
+        beginInflating(range, length: coding.identityLength)
+        return true
+    }
+
     /// Has the stored body inflated: those bytes of it, or all. `length`: of the identity form, when it is known.
     func beginInflating(_ range: Range<UInt64>?, length: UInt64?) {
         // More than was measured when it was stored would be more than Content-Length says.
