@@ -10,6 +10,7 @@ import Serving
 import Settings
 import Synchronization
 import TLS
+import Upstream
 
 /// What one loop's proxy exchanges share: the configuration's view, the log's batch, request ids, spare exchanges.
 final class ProxyService: Service {
@@ -59,6 +60,9 @@ final class ProxyService: Service {
         guard let exchange = exchange as? ProxyExchange, spares.count < 256 else { return }
         spares.append(exchange)
     }
+
+    /// Ends the downloads that go on without a client, and what refreshes stored responses.
+    func cutDownloads() { loop.forEachWatcher { ($0 as? UpstreamConnection)?.cut() } }
 
     /// Takes a stored head apart, into `storedHead`. False when it is none, which no checksum has noticed.
     func parseStoredHead(_ metadata: Span<UInt8>) -> Bool {

@@ -150,7 +150,7 @@ final class GzipPassingTests: XCTestCase {
         }
         all += peer.receiveBytes()
         let lines = String(repeating: "a line\n", count: 20)
-        XCTAssertEqual(Reply(all).content.map { String(decoding: $0, as: UTF8.self) }, lines)
+        XCTAssertEqual(CodedReply(all).content.map { String(decoding: $0, as: UTF8.self) }, lines)
     }
 
     func testTrailersPass() throws {
@@ -162,7 +162,7 @@ final class GzipPassingTests: XCTestCase {
         let peer = gateway.connect()
         peer.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nAccept-Encoding: gzip\r\nConnection: close, te\r\n\r\n")
         let all = peer.receiveBytes()
-        XCTAssertTrue(Reply(all).content == body)
+        XCTAssertTrue(CodedReply(all).content == body)
         XCTAssertTrue(String(decoding: all, as: UTF8.self).hasSuffix("0\r\nX-Sum: 1\r\n\r\n"))
     }
 
@@ -177,7 +177,7 @@ final class GzipPassingTests: XCTestCase {
             return peer
         }
         for (index, peer) in peers.enumerated() {
-            let reply = Reply(peer.receiveBytes(pausing: index < 2))
+            let reply = CodedReply(peer.receiveBytes(pausing: index < 2))
             XCTAssertEqual(reply.isGzip, index % 2 == 0)
             XCTAssertTrue(reply.content == body)
         }

@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 
 /// A response as it came over the wire, taken apart.
-struct Reply {
+struct CodedReply {
     let head: String
     /// The content, coded as it came, without the framing of chunks.
     let body: [UInt8]
@@ -110,15 +110,15 @@ extension Peer {
 
 extension RunningGateway {
     /// One request on a connection of its own, with `Connection: close`.
-    func get(_ path: String = "/", method: String = "GET", _ fields: String..., receiveBuffer: Int32? = nil) -> Reply {
+    func get(_ path: String = "/", method: String = "GET", _ fields: String..., receiveBuffer: Int32? = nil) -> CodedReply {
         let peer = connect(receiveBuffer: receiveBuffer)
         let lines = fields.map { $0 + "\r\n" }.joined()
         peer.send("\(method) \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(lines)\r\n")
-        return Reply(peer.receiveBytes(pausing: receiveBuffer != nil), hasContent: method != "HEAD")
+        return CodedReply(peer.receiveBytes(pausing: receiveBuffer != nil), hasContent: method != "HEAD")
     }
 
     /// The same until the answer is `wanted`, for what happens on other threads: two seconds at most.
-    func get(_ path: String = "/", _ fields: String, until wanted: (Reply) -> Bool) -> Reply {
+    func get(_ path: String = "/", _ fields: String, until wanted: (CodedReply) -> Bool) -> CodedReply {
         for _ in 0..<200 {
             let reply = get(path, fields)
             if wanted(reply) { return reply }

@@ -22,7 +22,7 @@ final class GzipTests: XCTestCase {
     }
 
     /// Waits until the response is stored, so that its length is known in both forms.
-    private func store(_ gateway: RunningGateway, _ path: String = "/") -> Reply {
+    private func store(_ gateway: RunningGateway, _ path: String = "/") -> CodedReply {
         gateway.get(path, "Accept-Encoding: gzip") { $0.isHit && $0["content-length"] != nil }
     }
 
@@ -268,7 +268,7 @@ final class GzipTests: XCTestCase {
         }
         go.signal()
         for (index, peer) in peers.enumerated() {
-            let reply = Reply(begun[index] + peer.receiveBytes())
+            let reply = CodedReply(begun[index] + peer.receiveBytes())
             XCTAssertEqual(reply.isGzip, index % 2 == 0)
             XCTAssertEqual(reply["etag"], index % 2 == 0 ? "W/\"v1\"" : "\"v1\"")
             XCTAssertEqual(reply["transfer-encoding"], index % 2 == 0 ? "chunked" : nil)
@@ -304,7 +304,7 @@ final class GzipTests: XCTestCase {
             return peer
         }
         for (index, peer) in peers.enumerated() {
-            let reply = Reply(peer.receiveBytes(pausing: index < 2))
+            let reply = CodedReply(peer.receiveBytes(pausing: index < 2))
             XCTAssertEqual(reply.isGzip, index % 2 == 0)
             XCTAssertTrue(reply.content == body)
         }
@@ -333,8 +333,8 @@ final class GzipTests: XCTestCase {
         // All that is before the range has to be inflated, and nothing of it is sent.
         first.send("GET /large HTTP/1.1\r\nHost: a\r\nRange: bytes=-1\r\nConnection: close\r\n\r\n")
         second.send("GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        XCTAssertEqual(Reply(second.receiveBytes()).body, [49])
-        XCTAssertEqual(Reply(first.receiveBytes()).body, [48])
+        XCTAssertEqual(CodedReply(second.receiveBytes()).body, [49])
+        XCTAssertEqual(CodedReply(first.receiveBytes()).body, [48])
         let order = gateway.log().filter { $0.contains("GET /small") || $0.contains("GET /large") }.suffix(2)
         XCTAssertTrue(order.first?.contains("/small") == true && order.last?.contains("/large") == true, "\(order)")
     }

@@ -75,8 +75,13 @@ public final class Fill: @unchecked Sendable {
             let behind = state.received - state.written
             let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
             if isToWrite { state.isWriting = true }
-            state.isLeaderBlocked = !state.isDiskLost && behind >= backlog
-            if state.isDiskLost { state.trim(window: store.options.fillWindow, limit: memoryLimit) }
+            if state.isDiskLost {
+                state.trim(window: store.options.fillWindow, limit: memoryLimit)
+                guard state.isWanted else { return (.unwanted, state.takeWaiting(), false) }
+                state.isLeaderBlocked = state.unread >= memoryLimit / 2
+            } else {
+                state.isLeaderBlocked = behind >= backlog
+            }
             return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite)
         }
         wake(waiting)
@@ -155,6 +160,7 @@ public final class Fill: @unchecked Sendable {
             if let description = state.description {
                 if !reader.hasBegun {
                     reader.hasBegun = true
+                    state.attach(reader)
                     return .head(description)
                 }
                 if let step = state.step(at: reader.position) { return step }
@@ -167,7 +173,13 @@ public final class Fill: @unchecked Sendable {
     }
 
     /// `reader` has taken so many bytes.
-    public func took(_ count: Int, _ reader: CacheReader) { reader.position += count }
+    public func took(_ count: Int, _ reader: CacheReader) {
+        let drained = state.withLock { state in
+            reader.position += count
+            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
+        }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+    }
 
     /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then.
     public func readSoon(_ chunk: FileChunk, into block: Block, for reader: CacheReader) {
@@ -176,10 +188,13 @@ public final class Fill: @unchecked Sendable {
 
     /// `reader` goes away. It may still be told once of progress that was on its way.
     public func detach(_ reader: CacheReader) {
-        state.withLock { state in
+        let drained = state.withLock { state -> CacheReader? in
             state.waiting.removeAll { $0 === reader }
+            state.readers.removeAll { $0 === reader }
             reader.isWaiting = false
+            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
         }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
     }
 
     /// Whether somebody who comes now may read it.
@@ -212,7 +227,8 @@ public final class Fill: @unchecked Sendable {
             state.isDiskLost = true
             state.isWriting = false
             state.trim(window: store.options.fillWindow, limit: memoryLimit)
-            return (state.takeDrained(backlog: backlog), state.takeWaiting(), state.phase != .open)
+            let drained = state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
+            return (drained, state.takeWaiting(), state.phase != .open)
         }
         if isOver { store.fills.remove(self) }
         wake(waiting)
@@ -227,7 +243,7 @@ public final class Fill: @unchecked Sendable {
             state.written += count
             state.sums += sums
             state.trim(window: store.options.fillWindow, limit: memoryLimit)
-            return state.takeDrained(backlog: backlog)
+            return state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
         }
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
@@ -244,6 +260,9 @@ public enum Joined: Sendable {
 }
 
 extension ObjectStore {
+    /// Whether the object is being downloaded.
+    public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
+
     /// Joins the download of the object, or begins one.
     public func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {
         let generation = purges.latest
@@ -256,7 +275,10 @@ extension ObjectStore {
         reader.position = 0
         reader.hasBegun = false
         // Whatever it waited for before is another fill's.
-        joined.fill.state.withLock { _ in reader.isWaiting = false }
+        joined.fill.state.withLock { state in
+            reader.isWaiting = false
+            state.attach(reader)
+        }
         return .follow(joined.fill)
     }
 }

@@ -75,6 +75,8 @@ public enum FillStep: Sendable {
 public enum FillRoom: Equatable, Sendable {
     /// It may.
     case room
-    /// The bytes were taken, but the disk is behind: pause until `fillDrained`.
+    /// The bytes were taken, but the disk, or without one the leader's own reading, is behind: pause until `fillDrained`.
     case blocked
+    /// It will not be stored, and nobody reads it.
+    case unwanted
 }

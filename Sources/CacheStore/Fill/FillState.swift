@@ -40,6 +40,8 @@ struct FillState {
     var isLeaderBlocked = false
     var leader: CacheReader?
     var waiting: [CacheReader] = []
+    /// Who reads it, or is to.
+    var readers: [CacheReader] = []
 
     /// Whether somebody can read it from its start.
     var isReadableFromStart: Bool { firstChunk == 0 || written > 0 && firstChunk * StoredFooter.chunk <= written }
@@ -99,9 +101,24 @@ struct FillState {
         return readers
     }
 
+    /// `reader` reads it from now on.
+    mutating func attach(_ reader: CacheReader) {
+        if !readers.contains(where: { $0 === reader }) { readers.append(reader) }
+    }
+
+    /// Whether there is any use in what still comes.
+    var isWanted: Bool { !isDiskLost || !readers.isEmpty }
+
+    /// How many bytes the leader has not taken for itself: without a disk it must not lose them. 0 when it does not read.
+    var unread: Int {
+        guard let leader, readers.contains(where: { $0 === leader }) else { return 0 }
+        return received - leader.position
+    }
+
     /// The leader, when it waits for room and there is some.
-    mutating func takeDrained(backlog: Int) -> CacheReader? {
-        guard isLeaderBlocked, isDiskLost || received - written <= backlog / 2 else { return nil }
+    mutating func takeDrained(backlog: Int, memoryLimit: Int) -> CacheReader? {
+        let hasRoom = isDiskLost ? unread <= memoryLimit / 4 : received - written <= backlog / 2
+        guard isLeaderBlocked, hasRoom else { return nil }
         isLeaderBlocked = false
         return leader
     }

@@ -28,5 +28,7 @@ final class FillTable: Sendable {
         part(fill.id).table.withLock { if $0[fill.id] === fill { $0[fill.id] = nil } }
     }
 
+    func contains(_ id: ObjectID) -> Bool { part(id).table.withLock { $0[id] != nil } }
+
     func contains(_ fill: Fill) -> Bool { part(fill.id).table.withLock { $0[fill.id] === fill } }
 }

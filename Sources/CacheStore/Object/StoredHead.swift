@@ -191,7 +191,8 @@ public final class ObjectDescription: Sendable {
         ObjectDescription(metadata: metadata, record: record, scopes: scopes, bodyLength: bodyLength)
     }
 
-    var fits: Bool { metadata.count <= StoredHead.metadataLimit && scopes.count <= StoredHead.scopeLimit }
+    /// Whether it is within the limits of what a file can hold beside the body.
+    public var fits: Bool { metadata.count <= StoredHead.metadataLimit && scopes.count <= StoredHead.scopeLimit }
 }
 
 /// A whole object in memory, checked once when it was read. Immutable.

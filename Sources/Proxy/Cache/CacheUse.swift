@@ -40,8 +40,8 @@ struct CacheUse {
     var inflated: CachedBody?
     /// Whether a disk thread reads for it now.
     var isReading = false
-    /// Whether the body of a download is not for this client: HEAD, 304.
-    var dropsBody = false
+    /// What goes on with a long body after others have had their turn.
+    var turn: SendingTurn?
     /// When the present attempt began, in wall-clock milliseconds.
     var requestTime: Int64 = 0
     /// Whether the exchange has no client and only brings a stored response up to date.
@@ -102,6 +102,20 @@ final class WaitTimer: Watcher {
     override func deadlineReached() { exchange?.waitedTooLong() }
 }
 
+/// Goes on with a body when others on the loop have had their turn.
+final class SendingTurn: Watcher {
+    private var exchange: ProxyExchange?
+
+    init(_ exchange: ProxyExchange) {
+        self.exchange = exchange
+        super.init()
+    }
+
+    func cancel() { exchange = nil }
+
+    override func resume() { exchange?.continueBody() }
+}
+
 /// The rest of an upstream server's response on its way into the cache. Holds on to the connection instead of the exchange that
 /// asked, so that it goes on when that client leaves.
 final class CacheDownload: Attempt {
@@ -122,11 +136,14 @@ final class CacheDownload: Attempt {
     }
 
     override func responseBody(_ bytes: Span<UInt8>) {
-        if let encoding {
-            encoding.append(bytes)
-            return
+        switch encoding?.append(bytes) ?? fill.append(bytes) {
+        case .room: break
+        case .blocked: connection.pauseReading()
+        case .unwanted:
+            fill.fail()
+            connection.cancel()
+            over()
         }
-        if fill.append(bytes) == .blocked { connection.pauseReading() }
     }
 
     override func batchEnded() {

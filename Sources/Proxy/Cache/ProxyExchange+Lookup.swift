@@ -16,6 +16,8 @@ import Serving
 
 extension ProxyExchange {
     private static let restartLimit = 3
+    /// Pieces of a body sent in a row at most, before others have their turn.
+    static let piecesInARow = 16
 
     var wallMilliseconds: Int64 { Int64(service.loop.wallNanoseconds / 1_000_000) }
 
@@ -25,8 +27,14 @@ extension ProxyExchange {
             forward()
             return
         }
-        let request = CacheRequest(head, headBytes)
+        var request = CacheRequest(head, headBytes)
+        // A certificate says who asks, as Authorization does, and the upstream server is told of it.
+        if hasProvedItself { request.present.insert(.authorization) }
         use.request = request
+        if route?.usesCache == false {
+            pass(.bypass)
+            return
+        }
         if case .forward(let reason) = Lookup.decide(request) {
             pass(reason)
             return
@@ -45,6 +53,14 @@ extension ProxyExchange {
     }
 
     private func pass(_ reason: ForwardReason) {
+        if use.isRefresh {
+            stream?.abort()
+            return
+        }
+        if let request = use.request, request.method == .get || request.method == .head, Lookup.timesOut(request) {
+            onlyIfCached()
+            return
+        }
         use.status = CacheStatus(.forward(reason))
         use.word = "bypass"
         forward()
@@ -53,7 +69,9 @@ extension ProxyExchange {
     /// Whether a trusted proxy says that the client asked at another host than `Host` says: then the answer may depend on what
     /// is not in the key.
     private var isAskedForAnotherHost: Bool {
-        guard let field = head.fields.first(.xForwardedHost), let peer = stream?.peer, isTrusted(peer) else { return false }
+        guard let field = head.fields.first(.xForwardedHost), let peer = stream?.peer, isTrusted(peer) else {
+            return false
+        }
         let bytes = headBytes
         return !bytes.extracting(field.valueRange).equalsIgnoringCase(bytes.extracting(head.authorityRange))
     }
@@ -82,7 +100,7 @@ extension ProxyExchange {
     }
 
     /// The key, copied.
-    private var keptKey: CachedBody {
+    var keptKey: CachedBody {
         if let key = use.key { return key }
         let scratch = service.keyScratch
         let key = CachedBody(scratch.readable)
@@ -123,28 +141,36 @@ extension ProxyExchange {
             look(cache)
             return
         }
+        let now = wallMilliseconds
+        let rules = cache.rules
         if use.isRefresh {
+            // Another may have brought it up to date already.
+            if case .fresh = Reuse.decide(record.policy, RequestDirectives(), now: now, rules) {
+                stream?.abort()
+                return
+            }
             use.candidate = stored
             join(cache)
             return
         }
-        let now = wallMilliseconds
         let ttl = record.policy.ttl(at: now)
-        switch Reuse.decide(record.policy, request.directives, now: now, cache.rules) {
+        switch Reuse.decide(record.policy, request.directives, now: now, rules) {
         case .fresh(let age):
             use.word = "hit"
             use.status = CacheStatus(.hit, ttl: ttl)
-            serve(stored, record, age: age)
+            serve(stored, record, age: age, tellsAge: true)
         case .stale(let age, let refreshes):
             use.word = "stale"
-            if refreshes { refreshInBackground() }
+            if refreshes, !request.directives.noStore { refreshInBackground() }
             use.status = CacheStatus(.hit, ttl: ttl)
-            serve(stored, record, age: age)
+            serve(stored, record, age: age, tellsAge: true)
         case .validate(let why):
             use.candidate = stored
             use.status = CacheStatus(.forward(why.forward), detail: why.word)
             use.word = "miss"
             guard request.method == .get, !request.directives.noStore else {
+                // What it answers may tell of what is stored.
+                use.key = keptKey
                 forward()
                 return
             }
@@ -184,6 +210,10 @@ extension ProxyExchange {
 
     private func missed(_ cache: ResponseCache) {
         guard let request = use.request else { return }
+        if use.isRefresh {
+            stream?.abort()
+            return
+        }
         if Lookup.timesOut(request) {
             onlyIfCached()
             return
@@ -208,26 +238,29 @@ extension ProxyExchange {
             use.leading = fill
             use.conditions = use.candidate == nil ? .fill : .validate
             forward()
-        case .follow where use.isRefresh:
-            // Somebody else brings it up to date.
-            stream?.abort()
         case .follow(let fill):
             use.reading = fill
+            if use.isRefresh {
+                // Somebody else brings it up to date.
+                stream?.abort()
+                return
+            }
             use.wait = WaitTimer(self, in: cache.wait)
             pumpDownload()
-        case .alone: forward()
+        case .alone where use.isRefresh: stream?.abort()
+        case .alone: forwardAlone()
         }
     }
 
     /// Others fetch the same thing, and it takes too long.
     func waitedTooLong() { forwardAlone() }
 
-    /// Forwards although somebody else fetches the same thing; what comes is not stored.
-    private func forwardAlone() {
+    /// Forwards although somebody else fetches the same thing; what comes is not stored. What is stored already may still turn
+    /// out to be valid, or be better than an error.
+    func forwardAlone() {
+        if use.reading != nil { use.status?.isCollapsed = false }
         stopWaiting()
-        use.status?.isCollapsed = false
-        use.conditions = .asTheyCame
-        use.candidate = nil
+        use.conditions = use.candidate == nil ? .asTheyCame : .validate
         forward()
     }
 
@@ -247,15 +280,26 @@ extension ProxyExchange {
         guard let fill = use.reading, let reader = use.reader, let cache = service.cache, !use.isReading else { return }
         // The leader's own download tells it.
         let registers = reader.download == nil
-        while use.reading === fill, let stream {
+        var turns = 0
+        // The exchange may have ended in between, and serve another request with the same download.
+        while use.reading === fill, use.reader === reader, !use.isReading, let stream {
             if stream.isBlocked || waitsForTurn { return }
+            turns += 1
+            if turns > Self.piecesInARow {
+                yieldTurn()
+                return
+            }
             switch fill.next(reader, registers: registers) {
             case .wait:
-                if stream.hasBegun { stream.flush() }
+                if stream.hasBegun {
+                    stream.flush()
+                } else if cache.wait == 0 {
+                    forwardAlone()
+                }
                 return
             case .head(let description): downloadBegan(description, cache)
             case .bytes(let piece):
-                fill.took(use.dropsBody ? piece.count : sendStored(piece.bytes, to: stream), reader)
+                fill.took(sendStored(piece.bytes, to: stream), reader)
             case .stored(let chunk, let skipping):
                 let block = service.loop.largeBlocks.take()
                 switch chunk.readNow(into: block) {
@@ -315,19 +359,17 @@ extension ProxyExchange {
             look(cache)
             return
         }
-        if use.status?.isStored != true {
-            use.status?.isCollapsed = true
-            // What may not be used again without asking is for the one who asked (RFC 9111 section 4).
-            switch Reuse.decide(
-                record.policy, use.request?.directives ?? RequestDirectives(), now: wallMilliseconds, cache.rules)
-            {
-            case .fresh, .stale: break
-            case .validate, .gatewayTimeout:
-                forwardAlone()
-                return
-            }
+        // What may not be used again without asking is for the one who asked (RFC 9111 section 4).
+        switch Reuse.decide(
+            record.policy, use.request?.directives ?? RequestDirectives(), now: wallMilliseconds, cache.rules)
+        {
+        case .fresh, .stale: break
+        case .validate, .gatewayTimeout:
+            forwardAlone()
+            return
         }
-        serve(description, record)
+        use.status?.isCollapsed = true
+        serve(description, record, tellsAge: true)
     }
 
     private func downloadFailed() {
@@ -342,6 +384,7 @@ extension ProxyExchange {
     func leaveCache() {
         endInflating()
         use.wait?.cancel()
+        use.turn?.cancel()
         if let fill = use.leading { fill.leave() }
         if let reader = use.reader {
             use.reading?.detach(reader)

@@ -8,22 +8,39 @@ import CacheStore
 import Engine
 import HTTP
 import Serving
+import Upstream
 
 extension ProxyExchange {
     /// Bytes of a stored body that are handed over at a time.
     private static let pieceBytes = 64 << 10
 
     /// Answers with a stored response; with the head `renewed` where its fields have just been brought up to date.
-    func serve(_ stored: StoredResponse, renewed: CachedBody? = nil, _ record: StoredRecord, age: UInt32) {
+    ///
+    /// `tellsAge`: "The presence of an Age header field implies that the response was not generated or validated by the origin
+    /// server for this request" (RFC 9111 section 5.1), so where it was, only an age that came with it is told.
+    func serve(
+        _ stored: StoredResponse, renewed: CachedBody? = nil, _ record: StoredRecord, age: UInt32, tellsAge: Bool
+    ) {
+        if use.isRefresh {
+            // Nobody reads it.
+            stream?.finish(trailers: nil)
+            return
+        }
         let size = UInt64(stored.length)
         let served: Served?
         if let renewed {
-            served = writeHead(renewed.bytes, record, age: age, size: size)
+            served = writeHead(renewed.bytes, record, age: tellsAge ? age : nil, size: size)
         } else {
             let head = stored.head
-            served = writeHead(head.metadata, record, age: age, size: size)
+            served = writeHead(head.metadata, record, age: tellsAge ? age : nil, size: size)
         }
-        guard let served else { return }
+        guard let served else {
+            // What is stored is no head, though no checksum has noticed: it is as if there was nothing.
+            service.cache?.store.forget(use.id)
+            use.candidate = nil
+            forwardAlone()
+            return
+        }
         var range = 0..<stored.length
         let inflates = prepareInflating(stored, record.coding, served)
         switch served {
@@ -40,18 +57,50 @@ extension ProxyExchange {
     }
 
     /// Begins to answer with what is being downloaded.
-    func serve(_ description: ObjectDescription, _ record: StoredRecord) {
-        let age = record.policy.age(at: wallMilliseconds)
+    func serve(_ description: ObjectDescription, _ record: StoredRecord, tellsAge: Bool) {
+        let age = tellsAge ? record.policy.age(at: wallMilliseconds) : nil
         let size = description.bodyLength.map { UInt64($0) }
         let metadata = description.metadata
-        guard let served = writeHead(metadata.bytes, record, age: age, size: size, isStored: false) else { return }
-        use.dropsBody = head.method == .head || served == .notModified
-        if use.dropsBody {
+        guard let served = writeHead(metadata.bytes, record, age: age, size: size, isStored: false) else {
+            forwardAlone()
+            return
+        }
+        if head.method == .head || served == .notModified {
             leaveDownload()
             stream?.finish(trailers: nil)
         } else if use.form == .identity {
             beginInflating(nil, length: record.coding.identityLength)
         }
+    }
+
+    /// Begins to answer the one whose request made the download: with the head that came, since some fields are for him alone
+    /// and are not stored.
+    func serveFirst(_ description: ObjectDescription, _ record: StoredRecord, _ connection: UpstreamConnection) {
+        guard let stream, let request = use.request else { return }
+        if use.isRefresh {
+            leaveDownload()
+            stream.finish(trailers: nil)
+            return
+        }
+        if !request.present.isDisjoint(with: [.ifNoneMatch, .ifModifiedSince]) {
+            let metadata = description.metadata
+            guard service.parseStoredHead(metadata.bytes) else {
+                stream.abort()
+                return
+            }
+            var asked = request
+            asked.present.remove(.range)
+            let served = ClientConditions.evaluate(
+                asked, head, headBytes, record.policy, service.storedHead, metadata.bytes, size: 0,
+                now: wallMilliseconds)
+            if served == .notModified {
+                serve(description, record, tellsAge: connection.head.fields.first(.age) != nil)
+                return
+            }
+        }
+        use.form = storedForm(record.coding, .whole)
+        writeHead(of: connection, to: stream, use.form)
+        if use.form == .identity { beginInflating(nil, length: record.coding.identityLength) }
     }
 
     /// The body of the download is not needed; the download goes on without this exchange.
@@ -64,9 +113,9 @@ extension ProxyExchange {
         use.reader = nil
     }
 
-    /// Writes the whole head, and says what of the body follows. Nil when the exchange is over.
+    /// Writes the whole head, and says what of the body follows. Nil, and nothing written, when what is stored is no head.
     private func writeHead(
-        _ metadata: Span<UInt8>, _ record: StoredRecord, age: UInt32, size: UInt64?, isStored: Bool = true
+        _ metadata: Span<UInt8>, _ record: StoredRecord, age: UInt32?, size: UInt64?, isStored: Bool = true
     ) -> Served? {
         guard let stream, let request = use.request, metadata.count >= record.linesStart + 2 else { return nil }
         var served = Served.whole
@@ -97,10 +146,7 @@ extension ProxyExchange {
         if served != .unsatisfiable { writeStoredCoding(coding, form, served, to: stream) }
         let own = service.fieldScratch
         own.clear()
-        // "The presence of an Age header field implies that the response was not generated or validated by the origin server
-        // for this request" (RFC 9111 section 5.1): where it was, only an age that it came with is told.
-        let isReused = use.status?.outcome == .hit || use.status?.isCollapsed == true
-        if served != .unsatisfiable, isReused || age > 0 { own.appendField("Age", decimal: UInt64(age)) }
+        if served != .unsatisfiable, let age { own.appendField("Age", decimal: UInt64(age)) }
         switch served {
         case .whole, .notModified: break
         case .partial(let range):
@@ -154,7 +200,13 @@ extension ProxyExchange {
     /// Hands over what the client takes of the stored body.
     func pumpStored() {
         guard !use.isReading, !waitsForTurn else { return }
+        var turns = 0
         while let stored = use.serving, let stream, !stream.isBlocked {
+            turns += 1
+            if turns > Self.piecesInARow {
+                yieldTurn()
+                return
+            }
             guard use.position < use.end, !hasSentWanted else {
                 guard endSendingStored(to: stream) else { return }
                 use.serving = nil
@@ -170,6 +222,24 @@ extension ProxyExchange {
             case .file(let file):
                 guard sendChunk(of: file, to: stream) else { return }
             }
+        }
+    }
+
+    /// Lets others have their turn before more of the body is sent.
+    func yieldTurn() {
+        let turn = use.turn ?? SendingTurn(self)
+        use.turn = turn
+        service.loop.schedule(turn)
+    }
+
+    /// Goes on where `yieldTurn` stopped.
+    func continueBody() {
+        codingTurnCame()
+        if use.serving != nil {
+            pumpStored()
+            stream?.flush()
+        } else {
+            pumpDownload()
         }
     }
 

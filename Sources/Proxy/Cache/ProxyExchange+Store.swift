@@ -19,8 +19,9 @@ extension ProxyExchange {
         if Invalidation.applies(head.method, status: status) { invalidate(connection, cache) }
         guard status != 101 else { return false }
         use.status?.forwardStatus = nil
-        if let candidate = use.candidate, use.conditions == .validate {
-            return validated(candidate, connection, cache, request)
+        if let candidate = use.candidate {
+            if use.conditions == .validate { return validated(candidate, connection, cache, request) }
+            if head.method == .head { updateByHead(candidate, connection, cache, request) }
         }
         guard let fill = use.leading else { return false }
         use.leading = nil
@@ -30,18 +31,19 @@ extension ProxyExchange {
     // MARK: Storing
 
     /// Begins to store, and reads the response back from the download, as others may do.
-    private func store(
+    func store(
         _ fill: Fill, _ connection: UpstreamConnection, _ cache: ResponseCache, _ request: CacheRequest
     ) -> Bool {
         let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
         let bytes = connection.headBytes
-        let rules = cache.rules
+        let rules = rules(of: cache)
         let policy: ResponsePolicy
         do throws(StoreRefusal) {
             policy = try Storing.decide(
                 request, connection.head, bytes, times, rules, isSecure: connection.server.security != nil)
             // Parts are delivered, and not stored.
             guard policy.status != 206 else { throw .badPartial }
+            guard !variesOnClient(connection) else { throw .varyAny }
         } catch {
             use.status?.detail = error.word
             fill.refuse()
@@ -50,23 +52,67 @@ extension ProxyExchange {
         let age = ResponseAge(connection.head, bytes, times)
         let encoder = encoderForStoring(connection, policy)
         guard let (description, names) = describe(connection, policy, age, rules, cache, isCoded: encoder != nil),
-            let target = choose(fill, names, cache), let reader = use.reader
+            description.fits, connection.head.contentLength ?? 0 <= UInt64(cache.largestBody)
         else {
+            // As it comes, with the client's own pace.
             if let encoder { service.codings.give(encoder) }
             use.status?.detail = "too-large"
             fill.refuse()
             return false
         }
+        guard let record = StoredRecord(description.record), let target = choose(fill, names, cache),
+            let reader = use.reader
+        else {
+            if let encoder { service.codings.give(encoder) }
+            use.status?.detail = "collapsed"
+            fill.refuse()
+            return false
+        }
         target.begin(description)
+        // The head is taken from the connection.
+        guard case .head = target.next(reader, registers: false) else {
+            if let encoder { service.codings.give(encoder) }
+            target.fail()
+            return false
+        }
         use.status?.isStored = true
         use.reading = target
         self.connection = nil
         upstreamFinished = service.loop.nanoseconds
         isStreamingBody = false
-        let encoding = encoding(with: encoder, of: description, into: target, connection, reader)
+        let encoding = encoding(with: encoder, record, into: target, connection, reader)
         connection.handOver(to: CacheDownload(target, connection, leader: reader, encoding: encoding))
+        serveFirst(description, record, connection)
         pumpDownload()
         return true
+    }
+
+    /// Whether a response varies on what this gateway itself tells of the client: no field of another request says whether it
+    /// would get the same.
+    private func variesOnClient(_ connection: UpstreamConnection) -> Bool {
+        let scratch = service.fieldScratch
+        scratch.clear()
+        VaryNames(connection.head, connection.headBytes).write(connection.headBytes, to: scratch)
+        let names = scratch.readable
+        var start = 0
+        while start < names.count {
+            let end = names.firstIndex(of: UInt8(ascii: ","), from: start) ?? names.count
+            let name = names.extracting(start..<end)
+            if name.equals("x-forwarded-for") || name.equals("forwarded") || name.equals("x-client-cert-subject")
+                || name.equals("x-request-id")
+            {
+                return true
+            }
+            start = end + 1
+        }
+        return false
+    }
+
+    /// The rules for this exchange's route.
+    func rules(of cache: ResponseCache) -> CacheRules {
+        var rules = cache.rules
+        if let lifetime = route?.defaultLifetime { rules.defaultLifetime = lifetime }
+        return rules
     }
 
     /// What is stored: the head as text, with the policy. Nil when it does not fit.
@@ -75,20 +121,20 @@ extension ProxyExchange {
         _ cache: ResponseCache, isCoded: Bool
     ) -> (ObjectDescription, names: CachedBody?)? {
         let bytes = connection.headBytes
+        // With a Date of ours it has to be read again.
+        guard connection.head.fields.count < FieldTable.capacity else { return nil }
         let block = service.loop.largeBlocks.take()
         defer { service.loop.giveBack(block) }
         block.appendStatusLine(status: policy.status)
         let linesStart = block.count
-        guard StoredFields.write(connection.head, bytes, age: age, rules, to: block), block.free >= 2 else {
-            return nil
-        }
+        guard StoredFields.write(connection.head, bytes, age: age, rules, to: block), block.free > 2 else { return nil }
         block.appendLineEnd()
         let metadata = CachedBody(block.readable)
         block.clear()
         let varies = VaryNames(connection.head, bytes)
         varies.write(bytes, to: block)
         let names = block.isEmpty ? nil : CachedBody(block.readable)
-        guard let scopes = scopes(of: connection, cache) else { return nil }
+        guard let scopes = scopes(connection.head, bytes, cache) else { return nil }
         var length: Int?
         switch connection.head.framing {
         case .none: length = 0
@@ -109,10 +155,9 @@ extension ProxyExchange {
         )
     }
 
-    private func scopes(of connection: UpstreamConnection, _ cache: ResponseCache) -> [CacheScope]? {
-        guard let key = use.key, let tags = ResponseTags(connection.head, connection.headBytes, cache.secret) else {
-            return nil
-        }
+    /// What a purge may find a response by. Nil when that is too much.
+    func scopes(_ response: borrowing ResponseHead, _ bytes: Span<UInt8>, _ cache: ResponseCache) -> [CacheScope]? {
+        guard let key = use.key, let tags = ResponseTags(response, bytes, cache.secret) else { return nil }
         var scopes = [
             CacheScope(.url, key.bytes),
             CacheScope(.host, headBytes.extracting(head.authorityRange)),
@@ -136,7 +181,14 @@ extension ProxyExchange {
         }
         guard wanted != fill.id else { return fill }
         let reader = ExchangeReader(self)
-        guard case .lead(let target) = cache.store.join(wanted, key: key, as: reader) else {
+        let target: Fill
+        switch cache.store.join(wanted, key: key, as: reader) {
+        case .lead(let new): target = new
+        case .follow(let other):
+            other.detach(reader)
+            reader.detach()
+            return nil
+        case .alone:
             reader.detach()
             return nil
         }
@@ -154,7 +206,7 @@ extension ProxyExchange {
                 fill.complete()
             } else {
                 fill.refuse()
-                if case .lead(let first) = cache.store.join(primary, key: key, as: ExchangeReader(self)) {
+                lead(primary, cache) { first in
                     first.begin(marker)
                     first.complete()
                 }
@@ -166,137 +218,20 @@ extension ProxyExchange {
         return target
     }
 
-    // MARK: Validating
-
-    private func validated(
-        _ candidate: StoredResponse, _ connection: UpstreamConnection, _ cache: ResponseCache, _ request: CacheRequest
-    ) -> Bool {
-        guard let record = StoredRecord(candidate.head.record) else { return false }
-        let status = connection.head.status
-        use.status?.forwardStatus = status
-        switch ValidationOutcome.decide(record.policy, request.directives, now: wallMilliseconds, status: status) {
-        case .freshen: return freshen(candidate, record, connection, cache)
-        case .serveStale(let age):
-            release(connection)
-            use.leading?.refuse()
-            use.leading = nil
-            serveStale(candidate, record, age: age)
-            return true
-        case .pass:
-            use.leading?.refuse()
-            use.leading = nil
-            return false
-        case .replace:
-            guard let fill = use.leading else { return false }
-            use.leading = nil
-            use.candidate = nil
-            if store(fill, connection, cache, request) { return true }
-            // What was stored is not what the origin has now.
-            cache.store.forget(fill.id)
-            return false
+    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it.
+    func lead(_ id: ObjectID, _ cache: ResponseCache, _ body: (Fill) -> Void) {
+        let reader = ExchangeReader(self)
+        reader.detach()
+        switch cache.store.join(id, key: keptKey, as: reader) {
+        case .lead(let fill): body(fill)
+        case .follow(let other): other.detach(reader)
+        case .alone: break
         }
-    }
-
-    /// 304: the stored response gets the new fields, and answers.
-    private func freshen(
-        _ candidate: StoredResponse, _ record: StoredRecord, _ connection: UpstreamConnection, _ cache: ResponseCache
-    ) -> Bool {
-        let bytes = connection.headBytes
-        let fill = use.leading
-        use.leading = nil
-        let stored = candidate.head
-        guard service.parseStoredHead(stored.metadata) else { return false }
-        var freshening = Freshening(connection.head, bytes)
-        freshening.offer(record.policy, service.storedHead, stored.metadata, bytes: bytes)
-        guard freshening.selected != 0 else {
-            // It is about something else than what is stored: asked again, without conditions.
-            fill?.refuse()
-            release(connection)
-            use.candidate = nil
-            use.conditions = .fill
-            needsFresh = false
-            tried = TriedServers()
-            forward()
-            return true
-        }
-        let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
-        let age = ResponseAge(connection.head, bytes, times)
-        let rules = cache.rules
-        let block = service.loop.largeBlocks.take()
-        defer { service.loop.giveBack(block) }
-        block.appendStatusLine(status: record.policy.status)
-        let linesStart = block.count
-        guard
-            FieldMerge.write(
-                service.storedHead, stored.metadata, connection.head, bytes, age: age, rules, to: block),
-            block.free >= 2
-        else {
-            fill?.refuse()
-            release(connection)
-            serveStale(candidate, record, age: record.policy.age(at: wallMilliseconds))
-            return true
-        }
-        block.appendLineEnd()
-        let metadata = CachedBody(block.readable)
-        var renewed = StoredRecord(
-            kind: .response, policy: record.policy, linesStart: linesStart,
-            hasReplaced: record.hasReplaced || connection.head.fields.first(.xRequestID) != nil)
-        renewed.coding = record.coding
-        do throws(StoreRefusal) {
-            guard service.parseStoredHead(metadata.bytes) else { throw .notUnderstood }
-            if record.coding.isGzip { renewed.coding.look(at: service.storedHead, metadata.bytes) }
-            renewed.policy = try Storing.renew(
-                record.policy, service.storedHead, metadata.bytes, times, age: age, rules,
-                isSecure: connection.server.security != nil)
-            let description = ObjectDescription(
-                metadata: metadata, record: renewed.packed, scopes: scopes(of: connection, cache) ?? [],
-                bodyLength: candidate.length)
-            fill?.refresh(description)
-        } catch {
-            fill?.refuse()
-            cache.store.forget(use.id)
-        }
-        release(connection)
-        use.status?.ttl = renewed.policy.ttl(at: wallMilliseconds)
-        use.word = "revalidated"
-        serve(candidate, renewed: metadata, renewed, age: renewed.policy.age(at: wallMilliseconds))
-        return true
-    }
-
-    /// Nobody listens to the connection any more; it goes back to its pool once the response, whose body is empty or not
-    /// wanted, is complete.
-    private func release(_ connection: UpstreamConnection) {
-        self.connection = nil
-        isStreamingBody = false
-        upstreamFinished = service.loop.nanoseconds
-        connection.handOver(to: Attempt())
-    }
-
-    private func serveStale(_ stored: StoredResponse, _ record: StoredRecord, age: UInt32) {
-        use.word = "stale"
-        var status = CacheStatus(.hit, ttl: record.policy.ttl(at: wallMilliseconds))
-        status.detail = "stale-if-error"
-        use.status = status
-        serve(stored, record, age: age)
-    }
-
-    /// The upstream server could not be had: serves the stale response where that is allowed (RFC 5861 section 4). `status`:
-    /// of the error that the client would get.
-    func serveInsteadOfError(_ candidate: StoredResponse, status: UInt16) -> Bool {
-        guard let request = use.request, let record = StoredRecord(candidate.head.record),
-            case .serve(let age) = StaleIfError.decide(
-                record.policy, request.directives, now: wallMilliseconds, status: status)
-        else { return false }
-        use.leading?.refuse()
-        use.leading = nil
-        reason = ""
-        serveStale(candidate, record, age: age)
-        return true
     }
 
     /// Brings a stale response up to date while its client has it already.
     func refreshInBackground() {
-        guard let stream else { return }
+        guard let stream, head.method == .get, !service.isDraining else { return }
         let detached = DetachedStream(repeating: self, of: stream)
         guard let exchange = detached.pending as? ProxyExchange else { return }
         exchange.use.isRefresh = true
@@ -328,8 +263,10 @@ extension ProxyExchange {
     private func invalidate(_ key: Span<UInt8>, _ cache: ResponseCache) {
         let hash = cache.secret.hash(key)
         let id = ObjectID(key: CacheHash(high: hash.high, low: hash.low))
-        // Nothing is written down for what was never stored.
-        if case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds) { return }
+        // Nothing is written down for what was never stored. What is being downloaded may be from before the change.
+        if case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds), !cache.store.isFilling(id) {
+            return
+        }
         cache.store.purge(CacheScope(.url, key))
     }
 }

@@ -12,6 +12,8 @@ public final class ResponseCache: Sendable {
     let rules: CacheRules
     /// How long a request waits for another that fetches the same thing, in milliseconds.
     let wait: Int
+    /// The largest body that is stored, in bytes.
+    let largestBody: Int
     /// Whether responses say what the cache did.
     let writesStatus: Bool
 
@@ -19,6 +21,7 @@ public final class ResponseCache: Sendable {
     init(
         _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool
     ) throws(CacheFolderError) {
+        largestBody = options.largestBody
         store = try ObjectStore(options)
         secret = try Self.secret(in: options.path)
         self.rules = rules

@@ -23,11 +23,13 @@ final class DownloadEncoding: Watcher {
     /// Bytes of the body in its identity form.
     private var received: UInt64 = 0
     /// What may still be encoded in this turn of the loop.
-    private var budget = ExchangeTurn.compressedBytes
+    private var budget = CodingTurn.compressedBytes
     private var holdsBytes = false
     private var isFlushing = false
     /// Whether the disk is behind.
     private var isBlocked = false
+    /// Whether nobody reads it, and it is not stored either.
+    private var isUnwanted = false
     private var isOver = false
 
     init(
@@ -43,18 +45,17 @@ final class DownloadEncoding: Watcher {
         super.init()
     }
 
-    /// Stores a piece of the body.
-    func append(_ bytes: Span<UInt8>) {
+    /// Stores a piece of the body. Blocked as well when others are to have their turn: then it reads on by itself.
+    func append(_ bytes: Span<UInt8>) -> FillRoom {
         received &+= UInt64(bytes.count)
         holdsBytes = true
         encode(bytes, .more)
         budget -= bytes.count
-        if isBlocked {
-            connection.pauseReading()
-        } else if budget <= 0 {
-            connection.pauseReading()
-            service.loop.schedule(self)
-        }
+        if isUnwanted { return .unwanted }
+        if isBlocked { return .blocked }
+        guard budget <= 0 else { return .room }
+        service.loop.schedule(self)
+        return .blocked
     }
 
     /// Nothing more comes for now.
@@ -75,7 +76,7 @@ final class DownloadEncoding: Watcher {
 
     /// Others have had their turn.
     override func resume() {
-        budget = ExchangeTurn.compressedBytes
+        budget = CodingTurn.compressedBytes
         if !isBlocked, !isOver { connection.resumeReading() }
     }
 
@@ -109,7 +110,13 @@ final class DownloadEncoding: Watcher {
             block.clear()
             let step = encoder.encode(bytes.extracting(offset...), following, into: block)
             offset += step.consumed
-            if !block.isEmpty, fill.append(block.readable) == .blocked { isBlocked = true }
+            if !block.isEmpty {
+                switch fill.append(block.readable) {
+                case .room: break
+                case .blocked: isBlocked = true
+                case .unwanted: isUnwanted = true
+                }
+            }
             guard step.state == .outputFull else { return }
         }
     }

@@ -70,27 +70,10 @@ extension ProxyExchange {
     }
 }
 
-/// Goes on with an exchange once others of its loop have had their turn.
-final class ExchangeTurn: Watcher {
-    /// Bytes of content that are compressed in one turn of the loop: one to two milliseconds.
+/// What coding may use up before the loop's other connections have their turn.
+enum CodingTurn {
+    /// Bytes of content that are compressed: one to two milliseconds.
     static let compressedBytes = 64 << 10
-    /// Bytes of content that are inflated in one: a millisecond.
+    /// Bytes of content that are inflated: a millisecond.
     static let inflatedBytes = 256 << 10
-
-    private var exchange: ProxyExchange?
-
-    init(_ exchange: ProxyExchange) {
-        self.exchange = exchange
-        super.init()
-        exchange.service.loop.schedule(self)
-    }
-
-    /// The exchange is over, or was woken by something else.
-    func cancel() { exchange = nil }
-
-    override func resume() {
-        let exchange = exchange
-        self.exchange = nil
-        exchange?.turnCame()
-    }
 }

@@ -15,15 +15,14 @@ struct Compression {
     /// Whether the encoder may hold bytes that the client has not been sent.
     var holdsBytes = false
     /// What may still be encoded in this turn of the loop.
-    var budget = ExchangeTurn.compressedBytes
-    var turn: ExchangeTurn?
+    var budget = CodingTurn.compressedBytes
 }
 
 extension ProxyExchange {
     /// What is done to the content of this response, which is not stored. An encoder is there when it is to be compressed.
     func chooseForm(for connection: UpstreamConnection) -> ContentForm {
         // Who asked for a part, or repairs a copy, means the bytes that the upstream server's validators are about.
-        guard compresses, !use.isRefresh, head.version == .http11, head.fields.first(.range) == nil,
+        guard compresses, head.version == .http11, head.fields.first(.range) == nil,
             Compressible.decide(connection.head, connection.headBytes)
         else { return .asItCame }
         guard prefersGzip else { return .identity }
@@ -42,9 +41,9 @@ extension ProxyExchange {
         guard let connection, let stream, let left = compression else { return }
         if stream.isBlocked {
             connection.pauseReading()
-        } else if left.budget <= 0, left.turn == nil {
+        } else if left.budget <= 0 {
             connection.pauseReading()
-            compression?.turn = ExchangeTurn(self)
+            yieldTurn()
         }
     }
 
@@ -78,8 +77,8 @@ extension ProxyExchange {
 
     /// The loop has served others: reads on, unless the client is what is waited for.
     func compressionTurnCame() {
-        compression?.budget = ExchangeTurn.compressedBytes
-        compression?.turn = nil
+        guard compression != nil else { return }
+        compression?.budget = CodingTurn.compressedBytes
         guard let stream, !stream.isBlocked else { return }
         connection?.resumeReading()
     }
@@ -88,7 +87,6 @@ extension ProxyExchange {
     func endCompression() {
         guard let ended = compression else { return }
         compression = nil
-        ended.turn?.cancel()
         service.codings.give(ended.encoder)
     }
 }

@@ -22,8 +22,9 @@ struct Inflation {
     /// Whether all that is wanted has been sent.
     var isEnded = false
     /// What may still be inflated in this turn of the loop.
-    var budget = ExchangeTurn.inflatedBytes
-    var turn: ExchangeTurn?
+    var budget = CodingTurn.inflatedBytes
+    /// Whether that is used up, and the loop's other connections come first.
+    var isWaiting = false
 }
 
 extension ProxyExchange {
@@ -56,7 +57,7 @@ extension ProxyExchange {
     }
 
     /// Whether the loop's other connections come first.
-    var waitsForTurn: Bool { use.inflation?.turn != nil }
+    var waitsForTurn: Bool { use.inflation?.isWaiting == true }
 
     /// Whether nothing more of an inflated body is wanted, though more of it is stored.
     var hasSentWanted: Bool { use.inflation?.isEnded == true }
@@ -87,7 +88,8 @@ extension ProxyExchange {
             case .outputFull:
                 if stream.isBlocked { return offset }
                 if state.budget <= 0 {
-                    use.inflation?.turn = ExchangeTurn(self)
+                    use.inflation?.isWaiting = true
+                    yieldTurn()
                     return offset
                 }
             case .ended where state.left ?? 0 == 0:
@@ -118,7 +120,7 @@ extension ProxyExchange {
     /// waited for, or is cut.
     func endSendingStored(to stream: ServerStream) -> Bool {
         while let state = use.inflation, !state.isEnded {
-            if stream.isBlocked || state.turn != nil { return false }
+            if stream.isBlocked || state.isWaiting { return false }
             // What is stored ends before its content does.
             guard state.isFull else {
                 damaged()
@@ -130,22 +132,16 @@ extension ProxyExchange {
     }
 
     /// The loop has served others.
-    func turnCame() {
-        guard use.inflation != nil else {
-            compressionTurnCame()
-            return
-        }
-        use.inflation?.budget = ExchangeTurn.inflatedBytes
-        use.inflation?.turn = nil
-        if use.serving != nil { pumpStored() } else { pumpDownload() }
-        stream?.flush()
+    func codingTurnCame() {
+        compressionTurnCame()
+        use.inflation?.budget = CodingTurn.inflatedBytes
+        use.inflation?.isWaiting = false
     }
 
     /// Gives the decoder back.
     func endInflating() {
         guard let ended = use.inflation else { return }
         use.inflation = nil
-        ended.turn?.cancel()
         service.codings.give(ended.decoder)
     }
 }

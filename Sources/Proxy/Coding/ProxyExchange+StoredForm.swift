@@ -22,11 +22,11 @@ extension ProxyExchange {
 
     /// The encoding of the download that begins.
     func encoding(
-        with encoder: GzipEncoder?, of description: ObjectDescription, into fill: Fill,
+        with encoder: GzipEncoder?, _ record: StoredRecord, into fill: Fill,
         _ connection: UpstreamConnection,
         _ leader: CacheReader
     ) -> DownloadEncoding? {
-        guard let encoder, let record = StoredRecord(description.record) else { return nil }
+        guard let encoder else { return nil }
         return DownloadEncoding(encoder, record, into: fill, from: connection, leader: leader, service)
     }
 

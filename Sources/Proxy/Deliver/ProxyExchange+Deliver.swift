@@ -23,11 +23,15 @@ extension ProxyExchange {
     func deliverHead(_ connection: UpstreamConnection) {
         if cacheTakes(connection) { return }
         guard let stream else { return }
-        // Not copied: a head is a kilobyte.
-        let bytes = connection.headBytes
+        if use.isRefresh {
+            // Nobody reads it.
+            stream.abort()
+            return
+        }
         let status = connection.head.status
-        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         if status == 101 {
+            let bytes = connection.headBytes
+            stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
             copyFields(of: connection, to: stream)
             let upgrade = connection.head.fields.first(.upgrade)
             stream.endSwitching(to: bytes.extracting(upgrade?.valueRange ?? 0..<0))
@@ -35,8 +39,16 @@ extension ProxyExchange {
             self.stream?.readBody()
             return
         }
+        writeHead(of: connection, to: stream, chooseForm(for: connection))
+    }
+
+    /// The head of the upstream server's response, for the client who gets the content in that form.
+    func writeHead(of connection: UpstreamConnection, to stream: ServerStream, _ form: ContentForm) {
+        // Not copied: a head is a kilobyte.
+        let bytes = connection.headBytes
+        let status = connection.head.status
+        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         let hasContent = status != 204 && status != 304 && head.method != .head
-        let form = chooseForm(for: connection)
         copyFields(of: connection, to: stream, weakens: form == .gzip || answersWeakened(connection))
         writeCoding(form, hasVary: StoredCoding.variesOnCoding(connection.head, bytes), to: stream)
         if connection.head.fields.first(.date) == nil { stream.dateField() }

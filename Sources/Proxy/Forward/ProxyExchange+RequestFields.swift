@@ -188,7 +188,7 @@ extension ProxyExchange {
     var isSecure: Bool { stream?.transport.layer != nil }
     private var scheme: StaticString { isSecure ? "https" : "http" }
     /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
-    private var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
+    var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
 
     func isTrusted(_ peer: SocketAddress) -> Bool {
         for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {

@@ -201,7 +201,7 @@ public final class Gateway {
         let path = settings.directory ?? Configuration.Cache.defaultDirectory(environment: environment)
         var options = StoreOptions(path: path, diskBytes: settings.diskBytes)
         options.memoryBytes = settings.memoryBytes
-        options.largestBody = settings.largestBody
+        options.largestBody = settings.largestStoredBody
         let rules = CacheRules(
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
         do throws(CacheFolderError) {
@@ -244,6 +244,7 @@ public final class Gateway {
         for running in loops {
             running.loop.perform {
                 running.service.cut()
+                running.service.cutDownloads()
                 running.service.view.closeIdle()
                 running.log?.flush()
             }

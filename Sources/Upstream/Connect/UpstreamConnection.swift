@@ -300,6 +300,12 @@ public final class UpstreamConnection: Watcher {
         shut()
     }
 
+    /// The process stops and waits no longer: whoever waits for a response is told that none comes, and not to try again.
+    public func cut() {
+        guard phase != .idle else { return }
+        fail(.readTimeout)
+    }
+
     /// Closes an idle connection that has left its pool.
     func discard() { shut() }
 
