@@ -37,11 +37,14 @@ let package = Package(
         .target(name: "CLinux"),
         // Functions for OpenSSL's macros. `libssl-dev` provides the headers and libraries.
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        // The same for zlib's, of `zlib1g-dev`.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
         .target(name: "CacheStore", dependencies: ["Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "CachePolicy", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .target(name: "ContentCoding", dependencies: ["CZlib", "HTTP", "Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -51,8 +54,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes",
-                "CLinux",
+                "Upstream", "Serving", "CacheStore", "CachePolicy", "ContentCoding", "TLS", "Settings", "HTTP",
+                "Engine", "Bytes", "CLinux",
             ],
             swiftSettings: language),
         .target(
@@ -77,6 +80,8 @@ let package = Package(
         .testTarget(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
+            name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
@@ -88,7 +93,9 @@ let package = Package(
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
-            dependencies: ["TestSupport", "Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            dependencies: [
+                "TestSupport", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine", "Bytes",
+            ],
             swiftSettings: language),
     ]
 )

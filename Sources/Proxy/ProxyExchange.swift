@@ -43,6 +43,8 @@ final class ProxyExchange: Exchange {
 
     /// What it has to do with the cache.
     var use = CacheUse()
+    /// The compressing of a response that is not stored.
+    var compression: Compression?
 
     // MARK: Record
 
@@ -148,6 +150,7 @@ final class ProxyExchange: Exchange {
         case .badBody: reason = "bad-body"
         }
         record(ending)
+        endCompression()
         leaveCache()
         route = nil
     }
@@ -178,7 +181,10 @@ final class ProxyAttempt: Attempt {
     override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
     override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
     override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
-    override func batchEnded() { exchange.stream?.flush() }
+    override func batchEnded() {
+        exchange.flushCompressed()
+        exchange.stream?.flush()
+    }
     override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
     override func requestDrained() { exchange.stream?.readBody() }
     override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }

@@ -2,6 +2,7 @@
 import Bytes
 import CachePolicy
 import CacheStore
+import ContentCoding
 import Engine
 import Glibc
 import HTTP
@@ -29,6 +30,10 @@ final class ProxyService: Service {
     let fieldScratch = Block(capacity: 4096)
     /// What `parseStoredHead` understood last.
     private(set) var storedHead = ResponseHead()
+    /// Encoders and decoders for use again.
+    let codings = CodingPool()
+    /// Bodies that clients without gzip ask for.
+    let inflated = InflatedBodies()
     private var storedParser = ResponseParser()
 
     init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?) {

@@ -90,10 +90,14 @@ public final class Fill: @unchecked Sendable {
     }
 
     /// The body is complete. One that is shorter or longer than was said has failed.
-    public func complete() {
+    ///
+    /// - Parameter record: Stored instead of the one that it began with: what is known only now.
+    public func complete(record: CacheRecord? = nil) {
         let isWhole = state.withLock { state in
             guard let description = state.description else { return false }
-            return description.bodyLength.map { $0 == state.received } ?? true
+            guard description.bodyLength ?? state.received == state.received else { return false }
+            if let record { state.description = description.with(record) }
+            return true
         }
         end(isWhole ? .complete : .failed)
     }

@@ -186,6 +186,11 @@ public final class ObjectDescription: Sendable {
         self.bodyLength = bodyLength
     }
 
+    /// The same with another record.
+    func with(_ record: CacheRecord) -> ObjectDescription {
+        ObjectDescription(metadata: metadata, record: record, scopes: scopes, bodyLength: bodyLength)
+    }
+
     /// Whether it is within the limits of what a file can hold beside the body.
     public var fits: Bool { metadata.count <= StoredHead.metadataLimit && scopes.count <= StoredHead.scopeLimit }
 }

@@ -32,6 +32,12 @@ struct CacheUse {
     var serving: StoredResponse?
     var position = 0
     var end = 0
+    /// The form of it that the client gets.
+    var form = ProxyExchange.ContentForm.asItCame
+    /// The inflating of that body, or of a download's, for a client that does not take gzip.
+    var inflation: Inflation?
+    /// That body in the identity form, where it has been inflated before.
+    var inflated: CachedBody?
     /// Whether a disk thread reads for it now.
     var isReading = false
     /// What goes on with a long body after others have had their turn.
@@ -116,17 +122,21 @@ final class CacheDownload: Attempt {
     private let fill: Fill
     private let connection: UpstreamConnection
     private let leader: ExchangeReader
+    private let encoding: DownloadEncoding?
 
-    init(_ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader) {
+    init(
+        _ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader, encoding: DownloadEncoding?
+    ) {
         self.fill = fill
         self.connection = connection
         self.leader = leader
+        self.encoding = encoding
         super.init()
         leader.download = self
     }
 
     override func responseBody(_ bytes: Span<UInt8>) {
-        switch fill.append(bytes) {
+        switch encoding?.append(bytes) ?? fill.append(bytes) {
         case .room: break
         case .blocked: connection.pauseReading()
         case .unwanted:
@@ -136,10 +146,13 @@ final class CacheDownload: Attempt {
         }
     }
 
-    override func batchEnded() { leader.fillProgressed() }
+    override func batchEnded() {
+        encoding?.paused()
+        leader.fillProgressed()
+    }
 
     override func responseEnded(trailers: Trailers?) {
-        fill.complete()
+        if let encoding { encoding.complete() } else { fill.complete() }
         over()
     }
 
@@ -149,9 +162,12 @@ final class CacheDownload: Attempt {
     }
 
     /// The disk has caught up.
-    func resume() { connection.resumeReading() }
+    func resume() {
+        if let encoding { encoding.drained() } else { connection.resumeReading() }
+    }
 
     private func over() {
+        encoding?.over()
         leader.download = nil
         leader.fillProgressed()
     }

@@ -66,7 +66,7 @@ extension ProxyExchange {
         var turns = 0
         // The exchange may have ended in between, and serve another request with the same download.
         while use.reading === fill, use.reader === reader, !use.isReading, let stream {
-            if stream.isBlocked { return }
+            if stream.isBlocked || waitsForTurn { return }
             turns += 1
             if turns > Self.piecesInARow {
                 yieldTurn()
@@ -82,14 +82,12 @@ extension ProxyExchange {
                 return
             case .head(let description): downloadBegan(description, cache)
             case .bytes(let piece):
-                stream.send(piece.bytes)
-                fill.took(piece.count, reader)
+                fill.took(sendStored(piece.bytes, to: stream), reader)
             case .stored(let chunk, let skipping):
                 let block = service.loop.largeBlocks.take()
                 switch chunk.readNow(into: block) {
                 case .ready:
-                    stream.send(block.readable.extracting(skipping...))
-                    fill.took(block.count - skipping, reader)
+                    fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
                     service.loop.giveBack(block)
                 case .wouldBlock:
                     use.isReading = true
@@ -101,6 +99,7 @@ extension ProxyExchange {
                     stream.abort()
                 }
             case .end:
+                guard endSendingStored(to: stream) else { return }
                 stopWaiting()
                 upstreamFinished = max(upstreamFinished, upstreamStarted)
                 stream.finish(trailers: nil)
@@ -166,6 +165,7 @@ extension ProxyExchange {
 
     /// The exchange is over, or answers by other means: nobody tells it of anything any more.
     func leaveCache() {
+        endInflating()
         use.wait?.cancel()
         use.turn?.cancel()
         if let fill = use.leading { fill.leave() }

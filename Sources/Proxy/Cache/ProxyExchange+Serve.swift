@@ -42,12 +42,14 @@ extension ProxyExchange {
             return
         }
         var range = 0..<stored.length
+        let inflates = prepareInflating(stored, record.coding, served)
         switch served {
-        case .whole: break
+        case _ where head.method == .head: range = 0..<0
+        case .whole where inflates, .partial where inflates: break
+        case .whole: range = 0..<(use.inflated?.count ?? stored.length)
         case .partial(let bytes): range = Int(bytes.lowerBound)..<Int(bytes.upperBound)
         case .notModified, .unsatisfiable: range = 0..<0
         }
-        if head.method == .head { range = 0..<0 }
         use.serving = stored
         use.position = range.lowerBound
         use.end = range.upperBound
@@ -66,6 +68,8 @@ extension ProxyExchange {
         if head.method == .head || served == .notModified {
             leaveDownload()
             stream?.finish(trailers: nil)
+        } else if use.form == .identity {
+            beginInflating(nil, length: record.coding.identityLength)
         }
     }
 
@@ -94,7 +98,9 @@ extension ProxyExchange {
                 return
             }
         }
-        writeHead(of: connection, to: stream)
+        use.form = storedForm(record.coding, .whole)
+        writeHead(of: connection, to: stream, use.form)
+        if use.form == .identity { beginInflating(nil, length: record.coding.identityLength) }
     }
 
     /// The body of the download is not needed; the download goes on without this exchange.
@@ -113,6 +119,9 @@ extension ProxyExchange {
     ) -> Served? {
         guard let stream, let request = use.request, metadata.count >= record.linesStart + 2 else { return nil }
         var served = Served.whole
+        let coding = record.coding
+        // Parts are parts of the identity form.
+        let identitySize = coding.isGzip ? coding.identityLength : size
         let isConditional = !request.present.isDisjoint(with: .conditions)
         let isFiltered = record.hasReplaced || sendsHSTS || route?.responseEdits.removed.isEmpty == false
         if isConditional || isFiltered {
@@ -121,17 +130,20 @@ extension ProxyExchange {
         if isConditional {
             // Parts are taken from what is stored whole.
             var asked = request
-            if !isStored { asked.present.remove(.range) }
+            if !isStored || identitySize == nil || mayRepairGzip(coding) { asked.present.remove(.range) }
             served = ClientConditions.evaluate(
-                asked, head, headBytes, record.policy, service.storedHead, metadata, size: size ?? 0,
+                asked, head, headBytes, record.policy, service.storedHead, metadata, size: identitySize ?? 0,
                 now: wallMilliseconds)
         }
+        let form = storedForm(coding, served)
+        use.form = form
         stream.begin(status: served.status(of: record.policy), reason: Span())
         if served == .whole, !isFiltered {
-            stream.fieldLines(metadata.extracting(record.linesStart..<metadata.count - 2))
+            sendStoredLines(metadata, from: record.linesStart, coding, form, to: stream)
         } else {
-            copyStoredFields(metadata, served, request)
+            copyStoredFields(metadata, served, request, form)
         }
+        if served != .unsatisfiable { writeStoredCoding(coding, form, served, to: stream) }
         let own = service.fieldScratch
         own.clear()
         if served != .unsatisfiable, let age { own.appendField("Age", decimal: UInt64(age)) }
@@ -139,11 +151,11 @@ extension ProxyExchange {
         case .whole, .notModified: break
         case .partial(let range):
             own.append("Content-Range: ")
-            ContentRange(range: range, total: size).append(to: own)
+            ContentRange(range: range, total: identitySize).append(to: own)
             own.appendLineEnd()
         case .unsatisfiable:
             own.append("Content-Range: ")
-            ContentRange(range: nil, total: size).append(to: own)
+            ContentRange(range: nil, total: identitySize).append(to: own)
             own.appendLineEnd()
         }
         stream.fieldLines(own.readable)
@@ -153,12 +165,14 @@ extension ProxyExchange {
         case .unsatisfiable: stream.endHead(.length(0))
         case .partial(let range): stream.endHead(.length(range.upperBound - range.lowerBound))
         case .whole where record.policy.status == 204: stream.endHead(.none)
-        case .whole: stream.endHead(size.map { .length($0) } ?? .unknown)
+        case .whole: stream.endHead((form == .gzip ? size : identitySize).map { .length($0) } ?? .unknown)
         }
         return served
     }
 
-    private func copyStoredFields(_ metadata: Span<UInt8>, _ served: Served, _ request: CacheRequest) {
+    private func copyStoredFields(
+        _ metadata: Span<UInt8>, _ served: Served, _ request: CacheRequest, _ form: ContentForm
+    ) {
         guard let stream else { return }
         let edits = route?.responseEdits
         let hasTag = service.storedHead.fields.first(.etag) != nil
@@ -172,7 +186,12 @@ extension ProxyExchange {
                         field.name, served, hasTag: hasTag, isIfRange: request.present.contains(.ifRange))
             else { continue }
             if isReplaced(field, name, edits) { continue }
-            stream.field(name, metadata.extracting(field.valueRange))
+            let value = metadata.extracting(field.valueRange)
+            if field.name == .etag, form == .gzip, !StoredCoding.isWeak(value) {
+                writeWeakened(value, to: stream)
+            } else {
+                stream.field(name, value)
+            }
         }
     }
 
@@ -180,7 +199,7 @@ extension ProxyExchange {
 
     /// Hands over what the client takes of the stored body.
     func pumpStored() {
-        guard !use.isReading else { return }
+        guard !use.isReading, !waitsForTurn else { return }
         var turns = 0
         while let stored = use.serving, let stream, !stream.isBlocked {
             turns += 1
@@ -188,7 +207,8 @@ extension ProxyExchange {
                 yieldTurn()
                 return
             }
-            guard use.position < use.end else {
+            guard use.position < use.end, !hasSentWanted else {
+                guard endSendingStored(to: stream) else { return }
                 use.serving = nil
                 stream.finish(trailers: nil)
                 return
@@ -196,11 +216,11 @@ extension ProxyExchange {
             switch stored {
             case .object(let object):
                 let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
-                use.position = piece.upperBound
-                let body = object.body
-                stream.send(body.bytes.extracting(piece))
+                let body = use.inflated ?? object.body
+                use.position += sendStored(body.bytes.extracting(piece), to: stream)
+                if waitsForTurn { return }
             case .file(let file):
-                if let socket = stream.socketForBody() {
+                if use.inflation == nil, let socket = stream.socketForBody() {
                     guard sendFile(file, to: socket, of: stream) else { return }
                 } else if use.serving != nil, !stream.isBlocked {
                     guard sendChunk(of: file, to: stream) else { return }
@@ -218,6 +238,7 @@ extension ProxyExchange {
 
     /// Goes on where `yieldTurn` stopped.
     func continueBody() {
+        codingTurnCame()
         if use.serving != nil {
             pumpStored()
             stream?.flush()
@@ -266,7 +287,7 @@ extension ProxyExchange {
         case .ready:
             takeChunk(block, number, stream)
             service.loop.giveBack(block)
-            return true
+            return !waitsForTurn
         case .wouldBlock:
             waitForChunk(number, of: file, into: block)
             return false
@@ -280,8 +301,7 @@ extension ProxyExchange {
     private func takeChunk(_ block: Block, _ number: Int, _ stream: ServerStream) {
         let start = number * StoredFile.chunkBytes
         let wanted = use.position - start..<min(use.end - start, block.count)
-        use.position = start + wanted.upperBound
-        stream.send(block.readable.extracting(wanted))
+        use.position = start + wanted.lowerBound + sendStored(block.readable.extracting(wanted), to: stream)
     }
 
     /// A disk thread has read a chunk, of a stored file or of a download.
@@ -298,14 +318,13 @@ extension ProxyExchange {
             self.stream?.flush()
         } else if let fill = use.reading, let reader = use.reader {
             let skipping = use.position
-            stream.send(block.readable.extracting(skipping...))
-            fill.took(block.count - skipping, reader)
+            fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
             pumpDownload()
         }
     }
 
     /// The stored body is not what was written: it is cut, so that nobody takes what came for the whole.
-    private func damaged() {
+    func damaged() {
         reason = "cache-damaged"
         use.serving = nil
         stream?.abort()

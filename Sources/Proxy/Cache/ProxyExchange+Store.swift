@@ -5,6 +5,7 @@
 import Bytes
 import CachePolicy
 import CacheStore
+import ContentCoding
 import Engine
 import HTTP
 import Serving
@@ -49,10 +50,12 @@ extension ProxyExchange {
             return false
         }
         let age = ResponseAge(connection.head, bytes, times)
-        guard let (description, names) = describe(connection, policy, age, rules, cache),
-            description.fits, description.bodyLength ?? 0 <= cache.largestBody
+        let encoder = encoderForStoring(connection, policy)
+        guard let (description, names) = describe(connection, policy, age, rules, cache, isCoded: encoder != nil),
+            description.fits, connection.head.contentLength ?? 0 <= UInt64(cache.largestBody)
         else {
             // As it comes, with the client's own pace.
+            if let encoder { service.codings.give(encoder) }
             use.status?.detail = "too-large"
             fill.refuse()
             return false
@@ -60,6 +63,7 @@ extension ProxyExchange {
         guard let record = StoredRecord(description.record), let target = choose(fill, names, cache),
             let reader = use.reader
         else {
+            if let encoder { service.codings.give(encoder) }
             use.status?.detail = "collapsed"
             fill.refuse()
             return false
@@ -67,6 +71,7 @@ extension ProxyExchange {
         target.begin(description)
         // The head is taken from the connection.
         guard case .head = target.next(reader, registers: false) else {
+            if let encoder { service.codings.give(encoder) }
             target.fail()
             return false
         }
@@ -75,7 +80,8 @@ extension ProxyExchange {
         self.connection = nil
         upstreamFinished = service.loop.nanoseconds
         isStreamingBody = false
-        connection.handOver(to: CacheDownload(target, connection, leader: reader))
+        let encoding = encoding(with: encoder, record, into: target, connection, reader)
+        connection.handOver(to: CacheDownload(target, connection, leader: reader, encoding: encoding))
         serveFirst(description, record, connection)
         pumpDownload()
         return true
@@ -112,7 +118,7 @@ extension ProxyExchange {
     /// What is stored: the head as text, with the policy. Nil when it does not fit.
     private func describe(
         _ connection: UpstreamConnection, _ policy: ResponsePolicy, _ age: ResponseAge, _ rules: CacheRules,
-        _ cache: ResponseCache
+        _ cache: ResponseCache, isCoded: Bool
     ) -> (ObjectDescription, names: CachedBody?)? {
         let bytes = connection.headBytes
         // With a Date of ours it has to be read again.
@@ -135,9 +141,15 @@ extension ProxyExchange {
         case .length(let count): length = Int(clamping: count)
         case .chunked, .untilClose: length = nil
         }
-        let record = StoredRecord(
+        var record = StoredRecord(
             kind: .response, policy: policy, linesStart: linesStart,
             hasReplaced: connection.head.fields.first(.xRequestID) != nil)
+        if isCoded {
+            record.coding = StoredCoding(gzip: length.map { UInt64($0) })
+            length = nil
+            guard service.parseStoredHead(metadata.bytes) else { return nil }
+            record.coding.look(at: service.storedHead, metadata.bytes)
+        }
         return (
             ObjectDescription(metadata: metadata, record: record.packed, scopes: scopes, bodyLength: length), names
         )

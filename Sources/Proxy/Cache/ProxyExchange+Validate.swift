@@ -113,6 +113,8 @@ extension ProxyExchange {
             kind: .response, policy: record.policy, linesStart: linesStart,
             hasReplaced: record.hasReplaced || connection.head.fields.first(.xRequestID) != nil)
         guard service.parseStoredHead(metadata.bytes) else { return nil }
+        renewed.coding = record.coding
+        if record.coding.isGzip { renewed.coding.look(at: service.storedHead, metadata.bytes) }
         do throws(StoreRefusal) {
             let varies = variedNames(service.storedHead, metadata.bytes)
             guard varies.bytes.equals(varied.bytes) else { throw .varyAny }
@@ -205,7 +207,7 @@ extension ProxyExchange {
         guard !request.directives.noStore, let record = StoredRecord(stored.record),
             service.parseStoredHead(stored.metadata)
         else { return }
-        let length = UInt64(candidate.length)
+        let length = record.coding.isGzip ? record.coding.identityLength : UInt64(candidate.length)
         let description: ObjectDescription?
         switch HeadUpdate.decide(
             connection.head, connection.headBytes, service.storedHead, stored.metadata, length: length)

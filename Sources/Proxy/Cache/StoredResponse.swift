@@ -37,6 +37,8 @@ struct StoredRecord {
     var linesStart: Int
     /// Whether there are fields among them that one of ours takes the place of.
     var hasReplaced = false
+    /// How the body is coded.
+    var coding = StoredCoding()
 
     init(kind: Kind, policy: ResponsePolicy, linesStart: Int, hasReplaced: Bool = false) {
         self.hasReplaced = hasReplaced
@@ -52,6 +54,7 @@ struct StoredRecord {
         self.kind = kind
         linesStart = Int(words[5] >> 8 & 0xFFFF_FFFF)
         hasReplaced = words[6] & 1 != 0
+        coding = StoredCoding(words: words[6], words[7])
         policy = ResponsePolicy()
         policy.flags = ResponsePolicy.Flags(rawValue: UInt16(truncatingIfNeeded: words[0]))
         policy.status = UInt16(truncatingIfNeeded: words[0] >> 16)
@@ -71,7 +74,9 @@ struct StoredRecord {
         words[3] = UInt64(bitPattern: policy.responseTime)
         words[4] = UInt64(bitPattern: policy.date)
         words[5] = kind.rawValue | UInt64(linesStart) << 8
-        words[6] = hasReplaced ? 1 : 0
+        let coded = coding.words
+        words[6] = coded.0 | (hasReplaced ? 1 : 0)
+        words[7] = coded.1
         return CacheRecord(words: words)
     }
 }

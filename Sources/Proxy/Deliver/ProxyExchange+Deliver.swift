@@ -39,20 +39,21 @@ extension ProxyExchange {
             self.stream?.readBody()
             return
         }
-        writeHead(of: connection, to: stream)
+        writeHead(of: connection, to: stream, chooseForm(for: connection))
     }
 
-    /// The head of the upstream server's response, for the client.
-    func writeHead(of connection: UpstreamConnection, to stream: ServerStream) {
+    /// The head of the upstream server's response, for the client who gets the content in that form.
+    func writeHead(of connection: UpstreamConnection, to stream: ServerStream, _ form: ContentForm) {
         // Not copied: a head is a kilobyte.
         let bytes = connection.headBytes
         let status = connection.head.status
         stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         let hasContent = status != 204 && status != 304 && head.method != .head
-        copyFields(of: connection, to: stream)
+        copyFields(of: connection, to: stream, weakens: form == .gzip || answersWeakened(connection))
+        writeCoding(form, hasVary: StoredCoding.variesOnCoding(connection.head, bytes), to: stream)
         if connection.head.fields.first(.date) == nil { stream.dateField() }
         // A length without content: what a GET would have had (RFC 9110 section 8.6).
-        if !hasContent, status != 204, let length = connection.head.fields.first(.contentLength) {
+        if !hasContent, status != 204, form != .gzip, let length = connection.head.fields.first(.contentLength) {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
         addOwnFields(to: stream, via: connection.head.version)
@@ -61,6 +62,7 @@ extension ProxyExchange {
         stream.readsWhileResponding = connection.head.isPersistent
         switch connection.head.framing {
         case _ where !hasContent: stream.endHead(.none)
+        case _ where form == .gzip: stream.endHead(.unknown)
         case .none: stream.endHead(.length(0))
         case .length(let length): stream.endHead(.length(length))
         case .chunked, .untilClose: stream.endHead(.unknown)
@@ -69,6 +71,10 @@ extension ProxyExchange {
 
     func deliverBody(_ bytes: Span<UInt8>) {
         guard let stream else { return }
+        if compression != nil {
+            deliverCompressed(bytes)
+            return
+        }
         stream.send(bytes)
         if let connection, self.stream != nil, stream.isBlocked { connection.pauseReading() }
     }
@@ -77,12 +83,15 @@ extension ProxyExchange {
         connection = nil
         isStreamingBody = false
         upstreamFinished = service.loop.nanoseconds
+        finishCompressed()
         guard let stream else { return }
         stream.finish(trailers: wantsTrailers(headBytes) ? trailers : nil)
     }
 
     /// Fields of the response that are not about the upstream connection.
-    private func copyFields(of connection: UpstreamConnection, to stream: ServerStream) {
+    private func copyFields(
+        of connection: UpstreamConnection, to stream: ServerStream, weakens: Bool = false
+    ) {
         let bytes = connection.headBytes
         let edits = route?.responseEdits
         let namesOthers = connection.head.connection.contains(.namesOthers)
@@ -94,7 +103,12 @@ extension ProxyExchange {
                 continue
             }
             if isReplaced(field, name, edits) { continue }
-            stream.field(name, bytes.extracting(field.valueRange))
+            let value = bytes.extracting(field.valueRange)
+            if weakens, field.name == .etag, !StoredCoding.isWeak(value) {
+                writeWeakened(value, to: stream)
+            } else {
+                stream.field(name, value)
+            }
         }
     }
 
