@@ -43,13 +43,14 @@ extension ObjectStore {
         }
         counters.objects.store(index.count, ordering: .relaxed)
         if journal.isBloated(live: index.count) { compactJournal() }
-        trim()
         let waiting = start.withLock { state in
             state.isReplayed = true
             defer { state.waiting = [] }
             return state.waiting
         }
         for job in waiting { threads.submit(job) }
+        // When the cap was lowered this takes long, and those who store meanwhile help with it.
+        trim()
         walk(part: 0)
     }
 

@@ -38,6 +38,9 @@ final class StoreBenchmark: XCTestCase {
         return Array(bytes.prefix(max(0, count)))
     }
 
+    /// However long it takes: the whole run has a limit of its own.
+    private func patiently(_ condition: () -> Bool) { while !condition() { usleep(1000) } }
+
     private func nanoseconds(_ seconds: Double) -> Int { Int(seconds / Double(objects) * 1e9) }
 
     private func object(_ index: Int) -> ObjectID {
@@ -93,7 +96,7 @@ final class StoreBenchmark: XCTestCase {
                     fill.complete()
                 }
             }
-            eventually("stored") { test.store.counters.stores.load(ordering: .relaxed) == objects }
+            patiently { test.store.counters.stores.load(ordering: .relaxed) == objects }
         }
         print("store: \(Int(storing / Double(objects) * 1e6)) us an object, du \(test.folder.diskUsage / objects)")
         print("store: counted \(test.store.counters.diskBytes.load(ordering: .relaxed) / objects) bytes an object")
@@ -106,7 +109,8 @@ final class StoreBenchmark: XCTestCase {
         let trimming = seconds {
             guard let store = try? ObjectStore(test.options) else { return XCTFail("cannot open") }
             test.store = store
-            eventually("replayed") { store.start.withLock { $0.isReplayed } }
+            patiently { store.start.withLock { $0.isReplayed } }
+            patiently { store.counters.diskBytes.load(ordering: .relaxed) <= test.options.diskBytes }
         }
         let evictions = test.store.counters.evictions.load(ordering: .relaxed)
         print("evict: \(Int(trimming / Double(max(1, evictions)) * 1e6)) us each of \(evictions), the start included")
@@ -128,9 +132,7 @@ final class StoreBenchmark: XCTestCase {
             opened = since()
             eventually("replayed") { test.store.start.withLock { $0.isReplayed } }
             replayed = since()
-            for _ in 0..<20 where !test.store.isIndexComplete.load(ordering: .relaxed) {
-                eventually("walked") { test.store.isIndexComplete.load(ordering: .relaxed) }
-            }
+            patiently { test.store.isIndexComplete.load(ordering: .relaxed) }
             return since()
         }()
         print(
