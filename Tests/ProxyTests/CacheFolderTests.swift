@@ -21,7 +21,7 @@ import Testing
         }
         let gateway = try CachingGateway(server, in: folder)
         let reply = gateway.ask("/", "X-A: 1\r\n")
-        #expect(reply.isHit)
+        #expect(reply.isHit, "\(reply.cacheStatus)")
         #expect(reply.body == body)
         #expect(!gateway.ask("/", "X-A: 2\r\n").isHit)
     }

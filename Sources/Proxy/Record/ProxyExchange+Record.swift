@@ -23,9 +23,10 @@ extension ProxyExchange {
     private static let fieldLimit = 2048
 
     func record(_ ending: Ending) {
-        service.counters.requests.add(1, ordering: .relaxed)
         // What refreshes a stored response is no client's request.
-        guard !use.isRefresh, let log = service.log, let stream else { return }
+        guard !use.isRefresh else { return }
+        service.counters.requests.add(1, ordering: .relaxed)
+        guard let log = service.log, let stream else { return }
         let line = log.line
         switch view.snapshot.configuration.logFormat {
         case .common: writeCommon(line, stream)

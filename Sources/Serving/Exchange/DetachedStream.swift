@@ -13,7 +13,8 @@ public final class DetachedStream: ServerStream {
     /// Begins an exchange of `service` with a copy of the head of `other`, as if the same client had sent it again. It is told
     /// of the request at the end of this batch of events.
     public init(repeating other: Exchange, of stream: ServerStream) {
-        super.init(transport: Transport(fd: -1, layer: stream.transport.layer), peer: stream.peer, service: stream.service)
+        super.init(
+            transport: Transport(fd: -1, layer: stream.transport.layer), peer: stream.peer, service: stream.service)
         let exchange = stream.service.makeExchange()
         exchange.repeatHead(of: other, loop: stream.service.loop)
         exchange.stream = self
