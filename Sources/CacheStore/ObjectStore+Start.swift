@@ -75,7 +75,11 @@ extension ObjectStore {
             }
         }
         for id in index.ids(part: part) where !found.contains(id) && !threads.isStopping {
-            remove(id) { directory < 0 || FileCalls.status(ObjectName.of(id), in: directory) == nil }
+            // The folder, and the file in it, may have been made since.
+            remove(id) {
+                let directory = folder.part(part, making: false)
+                return directory < 0 || FileCalls.status(ObjectName.of(id), in: directory) == nil
+            }
         }
     }
 

@@ -110,7 +110,9 @@ extension Peer {
 
 extension RunningGateway {
     /// One request on a connection of its own, with `Connection: close`.
-    func get(_ path: String = "/", method: String = "GET", _ fields: String..., receiveBuffer: Int32? = nil) -> CodedReply {
+    func get(
+        _ path: String = "/", method: String = "GET", _ fields: String..., receiveBuffer: Int32? = nil
+    ) -> CodedReply {
         let peer = connect(receiveBuffer: receiveBuffer)
         let lines = fields.map { $0 + "\r\n" }.joined()
         peer.send("\(method) \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(lines)\r\n")
