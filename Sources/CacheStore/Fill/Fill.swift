@@ -150,26 +150,35 @@ public final class Fill: @unchecked Sendable {
     /// knows.
     public func next(_ reader: CacheReader, registers: Bool = true) -> FillStep {
         state.withLock { state in
-            switch state.phase {
-            case .refused: return reader.hasBegun ? .failed : .released
-            case .refreshed: return .refreshed
-            case .failed: return .failed
-            case .abandoned: return reader.hasBegun ? .failed : .handOver
-            case .open, .complete: break
+            let step = step(for: reader, registers: registers, &state)
+            switch step {
+            case .end, .failed, .handOver, .released, .refreshed: state.readers.removeAll { $0 === reader }
+            case .wait, .head, .bytes, .stored: break
             }
-            if let description = state.description {
-                if !reader.hasBegun {
-                    reader.hasBegun = true
-                    state.attach(reader)
-                    return .head(description)
-                }
-                if let step = state.step(at: reader.position) { return step }
-            }
-            guard registers else { return .wait }
-            if !reader.isWaiting { state.waiting.append(reader) }
-            reader.isWaiting = true
-            return .wait
+            return step
         }
+    }
+
+    private func step(for reader: CacheReader, registers: Bool, _ state: inout FillState) -> FillStep {
+        switch state.phase {
+        case .refused: return reader.hasBegun ? .failed : .released
+        case .refreshed: return .refreshed
+        case .failed: return .failed
+        case .abandoned: return reader.hasBegun ? .failed : .handOver
+        case .open, .complete: break
+        }
+        if let description = state.description {
+            if !reader.hasBegun {
+                reader.hasBegun = true
+                state.attach(reader)
+                return .head(description)
+            }
+            if let step = state.step(at: reader.position) { return step }
+        }
+        guard registers else { return .wait }
+        if !reader.isWaiting { state.waiting.append(reader) }
+        reader.isWaiting = true
+        return .wait
     }
 
     /// `reader` has taken so many bytes.
