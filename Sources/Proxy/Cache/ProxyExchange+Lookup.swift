@@ -23,6 +23,7 @@ extension ProxyExchange {
             forward()
             return
         }
+        if takesPurge(cache) { return }
         var request = CacheRequest(head, headBytes)
         // A certificate says who asks, as Authorization does, and the upstream server is told of it.
         if hasProvedItself { request.present.insert(.authorization) }
