@@ -37,9 +37,14 @@ let package = Package(
         .target(name: "CLinux"),
         // Functions for OpenSSL's macros. `libssl-dev` provides the headers and libraries.
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        // The same for zlib's, of `zlib1g-dev`.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "Bytes", swiftSettings: language),
         .target(name: "Engine", dependencies: ["CLinux", "Bytes"], swiftSettings: language),
+        .target(name: "CacheStore", dependencies: ["Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
+        .target(name: "CachePolicy", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .target(name: "ContentCoding", dependencies: ["CZlib", "HTTP", "Bytes"], swiftSettings: language),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -48,7 +53,10 @@ let package = Package(
             swiftSettings: language),
         .target(
             name: "Proxy",
-            dependencies: ["Upstream", "Serving", "TLS", "Settings", "HTTP", "Engine", "Bytes", "CLinux"],
+            dependencies: [
+                "Upstream", "Serving", "CacheStore", "CachePolicy", "ContentCoding", "TLS", "Settings", "HTTP",
+                "Engine", "Bytes", "CLinux",
+            ],
             swiftSettings: language),
         .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
@@ -67,7 +75,12 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
+        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
         .testTarget(
@@ -80,7 +93,9 @@ let package = Package(
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
-            dependencies: ["TestSupport", "Proxy", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            dependencies: [
+                "TestSupport", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine", "Bytes",
+            ],
             swiftSettings: language),
     ]
 )

@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -106,6 +108,51 @@ int gw_open_beneath(int directory, const char *path) {
     int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return fd;
     return open_without_links(directory, path);
+}
+
+int gw_open_at(int directory, const char *name, int flags, mode_t mode) { return openat(directory, name, flags, mode); }
+
+int gw_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+int gw_unlock(int fd) { return flock(fd, LOCK_UN); }
+
+ssize_t gw_read_now(int fd, void *bytes, size_t count, off_t offset) {
+    struct iovec piece = {bytes, count};
+    ssize_t got = preadv2(fd, &piece, 1, offset, RWF_NOWAIT);
+    if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) errno = EAGAIN;
+    return got;
+}
+
+ssize_t gw_send_file(int socket, int file, off_t offset, size_t count) { return sendfile(socket, file, &offset, count); }
+
+static int copy_through_memory(int from, off_t from_offset, int to, off_t to_offset, size_t count) {
+    char bytes[16384];
+    while (count > 0) {
+        ssize_t got = pread(from, bytes, count < sizeof bytes ? count : sizeof bytes, from_offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got == 0) errno = EIO;
+        if (got <= 0) return -1;
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = pwrite(to, bytes + done, (size_t)(got - done), to_offset + done);
+            if (put < 0 && errno == EINTR) continue;
+            if (put <= 0) return -1;
+            done += put;
+        }
+        from_offset += got;
+        to_offset += got;
+        count -= (size_t)got;
+    }
+    return 0;
+}
+
+int gw_copy(int from, off_t from_offset, int to, off_t to_offset, size_t count) {
+    while (count > 0) {
+        ssize_t got = copy_file_range(from, &from_offset, to, &to_offset, count, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return copy_through_memory(from, from_offset, to, to_offset, count);
+        count -= (size_t)got;
+    }
+    return 0;
 }
 
 void gw_return_memory(void) { malloc_trim(0); }

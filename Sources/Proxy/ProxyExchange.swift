@@ -3,6 +3,7 @@
 //
 //   receive   the head is valid; may this be served at all?             Receive/
 //   route     which route, and so which pool, redirect or answer?      Route/
+//   (cache    is the answer stored, or on its way?                     Cache/)
 //   forward   to which server, on which connection, with which fields?  Forward/
 //   deliver   the response, or an error that says what went wrong       Deliver/
 //   record    one line in the log, some counters                        Record/
@@ -39,6 +40,11 @@ final class ProxyExchange: Exchange {
     var needsFresh = false
     var failure: UpstreamFailure?
     var isExhausted = false
+
+    /// What it has to do with the cache.
+    var use = CacheUse()
+    /// The compressing of a response that is not stored.
+    var compression: Compression?
 
     // MARK: Record
 
@@ -80,6 +86,7 @@ final class ProxyExchange: Exchange {
         needsFresh = false
         failure = nil
         isExhausted = false
+        use = CacheUse()
         reason = ""
         upstreamStarted = 0
         upstreamFinished = 0
@@ -123,7 +130,16 @@ final class ProxyExchange: Exchange {
         deliverError(refusal.status, refusal.sentence)
     }
 
-    override func responseDrained() { connection?.resumeReading() }
+    override func responseDrained() {
+        if use.serving != nil {
+            pumpStored()
+            stream?.flush()
+        } else if use.reading != nil {
+            pumpDownload()
+        } else {
+            connection?.resumeReading()
+        }
+    }
 
     override func ended(_ ending: Ending) {
         dropConnection()
@@ -134,6 +150,8 @@ final class ProxyExchange: Exchange {
         case .badBody: reason = "bad-body"
         }
         record(ending)
+        endCompression()
+        leaveCache()
         route = nil
     }
 
@@ -163,7 +181,10 @@ final class ProxyAttempt: Attempt {
     override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
     override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
     override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
-    override func batchEnded() { exchange.stream?.flush() }
+    override func batchEnded() {
+        exchange.flushCompressed()
+        exchange.stream?.flush()
+    }
     override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
     override func requestDrained() { exchange.stream?.readBody() }
     override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import CachePolicy
+import CacheStore
+import ContentCoding
 import Engine
 import Glibc
 import HTTP
@@ -7,6 +10,7 @@ import Serving
 import Settings
 import Synchronization
 import TLS
+import Upstream
 
 /// What one loop's proxy exchanges share: the configuration's view, the log's batch, request ids, spare exchanges.
 final class ProxyService: Service {
@@ -14,15 +18,29 @@ final class ProxyService: Service {
     var view: LoopView
     let log: LogBatcher?
     let counters: Counters
+    /// Nil when nothing is cached.
+    let cache: ResponseCache?
     private var spares: ContiguousArray<ProxyExchange> = []
     private var identifiers: IdentifierSource
     /// Room to write a path's normal form into, however long a line may be; used within one call.
     let pathScratch = Block(capacity: 65 << 10)
+    /// Room for the key that an exchange is looked up by, until it has to wait.
+    let keyScratch = Block(capacity: CacheKey.limit)
+    /// Room for a few fields; used within one call.
+    let fieldScratch = Block(capacity: 4096)
+    /// What `parseStoredHead` understood last.
+    private(set) var storedHead = ResponseHead()
+    /// Encoders and decoders for use again.
+    let codings = CodingPool()
+    /// Bodies that clients without gzip ask for.
+    let inflated = InflatedBodies()
+    private var storedParser = ResponseParser()
 
-    init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters) {
+    init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?) {
         self.view = view
         self.log = log
         self.counters = counters
+        self.cache = cache
         identifiers = IdentifierSource()
         super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
     }
@@ -41,6 +59,16 @@ final class ProxyService: Service {
     override func recycle(_ exchange: Exchange) {
         guard let exchange = exchange as? ProxyExchange, spares.count < 256 else { return }
         spares.append(exchange)
+    }
+
+    /// Ends the downloads that go on without a client, and what refreshes stored responses.
+    func cutDownloads() { loop.forEachWatcher { ($0 as? UpstreamConnection)?.cut() } }
+
+    /// Takes a stored head apart, into `storedHead`. False when it is none, which no checksum has noticed.
+    func parseStoredHead(_ metadata: Span<UInt8>) -> Bool {
+        storedParser.reset()
+        let limits = HeadLimits(headBytes: StoredHead.metadataLimit, lineBytes: StoredHead.metadataLimit, fields: 100)
+        return (try? storedParser.parse(metadata, limits: limits, requestMethod: .get, into: &storedHead)) == true
     }
 
     /// 32 hexadecimal digits that no other request has.

@@ -57,6 +57,15 @@ enum Addresses {
     /// A block as the file has it.
     static func text(of range: Configuration.AddressRange) -> String { "\(text(of: range.bytes))/\(range.prefix)" }
 
+    /// Blocks for people: the word that stands for them, if there is one.
+    static func summary(of ranges: [Configuration.AddressRange]) -> String {
+        if ranges.isEmpty { return "none" }
+        return words.first { $0.ranges == ranges }?.word ?? ranges.map { text(of: $0) }.joined(separator: ", ")
+    }
+
+    /// The blocks that the word `loopback` stands for.
+    static let loopback = blocks([([127, 0, 0, 0], 8), ([UInt8](repeating: 0, count: 15) + [1], 128)])
+
     /// A host name in lower case, or a numeric IPv4 address; nil for other texts, such as 300.1.1.1 or a_b..c.
     static func hostName(_ text: String) -> String? {
         if let bytes = bytes(of: text) { return bytes.count == 4 ? text : nil }
@@ -86,7 +95,7 @@ enum Addresses {
     }
 
     private static let words: [(word: String, ranges: [Configuration.AddressRange])] = [
-        ("loopback", blocks([([127, 0, 0, 0], 8), ([UInt8](repeating: 0, count: 15) + [1], 128)])),
+        ("loopback", loopback),
         (
             "private",
             blocks([

@@ -62,9 +62,22 @@ enum Assembly {
         if configuration.trustedProxies.contains(where: { $0.prefix == 0 }) {
             notes.append("every peer is trusted to say for whom it forwards")
         }
+        notes += cacheNotes(on: configuration.cache)
         for pool in configuration.pools where !configuration.routes.isEmpty && !names(pool, in: configuration) {
             notes.append("no route names the pool '\(pool.name)'")
         }
+        return notes
+    }
+
+    private static func cacheNotes(on cache: Configuration.Cache) -> [String] {
+        guard cache.isOn else { return [] }
+        var notes: [String] = []
+        if cache.largestStoredBody < cache.largestBody {
+            notes.append(
+                "bodies larger than \(Quantities.text(ofSize: cache.largestStoredBody)) are not stored: that is a quarter of "
+                    + "the cache's size")
+        }
+        if cache.purgers.contains(where: { $0.prefix == 0 }) { notes.append("every client may purge the cache") }
         return notes
     }
 

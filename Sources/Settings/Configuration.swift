@@ -15,6 +15,8 @@ public struct Configuration: Sendable, Equatable {
     public var tls = TLS()
     /// TLS with upstream servers.
     public var upstreamTLS = UpstreamTLS()
+    /// The cache of upstream servers' responses.
+    public var cache = Cache()
     /// Event loops; 1 to 1024. By default one per core that the process may run on.
     public var workers = 1
     /// The access log's path, or nil when none is written.
@@ -181,6 +183,8 @@ public struct Configuration: Sendable, Equatable {
         public var requestFields: [FieldChange] = []
         /// Changes of the response's fields before delivery.
         public var responseFields: [FieldChange] = []
+        /// What differs from `Configuration.cache` for these requests, or nil for nothing.
+        public var cache: CacheRule?
         /// A route for every request.
         public init(action: Action) { self.action = action }
 

@@ -96,7 +96,15 @@ enum Dump {
         if let rewrite = route.rewritePrefix { lines.append("rewrite: \(YAMLText.string(rewrite))") }
         lines += fields("request_fields", route.requestFields)
         lines += fields("response_fields", route.responseFields)
+        if let rule = route.cache { lines.append("cache: \(text(of: rule))") }
         return lines.enumerated().map { ($0.offset == 0 ? "  - " : "    ") + $0.element }
+    }
+
+    /// In quotes, for other readers of YAML take the word for `false`.
+    private static func text(of rule: Configuration.Route.CacheRule) -> String {
+        guard rule.isOn else { return YAMLText.string("off") }
+        let lifetime = rule.defaultLifetime.map { "ttl: " + Quantities.text(ofDuration: $0 * 1_000) }
+        return "{\(lifetime ?? "")}"
     }
 
     /// Sets before removals would change their order; `set` and `remove` are told in the order of the first of each.

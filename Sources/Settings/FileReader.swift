@@ -73,12 +73,14 @@ struct FileReader {
     private mutating func read(_ setting: Setting, from entry: Entry) {
         setting.clear(in: &draft)
         draft.sources[setting.flag] = source(entry.keyNode)
-        if case .path = setting.kind, Self.isNull(entry.value) { return }
+        if setting.isNullable, Self.isNull(entry.value) { return }
         let before = problems.count
         let values = setting.isRepeatable ? list(entry.value) : [entry.value]
         for value in values {
             guard let text = scalar(value, at: entry.keyNode, label: setting.key) else { continue }
-            attempt(value, setting.key) { reader throws(Refusal) in try setting.store(text, in: &reader.draft) }
+            attempt(value, setting.key) { reader throws(Refusal) in
+                try setting.store(text, ofFile: true, in: &reader.draft)
+            }
         }
         if problems.count > before { draft.refused.insert(setting.flag) }
     }

@@ -5,7 +5,8 @@ import Yams
 
 extension FileReader {
     static let actionKeys = ["pool", "redirect", "answer"]
-    static let routeKeys = ["host", "path", "methods"] + actionKeys + ["rewrite", "request_fields", "response_fields"]
+    static let routeKeys =
+        ["host", "path", "methods"] + actionKeys + ["rewrite", "request_fields", "response_fields", "cache"]
 
     mutating func readRoutes(_ node: Node) {
         guard Self.isNull(node) || node.sequence != nil else {
@@ -53,6 +54,9 @@ extension FileReader {
         if let fields = entries.first(where: { $0.key == "request_fields" }), chosen.key != "pool" {
             report(fields.keyNode, "routes.request_fields", "only a route with a pool forwards request fields")
         }
+        if let cache = entries.first(where: { $0.key == "cache" }), chosen.key != "pool" {
+            report(cache.keyNode, "routes.cache", "only a route with a pool has responses to store")
+        }
         return problems.count == before ? route : nil
     }
 
@@ -68,6 +72,7 @@ extension FileReader {
                     route.methods.append(method)
                 }
             }
+        case "cache": route.cache = cacheRule(entry)
         case "request_fields": route.requestFields = changes(entry, isRequest: true)
         case "response_fields": route.responseFields = changes(entry, isRequest: false)
         default:

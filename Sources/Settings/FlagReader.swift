@@ -69,7 +69,7 @@ struct Given {
                 continue
             }
             var value = parts.count > 1 ? String(parts[1]) : nil
-            if case .truth = setting?.kind, value == nil { value = "true" }
+            if setting?.isTruth == true, value == nil { value = "true" }
             // `--log --check` forgot a value, `--workers -1` has a wrong one.
             if value == nil, let next = rest.first, !next.hasPrefix("-") || Quantities.digits(next.dropFirst()) != nil {
                 value = next
@@ -81,7 +81,7 @@ struct Given {
                 continue
             }
             var shown = Self.printable(parts.count > 1 ? argument : "\(name) \(value)")
-            if case .truth = setting?.kind, parts.count == 1 { shown = name }
+            if setting?.isTruth == true, parts.count == 1 { shown = name }
             guard seen.insert(name).inserted || setting?.isRepeatable == true else {
                 refuse(shown, "\(name) is given twice")
                 continue
@@ -97,7 +97,8 @@ struct Given {
 
     /// Reads the variables that begin with `GATEWAY_`. An empty one counts as not set, as in files of `docker compose`.
     /// An unknown one is refused when it is nearly a known one, and else let be: the variables that Kubernetes makes for
-    /// a service named `gateway` begin the same way.
+    /// a service named `gateway` begin the same way, and GATEWAY_CACHE_PORT, of a service named `gateway-cache`, is near
+    /// GATEWAY_CACHE_DIR; no setting has a value like theirs.
     init(environment: [String: String]) {
         let known = SettingTable.all.map(\.variable) + ["GATEWAY_CONFIG"]
         for (name, text) in environment.sorted(by: { $0.key < $1.key })
@@ -108,11 +109,13 @@ struct Given {
                 var texts = [text]
                 switch setting.kind {
                 case .servers, .certificates, .keys: texts = text.split(separator: " ").map(String.init)
-                case .truth: texts = [["1": "true", "0": "false"][text] ?? text]
+                case .truth, .negated: texts = [["1": "true", "0": "false"][text] ?? text]
                 default: break
                 }
                 values += texts.map { Value(setting: setting, text: $0, source: .variable(name)) }
-            } else if let near = nearest(to: String(name.dropFirst(8)), among: known.map { String($0.dropFirst(8)) }) {
+            } else if !text.hasPrefix("tcp://"),
+                let near = nearest(to: String(name.dropFirst(8)), among: known.map { String($0.dropFirst(8)) })
+            {
                 let message = "unknown variable; did you mean GATEWAY_\(near)?"
                 problems.append(SettingsProblem(source: .variable(name), message: message))
             }
@@ -127,7 +130,7 @@ struct Given {
         for value in values {
             if cleared.insert(value.setting.flag).inserted { value.setting.clear(in: &draft) }
             do throws(Refusal) {
-                try value.setting.store(value.text, in: &draft)
+                try value.setting.store(value.text, ofFile: false, in: &draft)
                 draft.sources[value.setting.flag] = value.source
             } catch {
                 problems.append(SettingsProblem(source: value.source, message: error.message + Self.hint(for: value)))

@@ -9,7 +9,7 @@ enum Help {
             "An HTTP edge gateway. A flag wins over a variable (--header-timeout is",
             "GATEWAY_HEADER_TIMEOUT), a variable over the settings file, and the file over",
             "the default. Durations have a unit: 250ms, 15s, 5m, 1h, 1d. Sizes may have",
-            "one: 32k, 10m, 1g.",
+            "one: 32k, 10m, 1g, 1t.",
         ]
         for group in Setting.Group.allCases {
             lines += ["", "\(group.rawValue):"]

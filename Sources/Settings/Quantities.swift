@@ -5,7 +5,9 @@ enum Quantities {
     private static let durationUnits: [(name: String, factor: Int)] = [
         ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
     ]
-    private static let sizeUnits: [(name: String, factor: Int)] = [("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10)]
+    private static let sizeUnits: [(name: String, factor: Int)] = [
+        ("t", 1 << 40), ("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10),
+    ]
 
     /// A decimal number without sign, space or separators.
     static func digits(_ text: some StringProtocol) -> Int? {
@@ -54,7 +56,7 @@ enum Quantities {
         return text == "true"
     }
 
-    /// Bytes, from `512`, `32k`, `10m` or `1g`; the units are powers of 1024.
+    /// Bytes, from `512`, `32k`, `10m`, `1g` or `1t`; the units are powers of 1024.
     static func size(_ text: String) -> Int? {
         let (number, unit) = split(text)
         guard let number else { return nil }

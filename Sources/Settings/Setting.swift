@@ -11,16 +11,20 @@ struct Setting: Sendable {
         case whole(ClosedRange<Int>, Place<Int>)
         /// Milliseconds.
         case duration(ClosedRange<Int>, Place<Int>)
-        /// Seconds, written as a duration.
-        case seconds(ClosedRange<Int>, Place<Int>)
+        /// Seconds, written as a duration, and an example for who writes it wrongly.
+        case seconds(ClosedRange<Int>, such: Int, Place<Int>)
         /// Bytes.
         case size(ClosedRange<Int>, Place<Int>)
         /// Bytes or `none`.
         case sizeOrNone(Place<UInt64?>)
         /// A file's path or, in the file, null.
         case path(Place<String?>)
+        /// A directory's path or, in the file, null.
+        case directory(Place<String?>)
         /// `true` or `false`; the flag alone means true.
         case truth(Place<Bool>)
+        /// The same, but flag and variable say the opposite of what the file says: `--no-cache` is `enabled: false`.
+        case negated(Place<Bool>)
         case choice(Choice)
         case ranges(Place<[Configuration.AddressRange]>)
         /// The port of the one plain listener that flags and variables can name.
@@ -64,6 +68,7 @@ struct Setting: Sendable {
         case tls = "TLS"
         case upstream = "Upstream servers"
         case upstreamTLS = "TLS with upstream servers"
+        case cache = "Cache"
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
@@ -84,6 +89,20 @@ struct Setting: Sendable {
     var variable: String { "GATEWAY_" + flag.uppercased().replacing("-", with: "_") }
     /// The key with its group: `timeouts.header`.
     var key: String { keys.joined(separator: ".") }
+    /// Its flag alone means true.
+    var isTruth: Bool {
+        switch kind {
+        case .truth, .negated: true
+        default: false
+        }
+    }
+    /// The file may have null for it.
+    var isNullable: Bool {
+        switch kind {
+        case .path, .directory: true
+        default: false
+        }
+    }
     /// May be given several times, and its values add up.
     var isRepeatable: Bool {
         switch kind {
@@ -121,22 +140,24 @@ extension Setting {
         }
     }
 
-    /// Reads a value and keeps it; a repeatable setting adds it to those it has.
-    func store(_ text: String, in draft: inout Draft) throws(Refusal) {
+    /// Reads a value of the file, or of a flag or variable, and keeps it; a repeatable setting adds it to those it has.
+    func store(_ text: String, ofFile: Bool, in draft: inout Draft) throws(Refusal) {
         switch kind {
         case .whole(let range, let place):
             draft.configuration[keyPath: place] = try Quantities.whole(text, in: range)
         case .duration(let range, let place):
             let example = Configuration()[keyPath: place]
             draft.configuration[keyPath: place] = try Quantities.duration(text, in: range, such: example)
-        case .seconds(let range, let place):
-            draft.configuration[keyPath: place] = try Quantities.seconds(text, in: range, such: 31_536_000)
+        case .seconds(let range, let example, let place):
+            draft.configuration[keyPath: place] = try Quantities.seconds(text, in: range, such: example)
         case .size(let range, let place):
             let example = Configuration()[keyPath: place]
             draft.configuration[keyPath: place] = try Quantities.size(text, in: range, such: example)
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
         case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
+        case .directory(let place): draft.configuration[keyPath: place] = try Self.path(text, ofA: "directory")
         case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
+        case .negated(let place): draft.configuration[keyPath: place] = try Quantities.truth(text) == ofFile
         case .choice(let choice):
             guard choice.words.contains(text) else {
                 throw Refusal(
@@ -145,6 +166,8 @@ extension Setting {
             }
             choice.keep(text, &draft.configuration)
         case .ranges(let place):
+            // A list that is not empty by default is emptied this way.
+            if text == "none" { break }
             for part in text.split(separator: ",", omittingEmptySubsequences: false) {
                 draft.configuration[keyPath: place] += try Addresses.ranges(part.trimmed)
             }
@@ -169,9 +192,9 @@ extension Setting {
         return UInt64(size)
     }
 
-    /// The path of a file. Whether there is one is not looked at.
-    static func path(_ text: String) throws(Refusal) -> String {
-        guard !text.isEmpty else { throw Refusal("expected the path of a file; found \"\"") }
+    /// The path of a file or directory. Whether there is one is not looked at.
+    static func path(_ text: String, ofA kind: String = "file") throws(Refusal) -> String {
+        guard !text.isEmpty else { throw Refusal("expected the path of a \(kind); found \"\"") }
         guard !text.utf8.contains(0) else { throw Refusal("a path has no NUL") }
         return text
     }
@@ -183,88 +206,6 @@ extension Setting {
         }
         draft.servers.append(server)
     }
-
-    /// The value as the file has it, unless the file has it in another way.
-    func fileText(in configuration: Configuration) -> String? {
-        switch kind {
-        case .whole(_, let place): "\(configuration[keyPath: place])"
-        case .duration(_, let place): Quantities.text(ofDuration: configuration[keyPath: place])
-        case .seconds(_, let place): Quantities.text(ofDuration: configuration[keyPath: place] * 1_000)
-        case .size(_, let place): Quantities.text(ofSize: configuration[keyPath: place])
-        case .sizeOrNone(let place):
-            configuration[keyPath: place].map { Quantities.text(ofSize: Int(clamping: $0)) } ?? "none"
-        case .path(let place): configuration[keyPath: place].map(YAMLText.string) ?? "null"
-        case .truth(let place): "\(configuration[keyPath: place])"
-        case .choice(let choice): Self.fileText(of: choice.word(configuration))
-        case .ranges(let place):
-            "[" + configuration[keyPath: place].map { YAMLText.string(Addresses.text(of: $0)) }.joined(separator: ", ")
-                + "]"
-        case .port, .tlsPort, .address, .certificates, .keys, .servers: nil
-        }
-    }
-
-    /// A word that looks like a number stands in quotes, so that other readers of YAML take it for a word too.
-    private static func fileText(of word: String) -> String {
-        word.contains(where: \.isNumber) ? YAMLText.string(word) : word
-    }
-
-    /// The flag with what follows it.
-    var usage: String {
-        if case .truth = kind { "\(flagText)[=true|false]" } else { "\(flagText) \(placeholder)" }
-    }
-
-    /// What stands for the value in the help.
-    var placeholder: String {
-        switch kind {
-        case .whole, .port, .tlsPort: "N"
-        case .duration, .seconds: "DURATION"
-        case .size, .sizeOrNone: "SIZE"
-        case .path, .certificates, .keys: "FILE"
-        case .truth: "true|false"
-        case .choice(let choice): choice.words.joined(separator: "|")
-        case .ranges: "CIDR[,CIDR...]"
-        case .address: "ADDR"
-        case .servers: "http[s]://HOST[:PORT][,weight=N][,backup]"
-        }
-    }
-
-    /// The values it may have, in words.
-    var rangeText: String {
-        switch kind {
-        case .whole(let range, _): "\(range.lowerBound) to \(range.upperBound)"
-        case .duration(let range, _):
-            "\(Quantities.text(ofDuration: range.lowerBound)) to \(Quantities.text(ofDuration: range.upperBound))"
-        case .seconds(let range, _):
-            "\(Quantities.text(ofDuration: range.lowerBound * 1_000)) to "
-                + Quantities.text(ofDuration: range.upperBound * 1_000)
-        case .size(let range, _):
-            "\(Quantities.text(ofSize: range.lowerBound)) to \(Quantities.text(ofSize: range.upperBound))"
-        case .sizeOrNone: "a size or `none`"
-        case .path: "a path"
-        case .certificates, .keys: "a path; repeatable"
-        case .truth: "`true`, `false`"
-        case .choice(let choice): choice.words.map { "`\($0)`" }.joined(separator: ", ")
-        case .ranges: "address blocks, `loopback`, `private`; repeatable"
-        case .port, .tlsPort: "0 to 65535; 0 lets the system choose"
-        case .address: "a numeric address"
-        case .servers: "weight 1 to 256; repeatable"
-        }
-    }
-
-    /// The default in words.
-    var defaultText: String {
-        switch kind {
-        case .port: "8080"
-        case .address: "::, every address of both families"
-        case .tlsPort, .servers, .path: "none"
-        case .certificates: "none; a self-signed one is made at start"
-        case .keys: "none; each key is in its certificate's file"
-        case .choice(let choice): choice.word(Configuration())
-        case .ranges: "none"
-        case .whole where keys == ["workers"]: "one per core"
-        default: fileText(in: Configuration()) ?? "none"
-        }
-    }
 }
 
 extension Configuration.UpstreamTLS {
@@ -272,6 +213,14 @@ extension Configuration.UpstreamTLS {
     var skipsVerification: Bool {
         get { !verifies }
         set { verifies = !newValue }
+    }
+}
+
+extension Configuration.Cache {
+    /// `honoursReload` as operators say it: what is not usual has to be spelt out.
+    var ignoresReload: Bool {
+        get { !honoursReload }
+        set { honoursReload = !newValue }
     }
 }
 

@@ -7,7 +7,7 @@ enum SettingTable {
     private static let hour = 3_600_000
 
     /// In the order of the help.
-    static let all: [Setting] = listening + tls + upstream + upstreamTLS + timeouts + limits + log
+    static let all: [Setting] = listening + tls + upstream + upstreamTLS + cache + timeouts + limits + log
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }
@@ -55,7 +55,8 @@ enum SettingTable {
             flag: "https-redirect", keys: ["tls", "redirect"], group: .tls, kind: .truth(\.tls.redirectsPlain),
             summary: "Answer plain HTTP with a redirect to https; needs a TLS listener."),
         Setting(
-            flag: "hsts", keys: ["tls", "hsts"], group: .tls, kind: .seconds(0...63_072_000, \.tls.hstsSeconds),
+            flag: "hsts", keys: ["tls", "hsts"], group: .tls,
+            kind: .seconds(0...63_072_000, such: 31_536_000, \.tls.hstsSeconds),
             summary: "How long browsers shall use https only (Strict-Transport-Security); 0s says nothing to them."),
     ]
 
@@ -96,6 +97,48 @@ enum SettingTable {
             flag: "upstream-max-age", keys: ["timeouts", "upstream_age"], group: .upstream,
             kind: .duration(1...day, \.timeouts.upstreamAge),
             summary: "Age at which an upstream connection is not used again."),
+    ]
+
+    private static let cache: [Setting] = [
+        Setting(
+            flag: "no-cache", keys: ["cache", "enabled"], group: .cache, kind: .negated(\.cache.isOn),
+            summary: "Store no responses, neither on disk nor in memory."),
+        Setting(
+            flag: "cache-dir", keys: ["cache", "directory"], group: .cache, kind: .directory(\.cache.directory),
+            summary: "Directory of the stored responses; one gateway at a time may have it."),
+        Setting(
+            flag: "cache-size", keys: ["cache", "size"], group: .cache,
+            kind: .size(1 << 20...100 << 40, \.cache.diskBytes),
+            summary: "Bytes that stored responses may take on disk."),
+        Setting(
+            flag: "cache-memory", keys: ["cache", "memory"], group: .cache,
+            kind: .size(0...1 << 40, \.cache.memoryBytes),
+            summary: "Bytes of memory for those that are asked for most."),
+        Setting(
+            flag: "cache-max-object", keys: ["cache", "max_object"], group: .cache,
+            kind: .size(1 << 10...100 << 40, \.cache.largestBody),
+            summary: "Bytes of a stored body; never more than a quarter of --cache-size."),
+        Setting(
+            flag: "cache-ttl", keys: ["cache", "ttl"], group: .cache,
+            kind: .seconds(Configuration.Cache.lifetimes, such: 300, \.cache.defaultLifetime),
+            summary: "Time to live of storable responses that name none of their own."),
+        Setting(
+            flag: "cache-ignore-reload", keys: ["cache", "ignore_reload"], group: .cache,
+            kind: .truth(\.cache.ignoresReload),
+            summary: "Requests cannot force a validation by no-cache or max-age."),
+        Setting(
+            flag: "no-cache-gzip", keys: ["cache", "gzip"], group: .cache, kind: .negated(\.cache.compresses),
+            summary: "Store and send responses as they come, without compressing them."),
+        Setting(
+            flag: "cache-wait", keys: ["cache", "wait"], group: .cache,
+            kind: .duration(0...hour, \.cache.lockTimeout),
+            summary: "How long a request waits for another that fetches the same; 0s for not at all."),
+        Setting(
+            flag: "no-cache-status", keys: ["cache", "status"], group: .cache, kind: .negated(\.cache.statusField),
+            summary: "Leave Cache-Status (RFC 9211) out of responses."),
+        Setting(
+            flag: "cache-purge-from", keys: ["cache", "purge_from"], group: .cache, kind: .ranges(\.cache.purgers),
+            summary: "Addresses from which the method PURGE is taken."),
     ]
 
     private static let timeouts: [Setting] = [

@@ -43,7 +43,7 @@ import Testing
     func hopByHop() {
         let names: Set<FieldName> = [
             .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate,
-            .proxyAuthorization,
+            .proxyAuthorization, .proxyAuthenticationInfo,
         ]
         for name in FieldName.allCases { #expect(name.isHopByHop == names.contains(name)) }
     }

@@ -30,6 +30,12 @@ import Testing
         "--upstream-key=t", "--upstream-insecure-skip-verify", "--handshake-timeout=2s", "--max-handshakes=7",
     ]
 
+    static let cached = [
+        "--no-cache", "--cache-dir=a: b", "--cache-size=3t", "--cache-memory=0", "--cache-max-object=1k",
+        "--cache-ttl=90s", "--cache-ignore-reload", "--no-cache-gzip", "--cache-wait=250ms", "--no-cache-status",
+        "--cache-purge-from=10.0.0.0/8,::1",
+    ]
+
     /// What a file that names the default listener means: it is asked for then.
     private func asked(_ arguments: [String]) throws -> Configuration {
         var result = try configuration(arguments)
@@ -38,7 +44,8 @@ import Testing
     }
 
     @Test(
-        "A dump that is read again gives the same configuration", arguments: [[], full, overTLS, ["--tls-port=8443"]])
+        "A dump that is read again gives the same configuration",
+        arguments: [[], full, overTLS, ["--tls-port=8443"], cached, ["--cache-purge-from=none"]])
     func roundTrip(_ arguments: [String]) throws {
         let text = try dump(arguments)
         try withFile(text.utf8) { file throws in
@@ -52,6 +59,16 @@ import Testing
             let arguments = ["--config", file]
             try withFile(try dump(arguments).utf8) { again throws in
                 #expect(try configuration(["--config", again]) == configuration(arguments))
+            }
+        }
+    }
+
+    @Test("The dump of a file with all of the cache gives the same configuration")
+    func roundTripOfTheCache() throws {
+        try withFile(CacheTests.file.utf8) { file throws in
+            let arguments = ["--config", file]
+            try withFile(try dump(arguments).utf8) { again throws in
+                #expect(try configuration(["--config", again]) == asked(arguments))
             }
         }
     }

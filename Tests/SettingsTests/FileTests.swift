@@ -13,7 +13,7 @@ import Testing
 
     @Test("An empty file, one of comments and one of groups without values mean defaults")
     func empty() throws {
-        for text in ["", "# nothing\n", "timeouts:\nlimits:\npools:\nroutes:\n", "~", "\u{FEFF}# marked\n"] {
+        for text in ["", "# nothing\n", "timeouts:\nlimits:\ncache:\npools:\nroutes:\n", "~", "\u{FEFF}# marked\n"] {
             try withFile(text.utf8) { file throws in
                 #expect(try configuration(["--config", file]) == configuration([]))
             }

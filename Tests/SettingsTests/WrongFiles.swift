@@ -14,7 +14,7 @@ struct WrongFile: Sendable {
 }
 
 enum WrongFiles {
-    static let all = settings + places + tls + routes
+    static let all = settings + places + tls + cache + routes
 
     static let settings: [WrongFile] = [
         WrongFile(

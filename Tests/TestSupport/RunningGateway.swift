@@ -34,6 +34,7 @@ public final class RunningGateway {
         ]
         configuration.logPath = folder.file("access.log")
         configuration.timeouts.drain = 100
+        configuration.cache.isOn = false
         if !certificates.isEmpty {
             configuration.listeners.append(.init(address: "127.0.0.1", port: 0, isTLS: true))
             for (index, certificate) in certificates.enumerated() {

@@ -40,6 +40,16 @@ int gw_available_cores(void);
  * by an absolute link or otherwise. openat2(RESOLVE_BENEATH), or where the kernel has none, no links at all. */
 int gw_open_beneath(int directory, const char *path);
 
+/* openat without its variadic mode, and flock, whose name Swift gives to the struct. */
+int gw_open_at(int directory, const char *name, int flags, mode_t mode);
+int gw_lock(int fd);
+int gw_unlock(int fd);
+/* preadv2 with RWF_NOWAIT: what is not in the page cache is EAGAIN, and so is a kernel or file system without it. */
+ssize_t gw_read_now(int fd, void *bytes, size_t count, off_t offset);
+ssize_t gw_send_file(int socket, int file, off_t offset, size_t count);
+/* copy_file_range, or a copy through memory where the file system has none; returns 0, or -1 with errno. */
+int gw_copy(int from, off_t from_offset, int to, off_t to_offset, size_t count);
+
 enum {
     gw_epollin = EPOLLIN, gw_epollout = EPOLLOUT, gw_epollrdhup = EPOLLRDHUP, gw_epollhup = EPOLLHUP,
     gw_epollerr = EPOLLERR

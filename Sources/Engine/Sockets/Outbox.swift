@@ -138,6 +138,14 @@ public struct Outbox: ~Copyable {
         return .sent
     }
 
+    /// Counts bytes that went to the socket past this queue, which must be empty. When the kernel `isFull`, the socket will be
+    /// reported writable, and `flush` then says that it is free again.
+    public mutating func sentPast(_ count: Int, isFull: Bool) {
+        precondition(blocks.isEmpty, "nothing goes past what waits")
+        sentBytes &+= UInt64(count)
+        isBlocked = isFull
+    }
+
     // MARK: Through a layer
 
     /// Fills what is staged up to a whole record with the first of `bytes`, hands over whole records from where they are, and

@@ -4,20 +4,25 @@
 // A class is two 64-bit masks, one bit per ASCII byte: two shifts decide, no table in memory, no lazy initialisation.
 
 /// A set of ASCII bytes.
-struct ByteClass {
+@usableFromInline struct ByteClass {
     /// Bytes 0–63.
-    let low: UInt64
+    @usableFromInline let low: UInt64
     /// Bytes 64–127.
-    let high: UInt64
+    @usableFromInline let high: UInt64
+
+    @inlinable @inline(__always) init(low: UInt64, high: UInt64) {
+        self.low = low
+        self.high = high
+    }
 
     /// Whether `byte` is in the set; bytes from 0x80 never are.
-    @inline(__always) func contains(_ byte: UInt8) -> Bool {
+    @inlinable @inline(__always) func contains(_ byte: UInt8) -> Bool {
         let mask = byte & 0x40 == 0 ? low : high
         return (mask &>> UInt64(byte & 0x3F)) & 1 != 0 && byte < 0x80
     }
 
     /// tchar (RFC 9110 §5.6.2): ``!#$%&'*+-.^_`|~``, digits, letters.
-    static var token: ByteClass {
+    @inlinable static var token: ByteClass {
         @inline(__always) get { ByteClass(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE) }
     }
     /// unreserved and sub-delims of RFC 3986 §2 without the comma: ``!$&'()*+-.;=_~``, digits, letters.
@@ -32,7 +37,10 @@ struct ByteClass {
 
 extension UInt8 {
     /// Whether the byte is a space or a horizontal tab: the whitespace of RFC 9110 §5.6.3.
-    @inline(__always) var isBlank: Bool { self == 0x20 || self == 0x09 }
+    @inlinable @inline(__always) public var isBlank: Bool { self == 0x20 || self == 0x09 }
+
+    /// Whether the byte is a tchar (RFC 9110 §5.6.2), one of which tokens are made.
+    @inlinable @inline(__always) public var isToken: Bool { ByteClass.token.contains(self) }
 
     /// Whether the byte may stand in a field value (RFC 9110 §5.5): HTAB, SP, visible ASCII, 0x80–0xFF.
     @inline(__always) var isFieldContent: Bool { (self >= 0x20 && self != 0x7F) || self == 0x09 }

@@ -12,7 +12,8 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case pragma, origin, expires, ifMatch, ifRange, xRealIP, setCookie, retryAfter, maxForwards, authorization
     case contentRange, ifNoneMatch, lastModified, acceptRanges, acceptEncoding, xForwardedPort, contentEncoding
     case wwwAuthenticate, ifModifiedSince, proxyAuthenticate, proxyAuthorization, ifUnmodifiedSince
-    case contentLocation, authenticationInfo, surrogateControl, cdnCacheControl
+    case contentLocation, authenticationInfo, surrogateControl, cdnCacheControl, gatewayCacheControl, cacheStatus
+    case cacheTag, surrogateKey, proxyAuthenticationInfo, contentLanguage, acceptLanguage
 
     /// The name that `bytes` spell, or `.other`.
     public static func recognise(_ bytes: Span<UInt8>) -> FieldName {
@@ -50,6 +51,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("if-range") { return .ifRange }
         case 9:
             if raw.isCaseless("forwarded") { return .forwarded }
+            if raw.isCaseless("cache-tag") { return .cacheTag }
             if raw.isCaseless("x-real-ip") { return .xRealIP }
         case 10:
             if raw.isCaseless("connection") { return .connection }
@@ -62,6 +64,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("x-request-id") { return .xRequestID }
             if raw.isCaseless("content-type") { return .contentType }
             if raw.isCaseless("max-forwards") { return .maxForwards }
+            if raw.isCaseless("cache-status") { return .cacheStatus }
         case 13:
             if raw.isCaseless("cache-control") { return .cacheControl }
             if raw.isCaseless("authorization") { return .authorization }
@@ -69,11 +72,13 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("if-none-match") { return .ifNoneMatch }
             if raw.isCaseless("last-modified") { return .lastModified }
             if raw.isCaseless("accept-ranges") { return .acceptRanges }
+            if raw.isCaseless("surrogate-key") { return .surrogateKey }
         case 14:
             if raw.isCaseless("content-length") { return .contentLength }
         case 15:
             if raw.isCaseless("x-forwarded-for") { return .xForwardedFor }
             if raw.isCaseless("accept-encoding") { return .acceptEncoding }
+            if raw.isCaseless("accept-language") { return .acceptLanguage }
         case 16:
             if raw.isCaseless("proxy-connection") { return .proxyConnection }
             if raw.isCaseless("x-forwarded-host") { return .xForwardedHost }
@@ -81,6 +86,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("content-encoding") { return .contentEncoding }
             if raw.isCaseless("www-authenticate") { return .wwwAuthenticate }
             if raw.isCaseless("content-location") { return .contentLocation }
+            if raw.isCaseless("content-language") { return .contentLanguage }
         case 17:
             if raw.isCaseless("transfer-encoding") { return .transferEncoding }
             if raw.isCaseless("x-forwarded-proto") { return .xForwardedProto }
@@ -93,6 +99,10 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("proxy-authorization") { return .proxyAuthorization }
             if raw.isCaseless("if-unmodified-since") { return .ifUnmodifiedSince }
             if raw.isCaseless("authentication-info") { return .authenticationInfo }
+        case 21:
+            if raw.isCaseless("gateway-cache-control") { return .gatewayCacheControl }
+        case 25:
+            if raw.isCaseless("proxy-authentication-info") { return .proxyAuthenticationInfo }
         default: break
         }
         return .other
@@ -100,13 +110,13 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
 
     /// Whether the field ends at this hop and is never passed on as it came (RFC 9110 §7.6.1).
     ///
-    /// `Proxy-Authenticate` and `Proxy-Authorization` count as such: they are for the next proxy on the way (RFC 9110
-    /// §11.7), a gateway is not one that authenticates, and credentials meant for a proxy must not reach an origin.
-    /// `Expect` does not: it is end-to-end, though the gateway may answer it.
+    /// `Proxy-Authenticate`, `Proxy-Authorization` and `Proxy-Authentication-Info` count as such: they are for the next
+    /// proxy on the way (RFC 9110 §11.7), a gateway is not one that authenticates, and credentials meant for a proxy
+    /// must not reach an origin. `Expect` does not: it is end-to-end, though the gateway may answer it.
     @inlinable public var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate,
-            .proxyAuthorization:
+            .proxyAuthorization, .proxyAuthenticationInfo:
             true
         default: false
         }

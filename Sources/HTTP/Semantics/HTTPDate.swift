@@ -35,16 +35,19 @@ public enum HTTPDate {
     }
 
     /// Unix time of a date in one of the three forms, or nil. `now` resolves the two-digit year of the second form: one
-    /// that seems more than 50 years in the future is in the past. Without `now`, 69–99 are of the 20th century and 00–68
-    /// of the 21st, as POSIX has it.
+    /// that seems more than 50 years in the future is in the past. Without `now`, 69–99 are of the 20th century and
+    /// 00–68 of the 21st, as POSIX has it.
     ///
     /// A weekday that is not the date's is not looked at: one of both is wrong, and the date is what is used.
+    ///
+    /// `ignoringCase`: for caches, which RFC 9111 §4.2 asks to match the names of days, months and the zone without
+    /// regard to case.
     ///
     /// - `Sun, 06 Nov 1994 08:49:37 GMT`
     /// - `Sunday, 06-Nov-94 08:49:37 GMT`
     /// - `Sun Nov  6 08:49:37 1994`
-    public static func parse(_ text: Span<UInt8>, now: Int64? = nil) -> Int64? {
-        var reader = DateReader(position: 0)
+    public static func parse(_ text: Span<UInt8>, now: Int64? = nil, ignoringCase: Bool = false) -> Int64? {
+        var reader = DateReader(position: 0, ignoresCase: ignoringCase)
         var day: Int?
         var month: Int?
         var year: Int?
@@ -66,8 +69,8 @@ public enum HTTPDate {
         month = reader.month(text)
         guard reader.take(text, separator) else { return nil }
         year = reader.number(text, isLong ? 2 : 4)
-        guard reader.take(text, 0x20), let time = reader.time(text), text.count == reader.position &+ 4,
-            text.extracting(reader.position..<text.count).bytes.isExactly(" GMT")
+        guard reader.take(text, 0x20), let time = reader.time(text), reader.take(text, " GMT"),
+            reader.position == text.count
         else { return nil }
         guard isLong, let short = year else { return seconds(year, month, day, time) }
         guard let now else { return seconds(short + (short < 69 ? 2_000 : 1_900), month, day, time) }
@@ -175,9 +178,10 @@ private struct CivilTime {
     }
 }
 
-/// Reads the parts of a date. Names are case-sensitive (RFC 9110 §5.6.7).
+/// Reads the parts of a date. Names are case-sensitive (RFC 9110 §5.6.7) unless the caller says otherwise.
 private struct DateReader {
     var position: Int
+    var ignoresCase: Bool
 
     mutating func take(_ text: Span<UInt8>, _ byte: UInt8) -> Bool {
         guard position < text.count, text[position] == byte else { return false }
@@ -185,9 +189,11 @@ private struct DateReader {
         return true
     }
 
-    private mutating func take(_ text: Span<UInt8>, _ literal: StaticString) -> Bool {
+    mutating func take(_ text: Span<UInt8>, _ literal: StaticString) -> Bool {
         let end = position + literal.utf8CodeUnitCount
-        guard end <= text.count, text.extracting(position..<end).bytes.isExactly(literal) else { return false }
+        guard end <= text.count else { return false }
+        let part = text.extracting(position..<end)
+        guard ignoresCase ? part.equalsIgnoringCase(literal.span) : part.bytes.isExactly(literal) else { return false }
         position = end
         return true
     }

@@ -2,6 +2,7 @@
 // Fourth step: the upstream server's response, written anew for the client.
 
 import Bytes
+import CachePolicy
 import Engine
 import HTTP
 import Serving
@@ -20,12 +21,17 @@ extension ProxyExchange {
     }
 
     func deliverHead(_ connection: UpstreamConnection) {
+        if cacheTakes(connection) { return }
         guard let stream else { return }
-        // Not copied: a head is a kilobyte.
-        let bytes = connection.headBytes
+        if use.isRefresh {
+            // Nobody reads it.
+            stream.abort()
+            return
+        }
         let status = connection.head.status
-        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         if status == 101 {
+            let bytes = connection.headBytes
+            stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
             copyFields(of: connection, to: stream)
             let upgrade = connection.head.fields.first(.upgrade)
             stream.endSwitching(to: bytes.extracting(upgrade?.valueRange ?? 0..<0))
@@ -33,11 +39,21 @@ extension ProxyExchange {
             self.stream?.readBody()
             return
         }
+        writeHead(of: connection, to: stream, chooseForm(for: connection))
+    }
+
+    /// The head of the upstream server's response, for the client who gets the content in that form.
+    func writeHead(of connection: UpstreamConnection, to stream: ServerStream, _ form: ContentForm) {
+        // Not copied: a head is a kilobyte.
+        let bytes = connection.headBytes
+        let status = connection.head.status
+        stream.begin(status: status, reason: bytes.extracting(connection.head.reasonRange))
         let hasContent = status != 204 && status != 304 && head.method != .head
-        copyFields(of: connection, to: stream)
+        copyFields(of: connection, to: stream, weakens: form == .gzip || answersWeakened(connection))
+        writeCoding(form, hasVary: StoredCoding.variesOnCoding(connection.head, bytes), to: stream)
         if connection.head.fields.first(.date) == nil { stream.dateField() }
         // A length without content: what a GET would have had (RFC 9110 section 8.6).
-        if !hasContent, status != 204, let length = connection.head.fields.first(.contentLength) {
+        if !hasContent, status != 204, form != .gzip, let length = connection.head.fields.first(.contentLength) {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
         addOwnFields(to: stream, via: connection.head.version)
@@ -46,6 +62,7 @@ extension ProxyExchange {
         stream.readsWhileResponding = connection.head.isPersistent
         switch connection.head.framing {
         case _ where !hasContent: stream.endHead(.none)
+        case _ where form == .gzip: stream.endHead(.unknown)
         case .none: stream.endHead(.length(0))
         case .length(let length): stream.endHead(.length(length))
         case .chunked, .untilClose: stream.endHead(.unknown)
@@ -54,6 +71,10 @@ extension ProxyExchange {
 
     func deliverBody(_ bytes: Span<UInt8>) {
         guard let stream else { return }
+        if compression != nil {
+            deliverCompressed(bytes)
+            return
+        }
         stream.send(bytes)
         if let connection, self.stream != nil, stream.isBlocked { connection.pauseReading() }
     }
@@ -62,29 +83,32 @@ extension ProxyExchange {
         connection = nil
         isStreamingBody = false
         upstreamFinished = service.loop.nanoseconds
+        finishCompressed()
         guard let stream else { return }
         stream.finish(trailers: wantsTrailers(headBytes) ? trailers : nil)
     }
 
     /// Fields of the response that are not about the upstream connection.
-    private func copyFields(of connection: UpstreamConnection, to stream: ServerStream) {
+    private func copyFields(
+        of connection: UpstreamConnection, to stream: ServerStream, weakens: Bool = false
+    ) {
         let bytes = connection.headBytes
         let edits = route?.responseEdits
-        let sendsHSTS = sendsHSTS
         let namesOthers = connection.head.connection.contains(.namesOthers)
         for index in 0..<connection.head.fields.count {
             let field = connection.head.fields[index]
             if field.name.isHopByHop || field.name == .contentLength { continue }
             let name = bytes.extracting(field.nameRange)
-            // Ours is the same, and written below.
-            if field.name == .xRequestID, !identifier.isEmpty { continue }
             if namesOthers, !Self.isKept(field.name), isNamedByConnection(name, connection.head.fields, bytes) {
                 continue
             }
-            // Ours takes its place (RFC 6797 section 7.1: one at most).
-            if sendsHSTS, field.name == .other, name.equalsIgnoringCase("strict-transport-security") { continue }
-            if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
-            stream.field(name, bytes.extracting(field.valueRange))
+            if isReplaced(field, name, edits) { continue }
+            let value = bytes.extracting(field.valueRange)
+            if weakens, field.name == .etag, !StoredCoding.isWeak(value) {
+                writeWeakened(value, to: stream)
+            } else {
+                stream.field(name, value)
+            }
         }
     }
 
@@ -97,13 +121,28 @@ extension ProxyExchange {
         }
     }
 
+    /// Whether a field that an upstream server sent is left out because one of ours takes its place, or the route says so.
+    func isReplaced(_ field: Field, _ name: Span<UInt8>, _ edits: FieldEdits?) -> Bool {
+        if field.name == .xRequestID, !identifier.isEmpty { return true }
+        // One at most (RFC 6797 section 7.1).
+        if sendsHSTS, field.name == .other, name.equalsIgnoringCase("strict-transport-security") { return true }
+        if let edits, !edits.removed.isEmpty, edits.drops(name) { return true }
+        return false
+    }
+
     /// Only through TLS: in the clear anybody could have written it (RFC 6797 section 7.2).
-    private var sendsHSTS: Bool { !view.snapshot.hsts.isEmpty && isSecure }
+    var sendsHSTS: Bool { !view.snapshot.hsts.isEmpty && isSecure }
 
     /// What this gateway adds to every final response.
     func addOwnFields(to stream: ServerStream, via version: Version?) {
         if let version { stream.field("Via", version == .http11 ? "1.1 gateway" : "1.0 gateway") }
         if !identifier.isEmpty { stream.field("X-Request-ID", identifierBytes) }
+        if let status = use.status, service.cache?.writesStatus == true {
+            let value = service.fieldScratch
+            value.clear()
+            status.append(to: value)
+            stream.field("Cache-Status", value.readable)
+        }
         if sendsHSTS {
             let value = view.snapshot.hsts
             stream.field("Strict-Transport-Security", value.span)

@@ -2,6 +2,7 @@
 // Third step: a server, a connection, the request. Entered again for another attempt when `RetryPolicy` allows.
 
 import Bytes
+import CacheStore
 import Engine
 import HTTP
 import Serving
@@ -51,6 +52,7 @@ extension ProxyExchange {
     func sendRequest(on connection: UpstreamConnection) {
         guard let stream else { return }
         self.connection = connection
+        use.requestTime = wallMilliseconds
         service.counters.forwarded.add(1, ordering: .relaxed)
         writeHead(to: connection, for: stream)
         isStreamingBody = true
@@ -113,6 +115,10 @@ extension ProxyExchange {
 
     /// Nobody answered.
     private func giveUp() {
+        let status = failure?.status ?? 503
+        if let candidate = use.candidate, serveInsteadOfError(candidate, status: status) { return }
+        use.leading?.fail()
+        use.leading = nil
         if let failure {
             reason = failure.word
             deliverError(failure.status, failure.sentence)

@@ -6,6 +6,8 @@
 // its place.
 
 import Bytes
+import CachePolicy
+import CacheStore
 import Engine
 import HTTP
 import Serving
@@ -37,6 +39,10 @@ extension ProxyExchange {
             } else {
                 connection.field(name, value)
             }
+        }
+        if use.conditions == .validate, let stored = use.candidate?.head, service.parseStoredHead(stored.metadata) {
+            let block = connection.fieldBlock(room: 2 * ValidationFields.byteLimit)
+            _ = ValidationFields.write(service.storedHead, stored.metadata, to: block)
         }
         if let edits {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
@@ -139,7 +145,7 @@ extension ProxyExchange {
     // MARK: Which fields pass
 
     private func passes(_ field: Field, _ name: Span<UInt8>, isTrusted: Bool, _ bytes: Span<UInt8>) -> Bool {
-        if field.name.isHopByHop { return false }
+        if field.name.isHopByHop || use.conditions.drop(field.name) { return false }
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
         // Written below.
@@ -182,7 +188,7 @@ extension ProxyExchange {
     var isSecure: Bool { stream?.transport.layer != nil }
     private var scheme: StaticString { isSecure ? "https" : "http" }
     /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
-    private var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
+    var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
 
     func isTrusted(_ peer: SocketAddress) -> Bool {
         for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {
@@ -255,12 +261,4 @@ extension ProxyExchange {
         connection.field(name, bytes.extracting(field.valueRange))
         return true
     }
-}
-
-/// Whether a `Connection` field names this field, so that it ends here (RFC 9110 section 7.6.1).
-func isNamedByConnection(_ name: Span<UInt8>, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>) -> Bool {
-    for index in 0..<fields.count where fields[index].name == .connection {
-        if TokenList.contains(bytes.extracting(fields[index].valueRange), name) { return true }
-    }
-    return false
 }

@@ -19,7 +19,7 @@ extension ProxyExchange {
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
             return
         }
-        if view.snapshot.configuration.tls.redirectsPlain, !isSecure, !isSecureBefore {
+        if view.snapshot.configuration.tls.redirectsPlain, !isSecureForClient {
             // Also whatever would be refused below: nothing is answered in the clear.
             redirectToTLS()
             return
@@ -40,8 +40,9 @@ extension ProxyExchange {
         chooseRoute()
     }
 
-    /// Whether a trusted proxy says that the client came to it through TLS.
-    private var isSecureBefore: Bool {
+    /// Whether the client's request came through TLS, to us or to a trusted proxy before us, as that says.
+    var isSecureForClient: Bool {
+        if isSecure { return true }
         guard let field = head.fields.first(.xForwardedProto), let peer = stream?.peer, isTrusted(peer) else {
             return false
         }

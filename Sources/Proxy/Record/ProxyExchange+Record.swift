@@ -4,7 +4,7 @@
 // The Combined Log Format first, as every log tool reads it, then what it lacks, as `name=value`:
 //
 //   192.0.2.1 - - [24/Nov/2026:16:22:01 +0000] "GET /a HTTP/1.1" 200 1024 "-" "curl/8" upstream=127.0.0.1:9001
-//   upstream_time=0.001200 time=0.001950 tls=TLSv1.3 cache=- id=… reason=-
+//   upstream_time=0.001200 time=0.001950 tls=TLSv1.3 cache=hit id=… reason=-
 //
 // A TLS handshake that came to nothing has a line too: status 000, no request, and the reason.
 
@@ -23,6 +23,8 @@ extension ProxyExchange {
     private static let fieldLimit = 2048
 
     func record(_ ending: Ending) {
+        // What refreshes a stored response is no client's request.
+        guard !use.isRefresh else { return }
         service.counters.requests.add(1, ordering: .relaxed)
         guard let log = service.log, let stream else { return }
         let line = log.line
@@ -78,7 +80,9 @@ extension ProxyExchange {
         line.append(seconds: totalTime)
         line.append(" tls=")
         line.append(tlsVersion)
-        line.append(" cache=- id=")
+        line.append(" cache=")
+        line.append(use.word)
+        line.append(" id=")
         if identifier.isEmpty { line.append("-") } else { line.append(identifierBytes) }
         line.append(" reason=")
         line.append(reason.utf8CodeUnitCount == 0 ? "-" : reason)
@@ -112,7 +116,9 @@ extension ProxyExchange {
         line.append(seconds: totalTime)
         line.append(",\"tls\":\"")
         line.append(tlsVersion)
-        line.append("\",\"cache\":\"-\",\"id\":\"")
+        line.append("\",\"cache\":\"")
+        line.append(use.word)
+        line.append("\",\"id\":\"")
         line.append(identifierBytes)
         line.append("\",\"reason\":\"")
         line.append(reason.utf8CodeUnitCount == 0 ? "-" : reason)

@@ -38,7 +38,7 @@ extension ProxyExchange {
                     return
                 }
                 poolIndex = index
-                forward()
+                consultCache()
             case .redirect(let status, let location):
                 reason = "redirect"
                 if !deliverRedirect(status, location) { refuseTooLong() }

@@ -28,6 +28,10 @@ final class CompiledRoute: Sendable {
     let rewritePrefix: [UInt8]?
     let requestEdits: FieldEdits
     let responseEdits: FieldEdits
+    /// Whether the cache has anything to do with its requests.
+    let usesCache: Bool
+    /// Instead of the default lifetime of all responses that name none, in seconds.
+    let defaultLifetime: UInt32?
 
     init(_ route: Configuration.Route, pools: [String: Int]) {
         let name = (route.host ?? "").lowercased()
@@ -47,6 +51,8 @@ final class CompiledRoute: Sendable {
         rewritePrefix = route.rewritePrefix.map { Array($0.utf8) }
         requestEdits = FieldEdits(route.requestFields)
         responseEdits = FieldEdits(route.responseFields)
+        usesCache = route.cache?.isOn ?? true
+        defaultLifetime = route.cache?.defaultLifetime.map { UInt32(clamping: $0) }
     }
 
     /// Larger is tried first.

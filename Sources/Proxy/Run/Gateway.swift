@@ -4,6 +4,8 @@
 // `start` opens everything that can fail (names, ports, the log) before anything is served, so nothing starts half. `stop`
 // closes the listeners first, lets what is in flight finish until the drain deadline, and returns when the log is written.
 
+import CachePolicy
+import CacheStore
 import Dispatch
 public import Engine
 import Glibc
@@ -22,6 +24,7 @@ public final class Gateway {
     private let log: LogFile?
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
+    private let cache: ResponseCache?
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -62,8 +65,9 @@ public final class Gateway {
             configuration.listeners.contains(where: \.isTLS)
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
+        cache = try Self.openCache(configuration, report)
         for index in 0..<configuration.workers {
-            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, report))
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
         }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
@@ -84,7 +88,7 @@ public final class Gateway {
     }
 
     private static func makeLoop(
-        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?,
+        _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?, _ cache: ResponseCache?,
         _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> RunningLoop {
         let loop: Loop
@@ -96,7 +100,7 @@ public final class Gateway {
         let batcher = log.map { LogBatcher($0, on: loop) }
         let counters = Counters()
         let view = LoopView(snapshot, loop: loop, loops: count, report: report)
-        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters)
+        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache)
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
     }
 
@@ -184,6 +188,32 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
+    /// Nil without a cache, or when the default folder cannot be had: then that is said, and nothing is stored.
+    private static func openCache(
+        _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) -> ResponseCache? {
+        let settings = configuration.cache
+        guard settings.isOn else { return nil }
+        var environment: [String: String] = [:]
+        for name in ["XDG_CACHE_HOME", "HOME"] {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        let path = settings.directory ?? Configuration.Cache.defaultDirectory(environment: environment)
+        var options = StoreOptions(path: path, diskBytes: settings.diskBytes)
+        options.memoryBytes = settings.memoryBytes
+        options.largestBody = settings.largestStoredBody
+        let rules = CacheRules(
+            defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+        do throws(CacheFolderError) {
+            return try ResponseCache(
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+        } catch {
+            guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
+            report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
+            return nil
+        }
+    }
+
     /// Opens the log anew (logrotate).
     public func reopenLog() {
         for running in loops { running.loop.perform { running.log?.flush() } }
@@ -214,10 +244,12 @@ public final class Gateway {
         for running in loops {
             running.loop.perform {
                 running.service.cut()
+                running.service.cutDownloads()
                 running.service.view.closeIdle()
                 running.log?.flush()
             }
         }
+        cache?.stop()
         log?.drain(isUrgent: isUrgent)
         return open
     }

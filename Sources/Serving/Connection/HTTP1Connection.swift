@@ -231,6 +231,8 @@ public final class HTTP1Connection: ServerStream {
         outbox.block(room: name.count + value.count + 4).appendField(name: name, value: value)
     }
 
+    public override func fieldLines(_ lines: Span<UInt8>) { outbox.append(lines) }
+
     public override func endInterim() {
         precondition(status < 200, "only an interim head is followed by another")
         // The client of an HTTP/1.0 request does not know of interim responses (RFC 9110 section 15.2): the exchange
@@ -322,6 +324,21 @@ public final class HTTP1Connection: ServerStream {
             let wasBlocked = outbox.isBlocked
             handle(outbox.send(bytes, tail: "\r\n", to: transport), wasBlocked: wasBlocked)
         }
+    }
+
+    public override func socketForBody() -> Int32? {
+        guard phase == .exchange, coding == .length, transport.layer == nil else { return nil }
+        flush()
+        return phase == .exchange && outbox.isEmpty ? transport.fd : nil
+    }
+
+    public override func sentPast(_ count: Int, isFull: Bool) {
+        guard phase == .exchange else { return }
+        precondition(UInt64(count) <= remaining, "a body is no longer than its head said")
+        remaining -= UInt64(count)
+        bodyBytes &+= UInt64(count)
+        outbox.sentPast(count, isFull: isFull)
+        if isFull { handle(.blocked, wasBlocked: false) }
     }
 
     public override func finish(trailers: Trailers?) {

@@ -39,6 +39,21 @@ open class Exchange {
         }
     }
 
+    /// Takes over a copy of the head of `other`; `releaseRepeatedHead` gives its memory back.
+    final func repeatHead(of other: Exchange, loop: Loop) {
+        head = other.head
+        let bytes = other.headBytes
+        let block = bytes.count <= loop.smallBlocks.blockSize ? loop.smallBlocks.take() : loop.largeBlocks.take()
+        block.appendPrefix(bytes)
+        headBlock = block
+        startedNanoseconds = loop.nanoseconds
+    }
+
+    final func releaseRepeatedHead(to loop: Loop) {
+        if let headBlock { loop.giveBack(headBlock) }
+        headBlock = nil
+    }
+
     /// The head is complete and valid.
     open func requestReceived() {}
 

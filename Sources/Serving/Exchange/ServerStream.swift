@@ -64,6 +64,9 @@ open class ServerStream: Watcher {
     /// Adds a field. Framing and connection fields are the stream's own and must not be given.
     open func field(_ name: Span<UInt8>, _ value: Span<UInt8>) { overridden() }
 
+    /// Adds whole field lines, each with its CR LF, as they were once written by `Block.appendField`.
+    open func fieldLines(_ lines: Span<UInt8>) { overridden() }
+
     /// Ends an interim head; it is sent at once.
     open func endInterim() { overridden() }
 
@@ -75,6 +78,13 @@ open class ServerStream: Watcher {
 
     /// Sends a piece of the body, or stages it until `flush`.
     open func send(_ bytes: Span<UInt8>) { overridden() }
+
+    /// The socket, when bytes of the body may go to it past the stream (`sendfile`): in the clear, with a length said before,
+    /// and with nothing waiting to be sent. What went is told by `sentPast`.
+    open func socketForBody() -> Int32? { nil }
+
+    /// So many bytes of the body went to `socketForBody`; when the kernel `isFull`, the stream is blocked.
+    open func sentPast(_ count: Int, isFull: Bool) { overridden() }
 
     /// Ends the response. `trailers` go along when the client can take them.
     open func finish(trailers: Trailers?) { overridden() }

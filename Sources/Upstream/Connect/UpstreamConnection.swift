@@ -296,10 +296,19 @@ public final class UpstreamConnection: Watcher {
         failed?.failed(failure)
     }
 
+    /// Tells `other` of what is still to come, instead of the attempt so far. Called from `responseHead`.
+    public func handOver(to other: Attempt) { attempt = other }
+
     /// The attempt wants no more of it: the request is ended by closing the connection.
     public func cancel() {
         attempt = nil
         shut()
+    }
+
+    /// The process stops and waits no longer: whoever waits for a response is told that none comes, and not to try again.
+    public func cut() {
+        guard phase != .idle else { return }
+        fail(.readTimeout)
     }
 
     /// Closes an idle connection that has left its pool.

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// One folder, owned by one process and readable by one user:
+//
+//     lock        locked by the process that owns the folder; says which one
+//     version     the format of everything in it
+//     journal     what is stored (see IndexJournal); purges: what was purged (see PurgeJournal)
+//     tmp/        files being written, emptied at start
+//     00/ … ff/   objects, by the first byte of their keys' hashes
+//
+// One level of 256 folders rather than two: an empty folder takes a block on most file systems, and 65 536 of them would be
+// a quarter of the default cap; current file systems find a name among thousands as fast as among ten.
+
+import Bytes
+import CLinux
+public import Engine
+import Glibc
+import Synchronization
+
+/// Why a folder cannot be used for a cache.
+public enum CacheFolderError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Another process uses it: its number, when it has written it down.
+    case inUse(path: String, process: Int32?)
+    /// It is not a folder, or a symbolic link, or belongs to another user.
+    case notOurs(path: String)
+    /// A system call failed on it.
+    case failed(path: String, SystemFailure)
+
+    /// A sentence for the operator.
+    public var description: String {
+        switch self {
+        case .inUse(let path, let process):
+            let who = process.map { "process \($0)" } ?? "another process"
+            return "the cache folder \(path) is in use by \(who)"
+        case .notOurs(let path):
+            return "the cache folder \(path) is not a folder that belongs to this user"
+        case .failed(let path, let failure): return "the cache folder \(path) cannot be used: \(failure)"
+        }
+    }
+}
+
+/// The folder of a cache, locked for this process until the last reference goes.
+final class CacheFolder: Sendable {
+    let path: String
+    private let root: Descriptor
+    private let lock: Descriptor
+    private let tmp: Descriptor
+    /// The folders of the objects, opened when first needed; -1 before.
+    private let parts: Mutex<[Int32]>
+    private let temporaries = Atomic<UInt64>(0)
+    /// Whether the folder held nothing of ours that can be used.
+    let isFresh: Bool
+
+    private static let format = "gateway cache 1\n"
+
+    /// Opens and locks the folder at `path`, making it and those above it when they are missing. Blocks.
+    init(path: String) throws(CacheFolderError) {
+        self.path = path
+        Self.makeFolders(path)
+        let number = gw_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
+        guard number >= 0 else {
+            let code = errno
+            if code == ELOOP || code == ENOTDIR { throw .notOurs(path: path) }
+            throw .failed(path: path, SystemFailure("open", code: code))
+        }
+        root = Descriptor(adopting: number)
+        guard let status = FileCalls.status(number), status.st_uid == geteuid() else { throw .notOurs(path: path) }
+        guard fchmod(number, 0o700) == 0 else { throw .failed(path: path, SystemFailure("fchmod")) }
+
+        let lockNumber = try Self.open("lock", in: number, O_RDWR | O_CREAT, path)
+        lock = Descriptor(adopting: lockNumber)
+        guard gw_lock(lockNumber) == 0 else {
+            let code = errno
+            guard code == EWOULDBLOCK else { throw .failed(path: path, SystemFailure("flock", code: code)) }
+            throw .inUse(path: path, process: Self.text(lockNumber).flatMap { Int32($0.prefix { $0.isNumber }) })
+        }
+        _ = ftruncate(lockNumber, 0)
+        _ = FileCalls.write(lockNumber, "\(getpid())\n".utf8Span.span, at: 0)
+
+        let version = try Self.open("version", in: number, O_RDWR | O_CREAT, path)
+        defer { close(version) }
+        isFresh = Self.text(version) != Self.format
+        if isFresh {
+            Self.empty(number)
+            _ = ftruncate(version, 0)
+            let code = FileCalls.write(version, Self.format.utf8Span.span, at: 0)
+            guard code == 0 else { throw .failed(path: path, SystemFailure("write", code: code)) }
+        }
+        _ = mkdirat(number, "tmp", 0o700)
+        let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
+        tmp = Descriptor(adopting: tmpNumber)
+        for name in FileCalls.names(in: tmpNumber) { unlinkat(tmpNumber, name, 0) }
+        parts = Mutex(Array(repeating: -1, count: 256))
+    }
+
+    /// Lets another process, or another store, have the folder.
+    func unlock() { _ = gw_unlock(lock.number) }
+
+    deinit {
+        parts.withLock { parts in
+            for part in parts where part >= 0 { close(part) }
+        }
+    }
+
+    private static func open(
+        _ name: String, in directory: Int32, _ flags: Int32, _ path: String
+    ) throws(CacheFolderError) -> Int32 {
+        switch FileCalls.open(name, in: directory, flags) {
+        case .success(let number):
+            // Whatever mode somebody gave it before.
+            _ = fchmod(number, flags & O_DIRECTORY != 0 ? 0o700 : 0o600)
+            return number
+        case .failure(let failure): throw .failed(path: "\(path)/\(name)", failure)
+        }
+    }
+
+    private static func makeFolders(_ path: String) {
+        var end = path.startIndex
+        while end < path.endIndex {
+            end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
+            _ = mkdir(String(path[..<end]), 0o700)
+        }
+    }
+
+    private static func text(_ fd: Int32) -> String? {
+        guard let size = FileCalls.status(fd)?.st_size, size > 0, size < 100 else { return nil }
+        guard let bytes = FileCalls.bytes(fd, at: 0, count: Int(size)) else { return nil }
+        return bytes.bytes.string
+    }
+
+    /// Removes what an earlier format left, and nothing that is not named like a file of ours.
+    private static func empty(_ root: Int32) {
+        for name in ["journal", "journal.new", "purges", "purges.new"] { unlinkat(root, name, 0) }
+        for part in 0..<256 {
+            guard case .success(let folder) = FileCalls.open(partName(part), in: root, O_RDONLY | O_DIRECTORY) else {
+                continue
+            }
+            for name in FileCalls.names(in: folder) where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
+            close(folder)
+        }
+    }
+
+    private static func partName(_ part: Int) -> String { ObjectName.hexadecimal(UInt64(part), digits: 2) }
+
+    // MARK: Files
+
+    /// The folder of that part. When it is missing: -1, unless `making` says to make it.
+    func part(_ part: Int, making: Bool) -> Int32 {
+        let known = parts.withLock { $0[part] }
+        if known >= 0 { return known }
+        let name = Self.partName(part)
+        if making { _ = mkdirat(root.number, name, 0o700) }
+        guard case .success(let number) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
+            return -1
+        }
+        return parts.withLock { parts in
+            if parts[part] >= 0 {
+                close(number)
+            } else {
+                parts[part] = number
+            }
+            return parts[part]
+        }
+    }
+
+    /// Opens the object's file for reading; nil when there is none, or it is no file.
+    func open(_ id: ObjectID) -> Int32? {
+        let folder = part(id.part, making: false)
+        guard folder >= 0,
+            case .success(let number) = FileCalls.open(ObjectName.of(id), in: folder, O_RDONLY | O_NONBLOCK)
+        else { return nil }
+        return number
+    }
+
+    /// Removes the object's file. Whether there was one.
+    @discardableResult func remove(_ id: ObjectID) -> Bool {
+        let folder = part(id.part, making: false)
+        return folder >= 0 && unlinkat(folder, ObjectName.of(id), 0) == 0
+    }
+
+    /// Makes a new file under a temporary name.
+    func makeTemporary() -> Result<(number: Int32, name: String), SystemFailure> {
+        let name = ObjectName.hexadecimal(temporaries.add(1, ordering: .relaxed).newValue, digits: 16)
+        return FileCalls.open(name, in: tmp.number, O_RDWR | O_CREAT | O_EXCL).map { ($0, name) }
+    }
+
+    func removeTemporary(_ name: String) { unlinkat(tmp.number, name, 0) }
+
+    /// Gives a temporary file the object's name, in place of what had it; 0, or the `errno`.
+    func publish(_ name: String, as id: ObjectID) -> Int32 {
+        let folder = part(id.part, making: true)
+        guard folder >= 0 else { return errno }
+        return renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+    }
+
+    /// Opens one of the folder's own files.
+    func openOwn(_ name: String, _ flags: Int32) -> Result<Int32, SystemFailure> {
+        FileCalls.open(name, in: root.number, flags)
+    }
+
+    /// Puts `name` in the place of `other`.
+    func replaceOwn(_ other: String, by name: String) -> Bool {
+        renameat(root.number, name, root.number, other) == 0
+    }
+}
+
+/// The names of objects' files: the hash of the key, and that of the variant where there is one.
+enum ObjectName {
+    static func of(_ id: ObjectID) -> String {
+        let key = hexadecimal(id.key.high, digits: 16) + hexadecimal(id.key.low, digits: 16)
+        guard id.variant != .none else { return key }
+        return key + "-" + hexadecimal(id.variant.high, digits: 16) + hexadecimal(id.variant.low, digits: 16)
+    }
+
+    /// The object of a file's name, or nil when it is not one that `of` makes.
+    static func read(_ name: String) -> ObjectID? {
+        let bytes = Array(name.utf8)
+        guard bytes.count == 32 || (bytes.count == 65 && bytes[32] == UInt8(ascii: "-")) else { return nil }
+        var words: [UInt64] = []
+        for start in bytes.count == 32 ? [0, 16] : [0, 16, 33, 49] {
+            var word: UInt64 = 0
+            for byte in bytes[start..<start + 16] {
+                switch byte {
+                case 0x30...0x39: word = word << 4 | UInt64(byte - 0x30)
+                case 0x61...0x66: word = word << 4 | UInt64(byte - 0x57)
+                default: return nil
+                }
+            }
+            words.append(word)
+        }
+        let key = CacheHash(high: words[0], low: words[1])
+        guard words.count == 4 else { return ObjectID(key: key) }
+        let variant = CacheHash(high: words[2], low: words[3])
+        return variant == .none ? nil : ObjectID(key: key, variant: variant)
+    }
+
+    static func isOurs(_ name: String) -> Bool { read(name) != nil }
+
+    static func hexadecimal(_ value: UInt64, digits: Int) -> String {
+        let text = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
+    }
+}

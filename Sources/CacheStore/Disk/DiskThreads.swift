@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The threads that may wait for a disk, so that no loop ever does.
+
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Something for a disk thread to do. Each kind is a final subclass.
+///
+/// `@unchecked Sendable` is safe because a job has one owner at a time: who makes it, then the queue, then one thread.
+class DiskJob: @unchecked Sendable {
+    /// Does it. On a disk thread; may block.
+    func run() {}
+}
+
+/// A few threads and the queue they take their jobs from.
+final class DiskThreads: Sendable {
+    private struct State {
+        var jobs: ContiguousArray<DiskJob?> = []
+        var first = 0
+        var isStopping = false
+        var running = 0
+        var count: Int { jobs.count - first }
+    }
+    private let state: Mutex<State>
+    private let wake = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
+    /// How many jobs may wait before `offer` refuses.
+    let limit: Int
+
+    init(count: Int, limit: Int) {
+        self.limit = limit
+        state = Mutex(State())
+        // Threads of their own rather than Dispatch's, which has a few for each core: a loop must not have to wait for one
+        // that waits for a disk.
+        let started = (0..<count).count { _ in startThread() }
+        state.withLock { state in
+            state.running = started
+            // Without threads every job is refused, and everything is a miss.
+            state.isStopping = started == 0
+        }
+    }
+
+    private func startThread() -> Bool {
+        let reference = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { raw in
+                guard let raw else { return nil }
+                // Signals are for the threads that wait for them.
+                var all = sigset_t()
+                sigfillset(&all)
+                pthread_sigmask(SIG_BLOCK, &all, nil)
+                Unmanaged<DiskThreads>.fromOpaque(raw).takeRetainedValue().work()
+                return nil
+            }, reference.toOpaque())
+        guard code == 0 else {
+            reference.release()
+            return false
+        }
+        pthread_detach(thread)
+        return true
+    }
+
+    /// Takes `job` unless too many wait already.
+    func offer(_ job: DiskJob) -> Bool { add(job, limit: limit) }
+
+    /// Takes `job` in any case: for work that its sender bounds. Does nothing after `stop`.
+    @discardableResult func submit(_ job: DiskJob) -> Bool { add(job, limit: .max) }
+
+    private func add(_ job: DiskJob, limit: Int) -> Bool {
+        let taken = state.withLock { state in
+            guard !state.isStopping, state.count < limit else { return false }
+            state.jobs.append(job)
+            return true
+        }
+        if taken { wake.signal() }
+        return taken
+    }
+
+    /// Whether a thread should leave off long work.
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// Takes no more jobs, does those that wait, and returns when the threads have ended. False when that was done before.
+    func stop() -> Bool {
+        let running = state.withLock { state in
+            defer { state.running = 0 }
+            state.isStopping = true
+            return state.running
+        }
+        for _ in 0..<running { wake.signal() }
+        for _ in 0..<running { ended.wait() }
+        return running > 0
+    }
+
+    private func work() {
+        while true {
+            wake.wait()
+            let (job, isOver) = state.withLock { state -> (DiskJob?, Bool) in
+                guard state.count > 0 else { return (nil, state.isStopping) }
+                let job = state.jobs[state.first]
+                state.jobs[state.first] = nil
+                state.first += 1
+                if state.first == state.jobs.count || state.first >= 4096 {
+                    state.jobs.removeFirst(state.first)
+                    state.first = 0
+                }
+                return (job, false)
+            }
+            job?.run()
+            if isOver { break }
+        }
+        ended.signal()
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The system calls on files, by descriptor: whole, retried when a signal interrupts them, with `errno` as a value.
+
+import CLinux
+import Engine
+import Glibc
+
+enum FileCalls {
+    /// Opens `name` in `directory`; a symbolic link is not followed. The corresponding C function is `openat`.
+    static func open(_ name: String, in directory: Int32, _ flags: Int32 = O_RDONLY) -> Result<Int32, SystemFailure> {
+        let number = gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        return number >= 0 ? .success(number) : .failure(SystemFailure("openat"))
+    }
+
+    /// Reads until `memory` is full or the file ends; how many bytes came, or nil after an error.
+    static func read(_ fd: Int32, into memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int? {
+        guard let base = memory.baseAddress else { return 0 }
+        var done = 0
+        while done < memory.count {
+            let got = pread(fd, base + done, memory.count - done, off_t(offset + done))
+            if got == 0 { break }
+            if got < 0 {
+                if errno == EINTR { continue }
+                return nil
+            }
+            done += got
+        }
+        return done
+    }
+
+    /// The `count` bytes at `offset`, or nil when there are fewer or they cannot be read.
+    static func bytes(_ fd: Int32, at offset: Int, count: Int) -> CachedBody? {
+        var got: Int?
+        let bytes = CachedBody(count: count) { got = read(fd, into: $0, at: offset) }
+        return got == count ? bytes : nil
+    }
+
+    /// Writes all of `bytes` at `offset`; 0, or the `errno`.
+    static func write(_ fd: Int32, _ bytes: Span<UInt8>, at offset: Int) -> Int32 {
+        bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return 0 }
+            var done = 0
+            while done < buffer.count {
+                let put = pwrite(fd, base + done, buffer.count - done, off_t(offset + done))
+                if put > 0 {
+                    done += put
+                } else if put == 0 || errno != EINTR {
+                    return put == 0 ? EIO : errno
+                }
+            }
+            return 0
+        }
+    }
+
+    /// What the file is, or nil.
+    static func status(_ fd: Int32) -> stat? {
+        var status = stat()
+        return fstat(fd, &status) == 0 ? status : nil
+    }
+
+    /// What `name` in `directory` is, or nil; of a link, the link itself.
+    static func status(_ name: String, in directory: Int32) -> stat? {
+        var status = stat()
+        return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+    }
+
+    static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
+
+    /// The names in a directory, without `.` and `..`. Empty when it cannot be read.
+    static func names(in directory: Int32) -> [String] {
+        // A descriptor of its own, because `closedir` closes it and reading moves its offset.
+        let number = gw_open_at(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard number >= 0 else { return [] }
+        guard let stream = fdopendir(number) else {
+            close(number)
+            return []
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let length = Int(
+                strlen(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
+            let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(entry) + nameOffset, count: length)
+            let name = String(decoding: bytes, as: UTF8.self)
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    private static let nameOffset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 19
+}
+
+/// An open file, shared by those who read it. It is closed on a disk thread: closing the last descriptor of a removed file
+/// frees its blocks, which may take long.
+final class SharedFile: Sendable {
+    let number: Int32
+    private let threads: DiskThreads
+    /// Called when the file is closed.
+    private let atClose: (@Sendable () -> Void)?
+
+    init(adopting number: Int32, threads: DiskThreads, atClose: (@Sendable () -> Void)? = nil) {
+        self.number = number
+        self.threads = threads
+        self.atClose = atClose
+    }
+
+    private final class Close: DiskJob, @unchecked Sendable {
+        let number: Int32
+        let atClose: (@Sendable () -> Void)?
+        init(_ number: Int32, _ atClose: (@Sendable () -> Void)?) {
+            self.number = number
+            self.atClose = atClose
+        }
+        override func run() {
+            _ = close(number)
+            atClose?()
+        }
+    }
+
+    deinit {
+        let job = Close(number, atClose)
+        // After the threads have ended there is nobody to leave it to.
+        if !threads.submit(job) { job.run() }
+    }
+}

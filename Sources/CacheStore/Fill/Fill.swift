@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// A response while it is downloaded. The leader, whose request it was, appends what comes; disk threads write it; any number
+// of readers on any loops take it from the start, each at its own speed: what is recent from memory, what is older from the
+// file. Nobody waits for anybody but the leader for the disk, and that only while the disk works: when it fails, the fill
+// goes on in memory, and is not stored.
+
+public import Bytes
+import Engine
+import Synchronization
+
+/// A response that is being downloaded.
+///
+/// `@unchecked Sendable` is safe because `current` belongs to the leader's loop, `disk` to the one job that writes, and all
+/// the rest is immutable or behind the lock.
+public final class Fill: @unchecked Sendable {
+    /// What it will be found by.
+    public let id: ObjectID
+    /// The primary key.
+    public let key: CachedBody
+    /// The purge generation in which it began.
+    let generation: UInt64
+    let store: ObjectStore
+    let state: Mutex<FillState>
+    private var current: FillChunk?
+    let disk = FillDisk()
+
+    /// What is written with one turn of a disk thread at least, while more is to come.
+    private static let batch = 256 << 10
+    var backlog: Int { max(store.options.fillBacklog, 2 * Self.batch) }
+    /// How much stays in memory when the disk is lost.
+    private var memoryLimit: Int { 4 * store.options.fillWindow }
+
+    init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader) {
+        self.id = id
+        self.key = key
+        self.store = store
+        generation = store.purges.latest
+        state = Mutex(FillState(leader: leader))
+    }
+
+    // MARK: The leader, on its loop
+
+    /// Says what is being downloaded; before the first byte.
+    public func begin(_ description: ObjectDescription) {
+        let waiting = state.withLock { state in
+            state.description = description
+            let length = description.bodyLength ?? 0
+            let isTooLarge = length > min(store.options.largestBody, store.options.diskBytes / 4)
+            if !description.fits || key.count > StoredHead.keyLimit || isTooLarge { state.isDiskLost = true }
+            return state.takeWaiting()
+        }
+        wake(waiting)
+    }
+
+    /// Takes a copy of `bytes`, all of them, whatever it returns.
+    public func append(_ bytes: Span<UInt8>) -> FillRoom {
+        var rest = bytes
+        var new: [FillChunk] = []
+        while rest.count > 0 {
+            let chunk: FillChunk
+            if let current, current.filled < StoredFooter.chunk {
+                chunk = current
+            } else {
+                chunk = FillChunk(capacity: StoredFooter.chunk)
+                new.append(chunk)
+                current = chunk
+            }
+            rest = rest.extracting(chunk.append(rest)...)
+        }
+        let (room, waiting, isToWrite) = state.withLock { state -> (FillRoom, [CacheReader], Bool) in
+            guard state.phase == .open else { return (.room, [], false) }
+            state.chunks.append(contentsOf: new)
+            state.received += bytes.count
+            if state.received > min(store.options.largestBody, store.options.diskBytes / 4) { state.isDiskLost = true }
+            let behind = state.received - state.written
+            let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
+            if isToWrite { state.isWriting = true }
+            if state.isDiskLost {
+                state.trim(window: store.options.fillWindow, limit: memoryLimit)
+                guard state.isWanted else { return (.unwanted, state.takeWaiting(), false) }
+                state.isLeaderBlocked = state.unread >= memoryLimit / 2
+            } else {
+                state.isLeaderBlocked = behind >= backlog
+            }
+            return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite)
+        }
+        wake(waiting)
+        if isToWrite { startWriting() }
+        return room
+    }
+
+    /// The body is complete. One that is shorter or longer than was said has failed.
+    ///
+    /// - Parameter record: Stored instead of the one that it began with: what is known only now.
+    public func complete(record: CacheRecord? = nil) {
+        let isWhole = state.withLock { state in
+            guard let description = state.description else { return false }
+            guard description.bodyLength ?? state.received == state.received else { return false }
+            if let record { state.description = description.with(record) }
+            return true
+        }
+        end(isWhole ? .complete : .failed)
+    }
+
+    /// The download failed: nobody gets the rest of it.
+    public func fail() { end(.failed) }
+
+    /// The response is not to be stored or shared after all: those who wait are released at once.
+    public func refuse() { end(.refused) }
+
+    /// The leader goes away, and the download with it: one of those who have taken nothing is to begin anew.
+    public func leave() { end(.abandoned) }
+
+    /// The stored object is valid still (304): its metadata, record and scopes are replaced by these, its body stays. Those
+    /// who wait are told when that is done. Instead of `begin`.
+    public func refresh(_ description: ObjectDescription) {
+        let isPossible = state.withLock { state in
+            guard state.phase == .open, state.description == nil, description.fits else { return false }
+            state.isWriting = true
+            return true
+        }
+        if !isPossible || !store.submitWriting(FillRefreshing(self, description)) { end(.refused) }
+    }
+
+    func end(_ phase: FillState.Phase) {
+        let (waiting, isToWrite, isOver) = state.withLock { state -> ([CacheReader], Bool, Bool) in
+            guard state.phase == .open else { return ([], false, false) }
+            state.phase = phase
+            state.leader = nil
+            state.isLeaderBlocked = false
+            if phase != .complete { state.chunks = [] }
+            let isOver = phase != .complete || state.isDiskLost
+            // The job that writes sees the end by itself; without one, somebody has to finish, or clean up.
+            let isToWrite = !state.isWriting && (!isOver || state.file != nil)
+            if isToWrite { state.isWriting = true }
+            return (state.takeWaiting(), isToWrite, isOver)
+        }
+        if isOver { store.fills.remove(self) }
+        wake(waiting)
+        if isToWrite { startWriting() }
+    }
+
+    private func startWriting() {
+        if !store.submitWriting(FillWriting(self)) { loseDisk() }
+    }
+
+    // MARK: Readers, each on its loop
+
+    /// What `reader` has to do next. Unless it `registers`, it is not told when there is more: the leader's own reader, which
+    /// knows.
+    public func next(_ reader: CacheReader, registers: Bool = true) -> FillStep {
+        state.withLock { state in
+            let step = step(for: reader, registers: registers, &state)
+            switch step {
+            case .end, .failed, .handOver, .released, .refreshed: state.readers.removeAll { $0 === reader }
+            case .wait, .head, .bytes, .stored: break
+            }
+            return step
+        }
+    }
+
+    private func step(for reader: CacheReader, registers: Bool, _ state: inout FillState) -> FillStep {
+        switch state.phase {
+        case .refused: return reader.hasBegun ? .failed : .released
+        case .refreshed: return .refreshed
+        case .failed: return .failed
+        case .abandoned: return reader.hasBegun ? .failed : .handOver
+        case .open, .complete: break
+        }
+        if let description = state.description {
+            if !reader.hasBegun {
+                reader.hasBegun = true
+                state.attach(reader)
+                return .head(description)
+            }
+            if let step = state.step(at: reader.position) { return step }
+        }
+        guard registers else { return .wait }
+        if !reader.isWaiting { state.waiting.append(reader) }
+        reader.isWaiting = true
+        return .wait
+    }
+
+    /// `reader` has taken so many bytes.
+    public func took(_ count: Int, _ reader: CacheReader) {
+        let drained = state.withLock { state in
+            reader.position += count
+            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
+        }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+    }
+
+    /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then.
+    public func readSoon(_ chunk: FileChunk, into block: Block, for reader: CacheReader) {
+        store.read(chunk, of: nil, into: block, for: reader)
+    }
+
+    /// `reader` goes away. It may still be told once of progress that was on its way.
+    public func detach(_ reader: CacheReader) {
+        let drained = state.withLock { state -> CacheReader? in
+            state.waiting.removeAll { $0 === reader }
+            state.readers.removeAll { $0 === reader }
+            reader.isWaiting = false
+            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
+        }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+    }
+
+    /// Whether somebody who comes now may read it.
+    func canBeJoined(generation: UInt64) -> Bool {
+        self.generation == generation
+            && state.withLock { ($0.phase == .open || $0.phase == .complete) && $0.isReadableFromStart }
+    }
+
+    // MARK: Telling
+
+    /// Tells each reader on its loop, with one submission for each loop.
+    func wake(_ readers: [CacheReader]) {
+        guard !readers.isEmpty else { return }
+        var groups: [(loop: Loop, readers: [CacheReader])] = []
+        for reader in readers {
+            if let group = groups.firstIndex(where: { $0.loop === reader.loop }) {
+                groups[group].readers.append(reader)
+            } else {
+                groups.append((reader.loop, [reader]))
+            }
+        }
+        for (loop, readers) in groups {
+            loop.submit { for reader in readers { reader.fillProgressed() } }
+        }
+    }
+
+    /// The disk failed, or is not to be used: the fill goes on in memory and is not stored.
+    func loseDisk() {
+        let (drained, waiting, isOver) = state.withLock { state -> (CacheReader?, [CacheReader], Bool) in
+            state.isDiskLost = true
+            state.isWriting = false
+            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            let drained = state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
+            return (drained, state.takeWaiting(), state.phase != .open)
+        }
+        if isOver { store.fills.remove(self) }
+        wake(waiting)
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+    }
+
+    /// So much has been written.
+    func wrote(_ count: Int, _ sums: [UInt64], _ file: SharedFile, bodyOffset: Int) {
+        let drained = state.withLock { state in
+            state.file = file
+            state.bodyOffset = bodyOffset
+            state.written += count
+            state.sums += sums
+            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            return state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
+        }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+    }
+}
+
+/// Whether a request leads the download of what it misses.
+public enum Joined: Sendable {
+    /// It does: it asks the upstream, and tells the fill.
+    case lead(Fill)
+    /// Somebody else does already: it reads the fill.
+    case follow(Fill)
+    /// Another key of the same hash is being downloaded: it asks for itself, and nothing is stored.
+    case alone
+}
+
+extension ObjectStore {
+    /// Whether the object is being downloaded.
+    public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
+
+    /// Joins the download of the object, or begins one.
+    public func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {
+        let generation = purges.latest
+        let joined = fills.join(id, isUsable: { $0.canBeJoined(generation: generation) }) {
+            Fill(id, key: key, store: self, leader: reader)
+        }
+        if joined.isNew { return .lead(joined.fill) }
+        let theirs = joined.fill.key
+        guard theirs.bytes.equals(key.bytes) else { return .alone }
+        reader.position = 0
+        reader.hasBegun = false
+        // Whatever it waited for before is another fill's.
+        joined.fill.state.withLock { state in
+            reader.isWaiting = false
+            state.attach(reader)
+        }
+        return .follow(joined.fill)
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bringing a stored object up to date after a revalidation: a new file with the new head and the old body takes the place of
+// the old one, so whoever reads the old one is not disturbed, and a crash leaves one of the two.
+
+import Bytes
+import CLinux
+import Glibc
+import Synchronization
+
+/// Writes the new file, and tells those who wait.
+final class FillRefreshing: DiskJob, @unchecked Sendable {
+    private let fill: Fill
+    private let description: ObjectDescription
+    init(_ fill: Fill, _ description: ObjectDescription) {
+        self.fill = fill
+        self.description = description
+    }
+
+    override func run() {
+        let isDone = fill.rewrite(description)
+        if !isDone { fill.abandonFile() }
+        fill.state.withLock { $0.isWriting = false }
+        fill.end(isDone ? .refreshed : .refused)
+    }
+}
+
+extension Fill {
+    /// Writes the stored object anew with another description. On a disk thread. False when there is none, or that failed.
+    func rewrite(_ said: ObjectDescription) -> Bool {
+        guard !store.purges.isPurged(said, since: generation) else { return false }
+        let opening = store.find(id, key: key)
+        switch opening {
+        case .miss: return false
+        case .object(let object):
+            let body = object.body
+            let sums = (0..<StoredFooter.chunks(body.count)).map { number in
+                let start = number * StoredFooter.chunk
+                let chunk = body.bytes.extracting(start..<min(start + StoredFooter.chunk, body.count))
+                return StoredFooter.sum(chunk, number: number)
+            }
+            guard let (file, described) = openAnew(said, length: body.count),
+                isDone(FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
+            else { return false }
+            return seal(file, described, sums, body.count, isSmall: true) { $0.put(body.bytes, at: 0) }
+        case .file(let old):
+            guard let (file, described) = openAnew(said, length: old.length) else { return false }
+            // The old checksums are kept, so what is copied wrong is noticed when it is read.
+            guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone(errno) }
+            return seal(file, described, old.sums, old.length, isSmall: false) { _ in }
+        }
+    }
+
+    private func openAnew(_ said: ObjectDescription, length: Int) -> (SharedFile, ObjectDescription)? {
+        let described = ObjectDescription(
+            metadata: said.metadata, record: said.record, scopes: said.scopes, bodyLength: length)
+        return open(described).map { ($0, described) }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a fill's lock protects. The body is a row of chunks of 64 KiB: those at its end are in memory, those at its start in the
+// file, and those between in both. Once the disk is lost, nothing more reaches the file, and the oldest chunks in memory
+// are dropped when there are too many; who still needed them fails.
+
+import Engine
+
+struct FillState {
+    enum Phase {
+        /// Being downloaded.
+        case open
+        case complete
+        case failed
+        /// The leader went away.
+        case abandoned
+        /// Not to be stored.
+        case refused
+        /// What was stored is valid still, and says so now.
+        case refreshed
+    }
+    var phase = Phase.open
+    var description: ObjectDescription?
+    /// Bytes of the body that have come.
+    var received = 0
+    /// Bytes of it that are in the file.
+    var written = 0
+    /// The checksums of the chunks that are in the file.
+    var sums: [UInt64] = []
+    var file: SharedFile?
+    /// Where the body starts in the file.
+    var bodyOffset = 0
+    /// The chunks in memory.
+    var chunks: ContiguousArray<FillChunk> = []
+    /// The number of the first of them.
+    var firstChunk = 0
+    /// Whether it will not be stored.
+    var isDiskLost = false
+    /// Whether a job writes, or waits to.
+    var isWriting = false
+    var isLeaderBlocked = false
+    var leader: CacheReader?
+    var waiting: [CacheReader] = []
+    /// Who reads it, or is to.
+    var readers: [CacheReader] = []
+
+    /// Whether somebody can read it from its start.
+    var isReadableFromStart: Bool { firstChunk == 0 || written > 0 && firstChunk * StoredFooter.chunk <= written }
+
+    /// What a reader at `position` gets; nil when there is nothing yet.
+    func step(at position: Int) -> FillStep? {
+        let number = position / StoredFooter.chunk
+        let start = number * StoredFooter.chunk
+        if number >= firstChunk, number - firstChunk < chunks.count, position < received {
+            let end = min(received - start, StoredFooter.chunk)
+            return .bytes(FillPiece(chunk: chunks[number - firstChunk], range: position - start..<end))
+        }
+        if position < written, number < sums.count, let file {
+            let length = min(StoredFooter.chunk, written - start)
+            let chunk = FileChunk(
+                file: file, offset: bodyOffset + start, sum: sums[number], number: number, length: length)
+            return .stored(chunk, skipping: position - start)
+        }
+        if position < received { return .failed }
+        return phase == .complete ? .end : nil
+    }
+
+    /// Drops chunks that need not be in memory: those in the file beyond `window` bytes, and without a disk those beyond `limit`.
+    mutating func trim(window: Int, limit: Int) {
+        var count = 0
+        while count < chunks.count {
+            let end = (firstChunk + count + 1) * StoredFooter.chunk
+            let isStored = end <= written && received - end >= window
+            guard isStored || isDiskLost && received - end >= limit else { break }
+            count += 1
+        }
+        chunks.removeFirst(count)
+        firstChunk += count
+    }
+
+    /// Chunks that can be written now: full ones, and the last when the body is complete.
+    func unwritten(limit: Int) -> [(chunk: FillChunk, count: Int)] {
+        var batch: [(FillChunk, Int)] = []
+        var position = written
+        while position < received, batch.count < limit {
+            let count = min(StoredFooter.chunk, received - position)
+            guard count == StoredFooter.chunk || phase == .complete else { break }
+            let number = position / StoredFooter.chunk - firstChunk
+            guard number >= 0, number < chunks.count else { break }
+            batch.append((chunks[number], count))
+            position += count
+        }
+        return batch
+    }
+
+    /// Those who wait, each of whom is told once.
+    mutating func takeWaiting() -> [CacheReader] {
+        guard !waiting.isEmpty else { return [] }
+        let readers = waiting
+        waiting = []
+        for reader in readers { reader.isWaiting = false }
+        return readers
+    }
+
+    /// `reader` reads it from now on.
+    mutating func attach(_ reader: CacheReader) {
+        if !readers.contains(where: { $0 === reader }) { readers.append(reader) }
+    }
+
+    /// Whether there is any use in what still comes.
+    var isWanted: Bool { !isDiskLost || !readers.isEmpty }
+
+    /// How many bytes the leader has not taken for itself: without a disk it must not lose them. 0 when it does not read.
+    var unread: Int {
+        guard let leader, readers.contains(where: { $0 === leader }) else { return 0 }
+        return received - leader.position
+    }
+
+    /// The leader, when it waits for room and there is some.
+    mutating func takeDrained(backlog: Int, memoryLimit: Int) -> CacheReader? {
+        let hasRoom = isDiskLost ? unread <= memoryLimit / 4 : received - written <= backlog / 2
+        guard isLeaderBlocked, hasRoom else { return nil }
+        isLeaderBlocked = false
+        return leader
+    }
+}

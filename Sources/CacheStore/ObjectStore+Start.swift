@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting and stopping. A start reads the journal on a disk thread, then goes through the folders one by one: files that
+// the journal does not know are taken in or removed, and what it knows but is not there is forgotten. Lookups are answered
+// all the while: what the index does not know yet is asked of the disk, since a file's name follows from its key.
+
+public import Engine
+import Glibc
+import Synchronization
+
+/// How far the start has come.
+struct StartState {
+    /// Whether the journal has been read, so that the bytes on disk are known.
+    var isReplayed = false
+    /// Jobs that need to know them.
+    var waiting: [DiskJob] = []
+}
+
+extension ObjectStore {
+    func begin() {
+        counters.diskBytes.add(Self.folderBytes + journal.length, ordering: .relaxed)
+        threads.submit(TaskJob { [self] in replay() })
+    }
+
+    /// Runs `job` when the bytes on disk are known, which is at once but for the first moments. False after the end.
+    func submitWriting(_ job: DiskJob) -> Bool {
+        let isReplayed = start.withLock { state in
+            if !state.isReplayed { state.waiting.append(job) }
+            return state.isReplayed
+        }
+        return isReplayed ? threads.submit(job) : true
+    }
+
+    private func replay() {
+        journal.replay { kind, id, record, units in
+            let bytes = Int(units) * CacheIndex.unit + Self.nameBytes
+            switch kind {
+            case .small, .main:
+                let old = index.insert(id, record, units: units, .old(isMain: kind == .main))
+                counters.diskBytes.add(bytes - (old.map { $0 + Self.nameBytes } ?? 0), ordering: .relaxed)
+            case .removed:
+                if let old = index.remove(id) { release(old + Self.nameBytes) }
+            }
+        }
+        counters.objects.store(index.count, ordering: .relaxed)
+        if journal.isBloated(live: index.count) { compactJournal() }
+        let waiting = start.withLock { state in
+            state.isReplayed = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for job in waiting { threads.submit(job) }
+        // When the cap was lowered this takes long, and those who store meanwhile help with it.
+        trim()
+        walk(part: 0)
+    }
+
+    /// One folder a job, so that others have their turn between.
+    private func walk(part: Int) {
+        guard part < 256 else {
+            isIndexComplete.store(true, ordering: .releasing)
+            return
+        }
+        visit(part)
+        threads.submit(TaskJob { [self] in walk(part: part + 1) })
+    }
+
+    private func visit(_ part: Int) {
+        let directory = folder.part(part, making: false)
+        var found: Set<ObjectID> = []
+        if directory >= 0 {
+            for name in FileCalls.names(in: directory) {
+                guard let id = ObjectName.read(name), id.part == part, !threads.isStopping else { continue }
+                found.insert(id)
+                if !index.contains(id) { takeIn(id) }
+            }
+        }
+        for id in index.ids(part: part) where !found.contains(id) && !threads.isStopping {
+            // The folder, and the file in it, may have been made since.
+            remove(id) {
+                let directory = folder.part(part, making: false)
+                return directory < 0 || FileCalls.status(ObjectName.of(id), in: directory) == nil
+            }
+        }
+    }
+
+    private func takeIn(_ id: ObjectID) {
+        guard let number = folder.open(id) else {
+            // A link, or something else that is no file of ours: its name is not for it to have.
+            folder.remove(id)
+            return
+        }
+        defer { close(number) }
+        let start = FileCalls.bytes(number, at: 0, count: StoredHead.fixedLength)
+        let image = start.flatMap { StoredHead.length(in: $0) }.flatMap { FileCalls.bytes(number, at: 0, count: $0) }
+        guard let status = FileCalls.status(number), let head = image.flatMap({ StoredHead(reading: $0) }),
+            head.id == id
+        else {
+            counters.corrupt.count()
+            remove(id) { !index.contains(id) }
+            return
+        }
+        adopt(id, head.record, status)
+    }
+
+    /// Has what is being written written, and ends the threads. Readers must have gone before. Blocks.
+    public func stop() {
+        guard threads.stop() else { return }
+        objects.removeAll()
+        files.removeAll()
+        // After the orderly end the next start reads no more than it must.
+        if start.withLock({ $0.isReplayed }) { compactJournal() }
+        folder.unlock()
+    }
+
+    // MARK: Purging
+
+    /// Purges a scope, or everything. It counts at once; `done`, if any, is told on that loop whether it was written down
+    /// and survives a restart. Takes constant time: what is purged is removed when it is asked for, or evicted.
+    public func purge(_ scope: CacheScope?, then done: (loop: Loop, body: @Sendable (Bool) -> Void)? = nil) {
+        let generation = purges.purge(scope, now: Self.wallMicroseconds())
+        threads.submit(
+            TaskJob { [self] in
+                let isWritten = purges.write(scope, generation)
+                if !isWritten { counters.diskErrors.count() }
+                if let done { done.loop.submit { done.body(isWritten) } }
+            })
+    }
+}

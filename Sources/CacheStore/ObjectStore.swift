@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store of a cache. It knows objects by hashes and keys and nothing of what they mean: what may be stored, and what may be
+// used again, is its caller's to say.
+//
+//     look ──▶ memory                    an object, or an open file, at once
+//          ──▶ disk ── open ─▶ Opening   by a disk thread; told on the reader's loop
+//          ──▶ miss ── join ─▶ Fill      led by the first, followed by the others, written by disk threads
+//
+// Locks are taken in this order: an object's name (disk threads only), the journal, the order of eviction, a part of the
+// index. Loops take the last of them only, or that of a part of the memory tier, of a fill, or of the table of fills.
+
+import Bytes
+import Engine
+import Glibc
+import Synchronization
+
+/// How large a store may be, and where it is.
+public struct StoreOptions: Sendable {
+    /// The folder.
+    public var path: String
+    /// Bytes on disk at most, counted in blocks.
+    public var diskBytes: Int
+    /// Bytes of hot objects in memory at most.
+    public var memoryBytes = 64 << 20
+    /// The largest object that is kept in memory, in bytes, its head included.
+    public var memoryObjectBytes = 256 << 10
+    /// The largest body that is stored, in bytes; a quarter of the disk's bytes unless set lower.
+    public var largestBody = Int.max
+    /// Large files that stay open.
+    public var openFiles = 256
+    /// Disk threads.
+    public var threads = 4
+    /// Openings that may wait for a disk thread; beyond, an object on disk is a miss.
+    public var queueLimit = 1024
+    /// Whether a file is forced to the disk before it gets its name. Off: one that a power cut tears is a miss.
+    public var syncsFiles = false
+    /// Bytes of a fill that may wait for the disk before its leader is asked to wait.
+    public var fillBacklog = 1 << 20
+    /// Bytes of a fill that stay in memory for those who read it.
+    public var fillWindow = 1 << 20
+
+    /// The defaults, for that folder and so many bytes.
+    public init(path: String, diskBytes: Int) {
+        self.path = path
+        self.diskBytes = diskBytes
+    }
+}
+
+/// What a store knows of an object without waiting.
+public enum CacheAnswer: Sendable {
+    /// Nothing.
+    case miss
+    /// It is in memory.
+    case object(CachedObject)
+    /// It is large, and open.
+    case file(StoredFile)
+    /// It is on disk, with that record: `open` it.
+    case onDisk(CacheRecord)
+    /// The folder has not been gone through since the start: `open` tells.
+    case unknown
+}
+
+/// The store.
+public final class ObjectStore: Sendable {
+    /// How it was set up.
+    public let options: StoreOptions
+    /// What it has done.
+    public let counters = CacheCounters()
+    let folder: CacheFolder
+    let threads: DiskThreads
+    let index = CacheIndex()
+    let journal: IndexJournal
+    let purges: PurgeJournal
+    let objects: MemoryTier
+    let files: MemoryTier
+    let fills = FillTable()
+    let start = Mutex(StartState())
+    /// Whether the folder has been gone through, so that what the index does not know is not there.
+    let isIndexComplete = Atomic<Bool>(false)
+    /// One at a time changes the file of a name, and what the index and the journal say of it.
+    private let names: InlineArray<64, NameLock>
+
+    final class NameLock: Sendable {
+        let lock = Mutex(())
+    }
+
+    /// Opens the store; what it holds is read in the background. Blocks for a few system calls.
+    public init(_ options: StoreOptions) throws(CacheFolderError) {
+        self.options = options
+        folder = try CacheFolder(path: options.path)
+        purges = PurgeJournal(folder, now: Self.wallMicroseconds())
+        journal = IndexJournal(folder)
+        objects = MemoryTier(budget: options.memoryBytes)
+        files = MemoryTier(budget: options.openFiles)
+        names = InlineArray { _ in NameLock() }
+        threads = DiskThreads(count: max(1, options.threads), limit: options.queueLimit)
+        begin()
+    }
+
+    // MARK: Looking up
+
+    /// What is known of the object. Does not wait, and does not allocate.
+    ///
+    /// - Parameters:
+    ///   - key: The primary key, compared with the one stored.
+    ///   - now: Monotonic milliseconds, such as `Loop.milliseconds`.
+    public func look(_ id: ObjectID, key: Span<UInt8>, now: UInt64) -> CacheAnswer {
+        let record = index.look(id)
+        if let resident = objects.look(id), case .object(let object) = resident {
+            if purges.isPurged(object.head) {
+                forget(id)
+            } else if object.head.hasKey(key) {
+                counters.memoryHits.count()
+                return .object(object)
+            }
+        } else if record != nil, let resident = files.look(id), case .file(let file) = resident {
+            if purges.isPurged(file.head) {
+                forget(id)
+            } else if file.isCurrent(now: now), file.head.hasKey(key) {
+                counters.memoryHits.count()
+                return .file(file)
+            }
+            files.remove(id)
+        }
+        if let record { return .onDisk(record) }
+        if !isIndexComplete.load(ordering: .acquiring) { return .unknown }
+        counters.misses.count()
+        return .miss
+    }
+
+    /// Has a disk thread open the object and tell `reader`, on its loop, what became of that. False, and a miss, when too many
+    /// wait already.
+    public func open(_ id: ObjectID, key: CachedBody, for reader: CacheReader) -> Bool {
+        if threads.offer(OpenJob(self, id, key, reader)) { return true }
+        counters.refusals.count()
+        counters.misses.count()
+        return false
+    }
+
+    /// Has a disk thread remove the object.
+    public func forget(_ id: ObjectID) {
+        objects.remove(id)
+        files.remove(id)
+        threads.submit(TaskJob { [self] in remove(id) })
+    }
+
+    func read(_ chunk: FileChunk, of file: StoredFile?, into block: Block, for reader: CacheReader) {
+        threads.submit(ReadJob(chunk, file, block, reader))
+    }
+
+    // MARK: Names, on disk threads
+
+    /// Runs `body` while nobody else changes the object's file.
+    func withName<Result>(_ id: ObjectID, _ body: () -> sending Result) -> sending Result {
+        names[Int(truncatingIfNeeded: id.key.low & 63)].lock.withLock { _ in body() }
+    }
+
+    /// Removes the object's file and all that is known of it. Blocks.
+    func remove(_ id: ObjectID, ifStill isStill: () -> Bool = { true }) {
+        withName(id) {
+            guard isStill() else { return }
+            objects.remove(id)
+            files.remove(id)
+            let isRemoved = folder.remove(id)
+            if let bytes = index.remove(id) {
+                release(bytes + Self.nameBytes)
+            } else if !isRemoved {
+                return
+            }
+            note(.removed, id)
+        }
+    }
+
+    /// A file that was open turned out to be damaged: it is removed, unless another has its name now.
+    func discardDamaged(_ file: StoredFile) {
+        let id = file.head.id
+        counters.corrupt.count()
+        files.remove(id)
+        threads.submit(
+            TaskJob { [self] in
+                remove(id) {
+                    let part = folder.part(id.part, making: false)
+                    guard part >= 0, let status = FileCalls.status(ObjectName.of(id), in: part) else { return true }
+                    return file.isSame(as: status)
+                }
+            })
+    }
+
+    /// Writes into the journal, and counts what it takes.
+    func note(_ kind: IndexJournal.Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) {
+        if journal.append(kind, id, record, units: units) {
+            counters.diskBytes.add(IndexJournal.recordLength, ordering: .relaxed)
+        } else {
+            counters.diskErrors.count()
+        }
+        counters.objects.store(index.count, ordering: .relaxed)
+    }
+
+    // MARK: Clocks
+
+    static func clock(_ id: clockid_t) -> timespec {
+        var time = timespec()
+        clock_gettime(id, &time)
+        return time
+    }
+    static func wallMicroseconds() -> UInt64 {
+        let time = clock(CLOCK_REALTIME)
+        return UInt64(max(0, time.tv_sec)) &* 1_000_000 &+ UInt64(time.tv_nsec / 1000)
+    }
+    static func monotonicMilliseconds() -> UInt64 {
+        let time = clock(CLOCK_MONOTONIC)
+        return UInt64(max(0, time.tv_sec)) &* 1000 &+ UInt64(time.tv_nsec / 1_000_000)
+    }
+}
+
+/// Something small for a disk thread. Not for what happens with every request.
+final class TaskJob: DiskJob, @unchecked Sendable {
+    private let task: @Sendable () -> Void
+    init(_ task: @escaping @Sendable () -> Void) { self.task = task }
+    override func run() { task() }
+}
+
+/// Reads one chunk.
+///
+/// `@unchecked Sendable` is safe because the block is the job's alone until it is handed to the reader, on its loop.
+final class ReadJob: DiskJob, @unchecked Sendable {
+    private let chunk: FileChunk
+    private let file: StoredFile?
+    private let block: Block
+    private let reader: CacheReader
+    private var outcome = ChunkOutcome.damaged
+
+    init(_ chunk: FileChunk, _ file: StoredFile?, _ block: Block, _ reader: CacheReader) {
+        self.chunk = chunk
+        self.file = file
+        self.block = block
+        self.reader = reader
+    }
+
+    override func run() {
+        outcome = chunk.readBlocking(into: block)
+        file?.noteOutcome(outcome, chunk.number)
+        reader.loop.submit { [self] in reader.chunkRead(outcome, block) }
+    }
+}

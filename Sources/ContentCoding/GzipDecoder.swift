@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// A body out of gzip (RFC 1952), a piece at a time. Its memory, about 40 KB, does not depend on what comes; how long a body may
+// become is for the caller to say, since a thousand zeros need but one byte.
+
+public import Bytes
+internal import CZlib
+
+/// Decompresses one body after the other. Belongs to one loop.
+public final class GzipDecoder {
+    /// At a fixed address, which zlib remembers.
+    private let stream: UnsafeMutablePointer<z_stream>
+    /// Bytes of the body that may still come.
+    private var left = UInt64.max
+    private var last: CodingStep.State?
+
+    /// One that is ready for its first body, of any length.
+    public init() {
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        let code = gw_inflate_init(stream, GzipEncoder.windowBits)
+        precondition(code == Z_OK, "no memory for a decompressor")
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    /// Makes it ready for another body, whatever became of the last.
+    ///
+    /// - Parameter limit: Bytes that the decoded body may have; beyond, the step is `tooLong`.
+    public func reset(limit: UInt64 = .max) {
+        inflateReset(stream)
+        left = limit
+        last = nil
+    }
+
+    /// Decodes as much of `input` as there is room for, and appends what comes of it to `output`. Called again with the rest of
+    /// the input, be it empty, as long as it says `outputFull`. What follows the end of the body is not consumed.
+    public func decode(_ input: Span<UInt8>, into output: Block) -> CodingStep {
+        if let last { return CodingStep(last) }
+        // At the limit one byte of room tells whether more would come.
+        var beyond: UInt8 = 0
+        let isAtLimit = left == 0
+        let count = uInt(clamping: input.count)
+        stream.pointee.avail_in = count
+        let stream = stream
+        let left = left
+        // The pointers are used within the closures only.
+        let (written, code) = unsafe input.withUnsafeBufferPointer { source -> (Int, Int32) in
+            stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
+            guard !isAtLimit else {
+                return unsafe withUnsafeMutablePointer(to: &beyond) { Self.inflate(stream, $0, 1) }
+            }
+            return unsafe output.fill { room in
+                let target = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                let outcome = unsafe Self.inflate(stream, target, uInt(clamping: min(UInt64(room.count), left)))
+                return (outcome.written, outcome)
+            }
+        }
+        let consumed = Int(count - stream.pointee.avail_in)
+        stream.pointee.next_in = nil
+        if isAtLimit, written > 0 {
+            last = .tooLong
+            return CodingStep(.tooLong, consumed: consumed)
+        }
+        self.left = left &- UInt64(isAtLimit ? 0 : written)
+        switch code {
+        case Z_STREAM_END:
+            last = .ended
+            return CodingStep(.ended, consumed: consumed)
+        case Z_OK, Z_BUF_ERROR:
+            let isFull = stream.pointee.avail_out == 0 || consumed < input.count
+            return CodingStep(isFull ? .outputFull : .needsInput, consumed: consumed)
+        default:
+            last = .damaged
+            return CodingStep(.damaged, consumed: consumed)
+        }
+    }
+
+    private static func inflate(
+        _ stream: UnsafeMutablePointer<z_stream>, _ target: UnsafeMutablePointer<UInt8>?, _ room: uInt
+    ) -> (written: Int, code: Int32) {
+        stream.pointee.next_out = target
+        stream.pointee.avail_out = room
+        let code = CZlib.inflate(stream, Z_NO_FLUSH)
+        stream.pointee.next_out = nil
+        return (Int(room - stream.pointee.avail_out), code)
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import CachePolicy
+import CacheStore
+import Engine
+import Glibc
+
+/// The cache that all loops share: the store, and what is needed to use it.
+public final class ResponseCache: Sendable {
+    let store: ObjectStore
+    /// Keys of objects are hashed with it, so that nobody outside can make two of them meet.
+    let secret: HashKey
+    let rules: CacheRules
+    /// How long a request waits for another that fetches the same thing, in milliseconds.
+    let wait: Int
+    /// The largest body that is stored, in bytes.
+    let largestBody: Int
+    /// Whether responses say what the cache did.
+    let writesStatus: Bool
+
+    /// Opens the folder and takes it for this process.
+    init(
+        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool
+    ) throws(CacheFolderError) {
+        largestBody = options.largestBody
+        store = try ObjectStore(options)
+        secret = try Self.secret(in: options.path)
+        self.rules = rules
+        self.wait = wait
+        self.writesStatus = writesStatus
+    }
+
+    /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.
+    func stop() { store.stop() }
+
+    /// The names of files are hashes, so the key lives as long as they do: beside them.
+    private static func secret(in folder: String) throws(CacheFolderError) -> HashKey {
+        let path = folder + "/secret"
+        let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard number >= 0 else { throw .failed(path: path, SystemFailure("open")) }
+        let file = Descriptor(adopting: number)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if pread(file.number, &bytes, 16, 0) != 16 {
+            var generator = SystemRandomNumberGenerator()
+            for index in bytes.indices { bytes[index] = generator.next() }
+            guard pwrite(file.number, bytes, 16, 0) == 16 else { throw .failed(path: path, SystemFailure("write")) }
+        }
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        return HashKey(word(0..<8), word(8..<16))
+    }
+}

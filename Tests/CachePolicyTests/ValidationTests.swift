@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 9111 §3.2, §4.3: validating, freshening, updating.
+
+import Bytes
+import CachePolicy
+import HTTP
+import XCTest
+
+final class ValidationTests: XCTestCase {
+    private let modified = "Last-Modified: \(date(clock - 1_000))"
+
+    private func conditions(_ response: Response) -> String {
+        written { _ = ValidationFields.write(response.head, response.bytes.span, to: $0) }
+    }
+
+    func test_9111_4_3_1_bothValidatorsAreSent() {
+        let since = "If-Modified-Since: \(date(clock - 1_000))\r\n"
+        XCTAssertEqual(conditions(Response([tagged, modified])), "If-None-Match: \"a\"\r\n" + since)
+        XCTAssertEqual(conditions(Response(["ETag: W/\"a\""])), "If-None-Match: W/\"a\"\r\n")
+        XCTAssertEqual(conditions(Response([modified])), since)
+        XCTAssertEqual(conditions(Response(["Date: \(date(clock))"])), "")
+        // As it came, whatever its form.
+        let obsolete = "Friday, 15-Jan-27 07:00:00 GMT"
+        XCTAssertEqual(conditions(Response(["Last-Modified: \(obsolete)"])), "If-Modified-Since: \(obsolete)\r\n")
+        for wrong in [
+            "ETag: a", "ETag: \"a", "ETag: \"a\"b", "ETag: \"a\", \"b\"", "Last-Modified: now", "ETag: w/\"a\"",
+        ] {
+            XCTAssertEqual(conditions(Response([wrong])), "", wrong)
+        }
+        XCTAssertEqual(conditions(Response([tagged, "ETag: \"b\""])), "")
+    }
+
+    func test_9111_4_3_1_theTagsOfAllVariantsAreSent() {
+        var fields = ValidationFields()
+        let text = written { block in
+            for tag in ["\"a\"", "W/\"b\"", "none", "\"c, d\""] {
+                let response = Response(["ETag: \(tag)", modified])
+                XCTAssertEqual(fields.add(response.head, response.bytes.span, to: block), tag != "none")
+            }
+            XCTAssertTrue(fields.end(to: block))
+        }
+        XCTAssertEqual(text, "If-None-Match: \"a\", W/\"b\", \"c, d\"\r\n")
+        let nothing = ValidationFields()
+        XCTAssertEqual(written { XCTAssertFalse(nothing.end(to: $0)) }, "")
+    }
+
+    func test_9111_4_3_1_theListOfTagsIsBounded() {
+        var fields = ValidationFields()
+        let block = Block(capacity: 65_536)
+        let response = Response([tagged])
+        for number in 0..<20 {
+            XCTAssertEqual(
+                fields.add(response.head, response.bytes.span, to: block), number < ValidationFields.tagLimit)
+        }
+        var long = ValidationFields()
+        let large = Response(["ETag: \"\(String(repeating: "x", count: 2_000))\""])
+        XCTAssertTrue(long.add(large.head, large.bytes.span, to: block))
+        XCTAssertTrue(long.add(large.head, large.bytes.span, to: block))
+        XCTAssertFalse(long.add(large.head, large.bytes.span, to: block))
+        XCTAssertFalse(ValidationFields.write(response.head, response.bytes.span, to: Block(capacity: 20)))
+    }
+
+    func test_9111_4_3_2_clientsConditionsGiveWayToOurs() {
+        let names: [FieldName] = [.ifNoneMatch, .ifModifiedSince, .range, .ifRange, .accept, .ifMatch, .cacheControl]
+        func dropped(_ conditions: ForwardedConditions) -> [FieldName] { names.filter { conditions.drop($0) } }
+        XCTAssertEqual(dropped(.asTheyCame), [])
+        XCTAssertEqual(dropped(.fill), [.ifNoneMatch, .ifModifiedSince])
+        XCTAssertEqual(dropped(.validate), [.ifNoneMatch, .ifModifiedSince, .range, .ifRange])
+        XCTAssertEqual(dropped(.complete), [.ifNoneMatch, .ifModifiedSince, .range, .ifRange])
+        XCTAssertEqual(ForwardedConditions.onMiss(Request().cache), .fill)
+        XCTAssertEqual(ForwardedConditions.onMiss(Request(method: "HEAD").cache), .asTheyCame)
+        XCTAssertEqual(ForwardedConditions.onMiss(Request(["Cache-Control: no-store"]).cache), .asTheyCame)
+    }
+
+    func test_9111_4_3_3_theStatusDecidesWhatAValidationMeans() {
+        let plain = policy(["Cache-Control: max-age=60", tagged])
+        let lenient = policy(["Cache-Control: max-age=60, stale-if-error=60", tagged])
+        func outcome(_ policy: ResponsePolicy, _ status: UInt16, after: Int64 = 100) -> ValidationOutcome {
+            ValidationOutcome.decide(
+                policy, RequestDirectives(), now: clockMilliseconds + after * 1_000, status: status)
+        }
+        XCTAssertEqual(outcome(plain, 304), .freshen)
+        for status: UInt16 in [200, 203, 204, 206, 301, 302, 308, 404, 410] {
+            XCTAssertEqual(outcome(plain, status), .replace, "\(status)")
+        }
+        for status: UInt16 in [400, 401, 403, 429, 500, 501, 503] {
+            XCTAssertEqual(outcome(plain, status), .pass, "\(status)")
+        }
+        for status: UInt16 in [500, 502, 503, 504] { XCTAssertEqual(outcome(lenient, status), .serveStale(age: 100)) }
+        XCTAssertEqual(outcome(lenient, 503, after: 121), .pass)
+        XCTAssertEqual(outcome(lenient, 501), .pass)
+    }
+
+    /// The positions that a 304 with these fields updates.
+    private func selected(_ fields: [String], _ variants: [(fields: [String], date: Int64)]) -> [Int] {
+        let answer = Response(fields, status: 304)
+        var freshening = Freshening(answer.head, answer.bytes.span)
+        for variant in variants {
+            let stored = Response(variant.fields + ["Date: \(date(variant.date))"])
+            var policy = ResponsePolicy()
+            policy.date = variant.date
+            freshening.offer(policy, stored.head, stored.bytes.span, bytes: answer.bytes.span)
+        }
+        return (0..<64).filter { freshening.selected & (1 << UInt64($0)) != 0 }
+    }
+
+    func test_9111_4_3_4_aStrongValidatorUpdatesAllThatHaveIt() {
+        let variants: [(fields: [String], date: Int64)] = [
+            ([tagged], clock), (["ETag: \"b\""], clock), ([tagged], clock - 5), (["ETag: W/\"a\""], clock), ([], clock),
+        ]
+        XCTAssertEqual(selected([tagged], variants), [0, 2])
+        XCTAssertEqual(selected(["ETag: \"c\""], variants), [])
+        // Where the stored one has no tag, a Last-Modified that is strong there (RFC 9110 §8.8.2.2) is another of
+        // "those".
+        let both = [tagged, modified]
+        XCTAssertEqual(
+            selected(both, [([modified], clock), ([modified], clock - 1_000), ([modified], clock)]), [0, 2])
+        XCTAssertEqual(
+            selected(both, [(["ETag: \"x\"", modified], clock), (["ETag: W/\"a\"", modified], clock)]), [])
+    }
+
+    func test_9111_4_3_4_aWeakValidatorUpdatesTheMostRecent() {
+        let variants: [(fields: [String], date: Int64)] = [
+            (["ETag: W/\"a\""], clock - 9), (["ETag: W/\"a\""], clock), ([tagged], clock - 5),
+            (["ETag: W/\"b\""], clock + 9),
+        ]
+        XCTAssertEqual(selected(["ETag: W/\"a\""], variants), [1])
+        XCTAssertEqual(selected(["ETag: W/\"c\""], variants), [])
+        // Stored within the second of its Last-Modified, which is weak then.
+        let early = clock - 1_000
+        XCTAssertEqual(selected([modified], [([modified], early), ([], clock)]), [0])
+        XCTAssertEqual(selected([modified], [(["Last-Modified: \(date(clock))"], clock)]), [])
+    }
+
+    func test_9111_4_3_4_aLastModifiedIsAsStrongAsTheStoredDateMakesIt() {
+        XCTAssertEqual(selected([modified], [([modified], clock), ([modified, tagged], clock), ([], clock)]), [0, 1])
+        // Servers that compress on the way send weak tags and dates.
+        let weak = ["ETag: W/\"a\"", modified]
+        XCTAssertEqual(selected(weak, [(weak, clock - 5), (weak, clock)]), [0, 1])
+        XCTAssertEqual(selected(weak, [(["ETag: W/\"b\"", modified], clock)]), [])
+        XCTAssertEqual(selected(weak, [([modified, tagged], clock)]), [0])
+    }
+
+    func test_9111_4_3_4_withoutValidatorsOnlyTheOneWithoutIsUpdated() {
+        XCTAssertEqual(selected([], [([], clock)]), [0])
+        XCTAssertEqual(selected([], [([tagged], clock)]), [])
+        XCTAssertEqual(selected([], [([], clock), ([], clock)]), [])
+        XCTAssertEqual(selected([], []), [])
+        // More than are looked at are not updated, and nothing overflows.
+        XCTAssertEqual(selected([tagged], (0..<70).map { _ in ([tagged], clock) }).count, Freshening.limit)
+    }
+
+    private func merged(
+        _ old: [String], _ new: [String], _ rules: CacheRules = CacheRules(), status: Int = 304, capacity: Int = 65_536
+    ) -> [String]? {
+        let stored = Response(old)
+        let update = Response(new, status: status)
+        let times = ExchangeTimes(request: clockMilliseconds, response: clockMilliseconds)
+        let age = ResponseAge(update.head, update.bytes.span, times)
+        let block = Block(capacity: capacity)
+        block.append(0x21)
+        guard
+            FieldMerge.write(
+                stored.head, stored.bytes.span, update.head, update.bytes.span, age: age, rules, to: block)
+        else {
+            XCTAssertEqual(block.count, 1)
+            return nil
+        }
+        return block.readable.string.dropFirst().split(separator: "\r\n").map(String.init)
+    }
+
+    func test_9111_3_2_fieldsOfTheUpdateReplaceThoseStored() {
+        let old = ["Date: \(date(clock - 60))", "X-A: 1", "X-A: 2", "X-B: 3", "Content-Type: a/b", tagged]
+        let new = ["Date: \(date(clock))", "x-a: 4", "Content-Type: c/d", "X-C: 5"]
+        XCTAssertEqual(
+            merged(old, new),
+            ["X-B: 3", tagged, "Date: \(date(clock))", "x-a: 4", "Content-Type: c/d", "X-C: 5"])
+        XCTAssertEqual(merged(["X: 1"], ["Date: \(date(clock))", "X: 2", "X: 3"])?.dropFirst(), ["X: 2", "X: 3"])
+    }
+
+    func test_9111_3_2_lengthRangeAndCodingStay() {
+        let old = ["Content-Length: 5", "Content-Encoding: gzip", "Content-Range: bytes 0-4/9"]
+        let new = ["Date: \(date(clock))", "Content-Length: 0", "Content-Encoding: br", "Content-Range: bytes 0-0/9"]
+        XCTAssertEqual(merged(old, new), old + [new[0]])
+    }
+
+    func test_9111_3_2_whatIsNotStoredIsNotUpdated() {
+        let dated = "Date: \(date(clock))"
+        let new = [
+            dated, "Connection: close, X-Hop", "X-Hop: 1", "Keep-Alive: timeout=5", "Age: 5", "Proxy-Authenticate: x",
+            "Set-Cookie: a=b", "X: 2",
+        ]
+        XCTAssertEqual(merged(["X-Hop: 0", "Set-Cookie: old"], new), ["X-Hop: 0", "Set-Cookie: old", dated, "X: 2"])
+        XCTAssertEqual(
+            merged([], [dated, "Cache-Control: no-cache=\"x-a\"", "X-A: 1"]),
+            [dated, "Cache-Control: no-cache=\"x-a\""])
+        XCTAssertEqual(
+            merged(["X-A: 0"], [dated, "Cache-Control: private=\"x-a\"", "X-A: 1"]),
+            [dated, "Cache-Control: private=\"x-a\""])
+        for directive in ["no-cache", "private"] {
+            let old = "Cache-Control: \(directive)=\"x-a\""
+            XCTAssertEqual(merged([old], [dated, "X-A: 1", "X-B: 1"]), [old, dated, "X-B: 1"])
+        }
+        XCTAssertEqual(
+            merged([], [dated, "Set-Cookie: a=b", "Cache-Control: public"]),
+            [dated, "Set-Cookie: a=b", "Cache-Control: public"])
+        XCTAssertEqual(merged([], [dated, "Set-Cookie: a=b"], personal), [dated, "Set-Cookie: a=b"])
+    }
+
+    func test_9111_3_2_anUpdateWithoutDateIsDatedByItsReception() {
+        let received = "Date: \(date(clock))"
+        XCTAssertEqual(merged(["Date: \(date(clock - 60))", "X: 1"], []), ["X: 1", received])
+        XCTAssertEqual(merged(["Date: \(date(clock - 60))"], ["Date: x"]), [received])
+    }
+
+    func test_9111_3_2_anUpdateWithoutRoomChangesNothing() {
+        for capacity in 2..<90 {
+            let lines = merged(["X-Stored: 1"], ["X-New: 2"], capacity: capacity)
+            XCTAssertTrue(lines == nil || lines?.count == 3, "\(capacity)")
+        }
+        XCTAssertEqual(merged(["X-Stored: 1"], ["X-New: 2"], capacity: 128)?.count, 3)
+        let long = "X-Long: \(String(repeating: "x", count: 100))"
+        XCTAssertNil(merged([long], ["Date: \(date(clock))"], capacity: 100))
+        XCTAssertNil(merged([], ["Date: \(date(clock))", long], capacity: 100))
+    }
+
+    func test_9111_4_3_4_aFreshenedResponseIsFreshFromThen() {
+        let first = policy(["Cache-Control: max-age=60", tagged], Request(["Authorization: x"]), personal)
+        let later = ExchangeTimes(request: clockMilliseconds + 99_000, response: clockMilliseconds + 100_000)
+        func renew(
+            _ fields: [String], _ update: [String], _ rules: CacheRules = personal
+        )
+            -> Result<ResponsePolicy, StoreRefusal>
+        {
+            let merged = Response(fields)
+            let answer = Response(update, status: 304)
+            let age = ResponseAge(answer.head, answer.bytes.span, later)
+            do throws(StoreRefusal) {
+                return .success(
+                    try Storing.renew(first, merged.head, merged.bytes.span, later, age: age, rules, isSecure: false))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let dated = "Date: \(date(clock + 100))"
+        guard case .success(let renewed) = renew([dated, "Cache-Control: max-age=30", tagged], [dated, "Age: 5"]) else {
+            return XCTFail("not renewed")
+        }
+        XCTAssertEqual(renewed.lifetime, 30)
+        XCTAssertEqual(renewed.age(at: later.response), 6)
+        XCTAssertEqual(renewed.date, clock + 100)
+        XCTAssertTrue(renewed.flags.contains(.wasAuthorized))
+        // What the 304 forbids is forbidden from then on.
+        XCTAssertEqual(renew([dated, "Cache-Control: no-store", tagged], [dated]), .failure(.noStore))
+        XCTAssertEqual(
+            renew([dated, "Cache-Control: max-age=30", tagged], [dated], CacheRules()), .failure(.authorization))
+    }
+
+    func test_9111_4_3_5_aHeadUpdatesOrExpiresAStoredGet() {
+        func decide(_ head: [String], _ stored: [String], status: Int = 200, length: UInt64? = 5) -> HeadUpdate {
+            let answer = Response(head, status: status, method: .head)
+            let kept = Response(stored)
+            return HeadUpdate.decide(answer.head, answer.bytes.span, kept.head, kept.bytes.span, length: length)
+        }
+        XCTAssertEqual(decide([tagged, modified, "Content-Length: 5"], [tagged, modified]), .update)
+        XCTAssertEqual(decide([], [tagged, modified]), .update)
+        XCTAssertEqual(decide([], []), .update)
+        XCTAssertEqual(decide(["ETag: \"b\""], [tagged]), .expire)
+        XCTAssertEqual(decide([tagged], []), .expire)
+        XCTAssertEqual(decide([tagged, "Last-Modified: \(date(clock))"], [tagged, modified]), .expire)
+        XCTAssertEqual(decide([tagged, "Content-Length: 6"], [tagged]), .expire)
+        XCTAssertEqual(decide([tagged, "Content-Length: 6"], [tagged], length: nil), .update)
+        for status in [204, 304, 404, 500] { XCTAssertEqual(decide([tagged], [tagged], status: status), .ignore) }
+        let notFound = Response([tagged], status: 404)
+        let answer = Response([tagged], method: .head)
+        XCTAssertEqual(
+            HeadUpdate.decide(answer.head, answer.bytes.span, notFound.head, notFound.bytes.span, length: 5), .ignore)
+    }
+
+    func test_9111_4_3_5_anUpdateByHeadKeepsTheLength() {
+        XCTAssertEqual(
+            merged(["Content-Length: 5", "X: 1"], ["Date: \(date(clock))", "Content-Length: 5", "X: 2"], status: 200),
+            ["Content-Length: 5", "Date: \(date(clock))", "X: 2"])
+    }
+}

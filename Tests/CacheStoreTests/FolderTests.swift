@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import Engine
+import Glibc
+import Synchronization
+import XCTest
+
+@testable import CacheStore
+
+final class FolderTests: XCTestCase {
+    func testASecondOwnerIsToldWhoHasTheFolder() throws {
+        let test = try TestStore()
+        XCTAssertThrowsError(try ObjectStore(test.options)) { error in
+            XCTAssertEqual(
+                error as? CacheFolderError, .inUse(path: test.options.path, process: getpid()))
+            XCTAssertEqual("\(error)", "the cache folder \(test.options.path) is in use by process \(getpid())")
+        }
+        test.store.stop()
+        test.store = try ObjectStore(test.options)
+    }
+
+    func testAFileOrALinkOrAStrangersFolderIsRefused() throws {
+        let folder = try TemporaryFolder()
+        overwrite(folder.path + "/file", [1])
+        mkdir(folder.path + "/real", 0o700)
+        symlink(folder.path + "/real", folder.path + "/link")
+        for name in ["file", "link"] {
+            let path = "\(folder.path)/\(name)"
+            XCTAssertThrowsError(try ObjectStore(StoreOptions(path: path, diskBytes: 64 << 20))) { error in
+                XCTAssertEqual(error as? CacheFolderError, .notOurs(path: path))
+            }
+        }
+        guard geteuid() == 0 else { return }
+        chown(folder.path + "/real", 12345, 12345)
+        XCTAssertThrowsError(try ObjectStore(StoreOptions(path: folder.path + "/real", diskBytes: 64 << 20))) { error in
+            XCTAssertEqual(error as? CacheFolderError, .notOurs(path: folder.path + "/real"))
+        }
+    }
+
+    func testNobodyElseMayReadWhateverTheUmask() throws {
+        let old = umask(0)
+        defer { umask(old) }
+        let test = try TestStore()
+        test.put("small", [1])
+        test.put("large", pattern(500_000, seed: 1))
+        test.store.purge(nil)
+        guard let (fill, _) = test.lead("half") else { return XCTFail("nobody leads") }
+        test.loop.perform {
+            fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord()))
+            _ = fill.append(pattern(400_000, seed: 1).span)
+        }
+        eventually("a temporary file") { !TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+        try test.restart()
+        XCTAssertGreaterThan(test.folder.tree.count, 8)
+        for (path, status) in test.folder.tree {
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            XCTAssertEqual(status.st_mode & 0o7777, isFolder ? 0o700 : 0o600, path)
+        }
+    }
+
+    func testALooseFolderIsMadeTight() throws {
+        let folder = try TemporaryFolder()
+        mkdir(folder.path + "/cache", 0o777)
+        chmod(folder.path + "/cache", 0o777)
+        let store = try ObjectStore(StoreOptions(path: folder.path + "/cache", diskBytes: 64 << 20))
+        store.stop()
+        var status = stat()
+        XCTAssertEqual(stat(folder.path + "/cache", &status), 0)
+        XCTAssertEqual(status.st_mode & 0o7777, 0o700)
+    }
+
+    func testAnotherFormatIsEmptiedOfOurFilesOnly() throws {
+        let test = try TestStore()
+        test.put("key", [1])
+        let stranger = (test.path(id("key")) as String).split(separator: "/").dropLast().joined(separator: "/")
+        try test.restart {
+            overwrite("/\(stranger)/README", [1])
+            overwrite(test.options.path + "/version", Array("gateway cache 0\n".utf8))
+        }
+        XCTAssertNil(test.get("key"))
+        XCTAssertNotEqual(access(test.path(id("key")), F_OK), 0)
+        XCTAssertEqual(access("/\(stranger)/README", F_OK), 0)
+        test.put("key", [2])
+        try test.restart()
+        XCTAssertEqual(test.get("key")?.body, [2])
+    }
+
+    func testNamesOfFilesComeFromHashesOnly() {
+        let object = ObjectID(key: CacheHash(high: 0xAB00_0000_0000_0001, low: 2))
+        XCTAssertEqual(ObjectName.of(object), "ab000000000000010000000000000002")
+        XCTAssertEqual(ObjectName.read(ObjectName.of(object)), object)
+        let variant = ObjectID(key: object.key, variant: CacheHash(high: 0, low: .max))
+        XCTAssertEqual(ObjectName.read(ObjectName.of(variant)), variant)
+        for name in [
+            "", "README", "AB000000000000010000000000000002", "ab00000000000001000000000000000", "..",
+            "g" + ObjectName.of(object).dropFirst(),
+            ObjectName.of(object) + "-" + String(repeating: "0", count: 32),
+        ] {
+            XCTAssertNil(ObjectName.read(name), name)
+        }
+    }
+
+    func testTheCapHoldsUnderTenTimesItsLoad() throws {
+        let cap = 16 << 20
+        let test = try TestStore(diskBytes: cap)
+        var written = 0
+        var round = 0
+        var most = 0
+        while written < 10 * cap {
+            let fills = (0..<4).compactMap { index in test.lead("object \(round) \(index)")?.0 }
+            for (index, fill) in fills.enumerated() {
+                let body = pattern([300, 9_000, 70_000, 1_500_000][index] + round, seed: UInt64(round))
+                let length = round % 2 == 0 ? body.count : nil
+                test.loop.perform {
+                    fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord(), bodyLength: length))
+                    _ = fill.append(body.span)
+                }
+                most = max(most, test.folder.diskUsage)
+                written += body.count
+            }
+            for fill in fills { test.loop.perform { fill.complete() } }
+            most = max(most, test.folder.diskUsage)
+            for fill in fills {
+                eventually("the end of a fill") {
+                    fill.state.withLock { !$0.isWriting } && !test.store.fills.contains(fill)
+                }
+            }
+            round += 1
+            most = max(most, test.folder.diskUsage)
+        }
+        XCTAssertLessThanOrEqual(most, cap)
+        XCTAssertGreaterThan(most, cap * 8 / 10)
+        XCTAssertGreaterThan(test.store.counters.evictions.load(ordering: .relaxed), 50)
+        XCTAssertEqual(test.store.counters.stores.load(ordering: .relaxed), 4 * round)
+        try test.restart()
+        eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }
+        XCTAssertLessThanOrEqual(test.folder.diskUsage, cap)
+        XCTAssertLessThanOrEqual(test.store.counters.diskBytes.load(ordering: .relaxed), cap)
+    }
+
+    func testAFullDiskCostsTheObjectAndNothingElse() throws {
+        let folder = try TemporaryFolder()
+        guard geteuid() == 0, mount("none", folder.path, "tmpfs", 0, "size=1m,mode=700") == 0 else {
+            throw XCTSkip("needs the right to mount a small file system")
+        }
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
+        let test = try TestStore { $0.path = folder.path + "/cache" }
+        test.put("small", [1, 2, 3])
+        try fillTheDisk(test)
+        XCTAssertNil(test.get("large"))
+        XCTAssertEqual(test.get("small")?.body, [1, 2, 3])
+        eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+        // And it comes back, once the last reader has closed the file.
+        eventually("room") { test.store.counters.diskBytes.load(ordering: .relaxed) < ObjectStore.folderBytes + 16_384 }
+        test.put("next", [4])
+        XCTAssertEqual(test.openIt("next")?.body, [4])
+    }
+
+    private func fillTheDisk(_ test: TestStore) throws {
+        let body = pattern(3_000_000, seed: 1)
+        let reader = TestReader(on: test.loop)
+        guard let (fill, _) = test.lead("large") else { return XCTFail("nobody leads") }
+        let store = test.store
+        test.loop.perform {
+            fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord(), bodyLength: body.count))
+            guard case .follow(let fill) = store.join(id("large"), key: bytes("large"), as: reader) else { return }
+            reader.follow(fill)
+        }
+        for start in stride(from: 0, to: body.count, by: 100_000) {
+            let piece = Array(body[start..<start + 100_000])
+            let room = test.loop.perform { fill.append(piece.span) }
+            if room == .blocked { eventually("room") { fill.state.withLock { !$0.isLeaderBlocked } } }
+        }
+        test.loop.perform { fill.complete() }
+        reader.wait()
+        XCTAssertEqual(test.loop.perform { reader.body } == body, true)
+        eventually("the fill is over") { !store.fills.contains(fill) }
+        XCTAssertGreaterThan(store.counters.diskErrors.load(ordering: .relaxed), 0)
+    }
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+import Settings
+import TestSupport
+import Testing
+
+@Suite("A download into the cache") struct CacheDownloadTests {
+    /// Sends the first half of `body` at once, and the rest when the gate opens.
+    private static func halved(
+        _ body: String, _ gate: Gate, _ fields: String = "Cache-Control: max-age=60\r\n"
+    ) -> ScriptedServer {
+        ScriptedServer { peer, _, server in
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                server.note(head)
+                let bytes = Array(body.utf8)
+                peer.send("HTTP/1.1 200 OK\r\n\(fields)Content-Length: \(bytes.count)\r\n\r\n")
+                peer.send(Array(bytes[..<(bytes.count / 2)]))
+                gate.pass()
+                if !peer.send(Array(bytes[(bytes.count / 2)...])) { return }
+            }
+        }
+    }
+
+    @Test("is one for fifty clients on two loops: each gets the beginning at once and all of it in the end")
+    func collapsed() throws {
+        let gate = Gate()
+        let body = letters(1_000_000)
+        let server = Self.halved(body, gate)
+        let gateway = try CachingGateway(server, workers: 2)
+        let peers = (0..<50).map { _ in gateway.gateway.connect() }
+        for peer in peers { peer.request() }
+        // Before the second half is sent, each has the first.
+        for peer in peers {
+            let head = peer.receiveHead()
+            #expect(head.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            #expect(peer.receive(count: 400_000) == body.prefix(400_000))
+        }
+        gate.open()
+        for peer in peers { #expect(peer.receive(count: 600_000) == body.dropFirst(400_000)) }
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("that comes in chunks, or until the connection closes, is stored whole", arguments: ["chunked", "close"])
+    func framings(_ framing: String) throws {
+        let body = letters(300_000)
+        let server = ScriptedServer { peer, _, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            if framing == "close" {
+                peer.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n\r\n" + body)
+                peer.finishSending()
+                _ = peer.receiveAll()
+            } else {
+                peer.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n")
+                let bytes = Array(body.utf8)
+                for start in stride(from: 0, to: bytes.count, by: 30_000) {
+                    peer.send("7530\r\n")
+                    peer.send(Array(bytes[start..<start + 30_000]))
+                    peer.send("\r\n")
+                }
+                peer.send("0\r\nX-Trailer: 1\r\n\r\n")
+                _ = peer.receiveAll()
+            }
+        }
+        let gateway = try CachingGateway(server)
+        let first = gateway.store()
+        #expect(first.body == body)
+        #expect(first.isWhole)
+        let second = gateway.ask()
+        #expect(second.isHit)
+        #expect(second.body == body)
+        #expect(second.field("Content-Length") == "300000")
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("that breaks off is cut for all who read it, and not stored", arguments: ["length", "chunked", "reset"])
+    func brokenOff(_ how: String) throws {
+        let gate = Gate()
+        let half = letters(100_000)
+        let server = ScriptedServer { peer, _, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            let framing =
+                how == "length"
+                ? "Content-Length: 200000\r\n" : how == "chunked" ? "Transfer-Encoding: chunked\r\n" : ""
+            peer.send(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n\(framing)\r\n" + (how == "chunked" ? "30d40\r\n" : "")
+                    + half)
+            gate.pass()
+            how == "reset" ? peer.reset() : peer.close()
+        }
+        let gateway = try CachingGateway(server)
+        let peers = (0..<4).map { _ in gateway.gateway.connect() }
+        for (index, peer) in peers.enumerated() { peer.request("/", minor: index == 3 ? 0 : 1) }
+        for peer in peers {
+            #expect(peer.receiveHead().hasPrefix("HTTP/1.1 200"))
+        }
+        gate.open()
+        for (index, peer) in peers.enumerated() {
+            // Neither the length nor the last chunk is reached.
+            let rest = peer.receiveAll()
+            #expect(!rest.hasSuffix("0\r\n\r\n"))
+            #expect(index != 0 || rest.utf8.count < 200_000)
+        }
+        #expect(gateway.files.isEmpty)
+        gate.open()
+        #expect(!gateway.ask().isHit)
+        #expect(server.requests.count == 2)
+    }
+
+    @Test("goes on when the client that began it leaves, and others get all of it")
+    func leaderLeaves() throws {
+        let gate = Gate()
+        let body = letters(500_000)
+        let server = Self.halved(body, gate)
+        let gateway = try CachingGateway(server)
+        let first = gateway.gateway.connect()
+        first.request()
+        _ = first.receiveHead()
+        let second = gateway.gateway.connect()
+        second.request()
+        #expect(second.receiveHead().contains("collapsed"))
+        first.reset()
+        for _ in 0..<5 { _ = await10ms() }
+        gate.open()
+        #expect(second.receive(count: 500_000) == body)
+        #expect(eventually { gateway.ask().isHit })
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("goes on although nobody reads it any more")
+    func allLeave() throws {
+        let gate = Gate()
+        let body = letters(500_000)
+        let server = Self.halved(body, gate)
+        let gateway = try CachingGateway(server)
+        let first = gateway.gateway.connect()
+        first.request()
+        _ = first.receiveHead()
+        first.reset()
+        for _ in 0..<5 { _ = await10ms() }
+        gate.open()
+        #expect(eventually { gateway.ask("/", "Cache-Control: only-if-cached\r\n").status == 200 })
+        #expect(gateway.ask().body == body)
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("is handed over when the client that asked leaves before there is a head")
+    func handOver() throws {
+        let server = ScriptedServer { peer, number, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            // The first request is never answered.
+            if number > 0 { peer.send(response("second", "Cache-Control: max-age=60\r\n")) }
+            _ = peer.receiveAll()
+        }
+        let gateway = try CachingGateway(server, workers: 2)
+        let first = gateway.gateway.connect()
+        first.request()
+        #expect(eventually { server.requests.count == 1 })
+        let others = (0..<10).map { _ in gateway.gateway.connect() }
+        for peer in others { peer.request() }
+        for _ in 0..<10 { _ = await10ms() }
+        first.reset()
+        for peer in others { #expect(peer.reply().body == "second") }
+        #expect(server.requests.count == 2)
+    }
+
+    @Test("that may not be stored lets all who wait go, each with a request of its own")
+    func released() throws {
+        let gate = Gate()
+        let server = origin { _, number in
+            if number == 0 { gate.pass() }
+            return response("\(number)", "Cache-Control: private\r\n")
+        }
+        let gateway = try CachingGateway(server, workers: 2)
+        let first = gateway.gateway.connect()
+        first.request()
+        #expect(eventually { server.requests.count == 1 })
+        let others = (0..<10).map { _ in gateway.gateway.connect() }
+        for peer in others { peer.request() }
+        for _ in 0..<10 { _ = await10ms() }
+        #expect(server.requests.count == 1)
+        gate.open()
+        var bodies = Set(
+            others.map { peer in
+                let reply = peer.reply()
+                #expect(reply.cacheStatus.contains("collapsed=?0"))
+                return reply.body
+            })
+        bodies.insert(first.reply().body)
+        #expect(bodies.count == 11)
+        #expect(server.requests.count == 11)
+    }
+
+    @Test("is waited for no longer than the operator says")
+    func waitEnds() throws {
+        let gate = Gate()
+        let server = origin { _, number in
+            if number == 0 { gate.pass() }
+            return response("\(number)", "Cache-Control: max-age=60\r\n")
+        }
+        let gateway = try CachingGateway(server) { $0.cache.lockTimeout = 50 }
+        let first = gateway.gateway.connect()
+        first.request()
+        #expect(eventually { server.requests.count == 1 })
+        let reply = gateway.ask()
+        #expect(reply.body == "1")
+        #expect(reply.cacheStatus.contains("collapsed=?0"))
+        gate.open()
+        #expect(first.reply().body == "0")
+    }
+
+    @Test("is not waited for at all with a wait of 0")
+    func noWait() throws {
+        let gate = Gate()
+        let server = origin { _, number in
+            if number == 0 { gate.pass() }
+            return response("\(number)", "Cache-Control: max-age=60\r\n")
+        }
+        let gateway = try CachingGateway(server) { $0.cache.lockTimeout = 0 }
+        let first = gateway.gateway.connect()
+        first.request()
+        #expect(eventually { server.requests.count == 1 })
+        #expect(gateway.ask().body == "1")
+        gate.open()
+        #expect(first.reply().body == "0")
+    }
+
+    @Test("that fails before its head is an error for all who wait")
+    func failed() throws {
+        let gate = Gate()
+        let server = ScriptedServer { peer, _, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            gate.pass()
+            peer.send("nonsense\r\n\r\n")
+        }
+        let gateway = try CachingGateway(server)
+        let peers = (0..<5).map { _ in gateway.gateway.connect() }
+        for peer in peers { peer.request() }
+        #expect(eventually { server.requests.count == 1 })
+        for _ in 0..<10 { _ = await10ms() }
+        gate.open()
+        for peer in peers { #expect(peer.reply().status == 502) }
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("a client that leaves while it waits disturbs nobody")
+    func leavesWaiting() throws {
+        let gate = Gate()
+        let server = origin { _, number in
+            if number == 0 { gate.pass() }
+            return response("\(number)", "Cache-Control: max-age=60\r\n")
+        }
+        let gateway = try CachingGateway(server)
+        let peers = (0..<20).map { _ in gateway.gateway.connect() }
+        for peer in peers { peer.request() }
+        #expect(eventually { server.requests.count == 1 })
+        for index in 1..<20 where index % 2 == 0 { peers[index].reset() }
+        for _ in 0..<5 { _ = await10ms() }
+        gate.open()
+        for index in 0..<20 where index % 2 == 1 || index == 0 { #expect(peers[index].reply().body == "0") }
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("that is large reaches a slow reader whole, from memory, file and download", arguments: [false, true])
+    func slow(_ isStored: Bool) throws {
+        let size = 6_000_000
+        let body = letters(size)
+        let server = origin { _, _ in response(body, "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server)
+        if isStored { gateway.store() }
+        let peer = gateway.gateway.connect(receiveBuffer: 16_384)
+        peer.request()
+        #expect(peer.receiveHead().contains(isStored ? "; hit" : "; stored"))
+        var got: [UInt8] = []
+        var turns = 0
+        while got.count < size {
+            let piece = peer.receive()
+            if piece.isEmpty { break }
+            got += piece
+            turns += 1
+            if turns % 100 == 0 { _ = await10ms() }
+        }
+        #expect(got == Array(body.utf8))
+        #expect(gateway.ask("/", "Range: bytes=3000000-3000099\r\n").body == body.dropFirst(3_000_000).prefix(100))
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("too large to be stored is delivered all the same, however slow the client", arguments: [true, false])
+    func tooLarge(_ hasLength: Bool) throws {
+        let size = 12_000_000
+        let body = Array(letters(size).utf8)
+        let server = ScriptedServer { peer, _, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            peer.send(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\n"
+                    + (hasLength ? "Content-Length: \(size)\r\n\r\n" : "\r\n"))
+            peer.send(body)
+            peer.finishSending()
+            _ = peer.receiveAll()
+        }
+        let gateway = try CachingGateway(server) { $0.cache.largestBody = 1_000_000 }
+        let peer = gateway.gateway.connect(receiveBuffer: 16_384)
+        peer.request("/", minor: 0)
+        let head = peer.receiveHead()
+        #expect(head.contains("too-large") == hasLength)
+        var got: [UInt8] = []
+        var turns = 0
+        while got.count < size {
+            let piece = peer.receive()
+            if piece.isEmpty { break }
+            got += piece
+            turns += 1
+            if turns % 50 == 0 { _ = await10ms() }
+        }
+        #expect(got == body)
+        #expect(gateway.files.isEmpty)
+    }
+
+    @Test("a client that leaves in the middle of a hit disturbs nobody", arguments: [100_000, 4_000_000])
+    func leavesHit(_ size: Int) throws {
+        let body = letters(size)
+        let server = origin { _, _ in response(body, "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server)
+        gateway.store()
+        for _ in 0..<20 {
+            let peer = gateway.gateway.connect(receiveBuffer: 4096)
+            peer.request()
+            _ = peer.receiveHead()
+            peer.reset()
+        }
+        #expect(gateway.ask().body == body)
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("without a client ends when the gateway stops")
+    func stops() throws {
+        let gate = Gate()
+        let server = Self.halved(letters(500_000), gate)
+        let gateway = try CachingGateway(server)
+        let first = gateway.gateway.connect()
+        first.request()
+        _ = first.receiveHead()
+        first.reset()
+        for _ in 0..<5 { _ = await10ms() }
+        #expect(gateway.gateway.stop() == 0)
+        gate.open()
+        #expect(eventually { server.hasEnded })
+        #expect(gateway.files.isEmpty)
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Glibc
+import Proxy
+import Settings
+import TestSupport
+import Testing
+
+@Suite("The folder of the cache") struct CacheFolderTests {
+    @Test("serves after a restart what was stored before", arguments: [10, 1_000_000])
+    func restart(_ size: Int) throws {
+        let body = letters(size)
+        let server = origin { _, number in
+            response(body, "Cache-Control: max-age=600\r\nVary: X-A\r\nETag: \"\(number)\"\r\n")
+        }
+        let folder = TemporaryFolder()
+        do {
+            let gateway = try CachingGateway(server, in: folder)
+            gateway.store("/", "X-A: 1\r\n")
+            gateway.gateway.stop()
+        }
+        let gateway = try CachingGateway(server, in: folder)
+        let reply = gateway.ask("/", "X-A: 1\r\n")
+        #expect(reply.isHit, "\(reply.cacheStatus)")
+        #expect(reply.body == body)
+        #expect(!gateway.ask("/", "X-A: 2\r\n").isHit)
+    }
+
+    @Test("that is damaged is a miss", arguments: [10, 1_000_000])
+    func damaged(_ size: Int) throws {
+        let server = origin { _, number in
+            response(letters(size), "Cache-Control: max-age=600\r\nX-Number: \(number)\r\n")
+        }
+        let folder = TemporaryFolder()
+        do {
+            let gateway = try CachingGateway(server, in: folder)
+            gateway.store()
+            gateway.gateway.stop()
+            for path in gateway.files {
+                let file = open(path, O_RDWR)
+                var byte: UInt8 = 0
+                _ = pread(file, &byte, 1, 170)
+                byte ^= 1
+                _ = pwrite(file, &byte, 1, 170)
+                close(file)
+            }
+        }
+        let gateway = try CachingGateway(server, in: folder)
+        let reply = gateway.ask()
+        #expect(reply.field("X-Number") == "1")
+        #expect(reply.body == letters(size))
+    }
+
+    @Test("whose body is damaged cuts the response, never sends a wrong byte, and is a miss then")
+    func damagedBody() throws {
+        let body = letters(1_000_000)
+        let server = origin { _, number in response(body, "Cache-Control: max-age=600\r\n") }
+        let folder = TemporaryFolder()
+        do {
+            let gateway = try CachingGateway(server, in: folder)
+            gateway.store()
+            gateway.gateway.stop()
+            for path in gateway.files {
+                let file = open(path, O_RDWR)
+                var byte: UInt8 = 1
+                _ = pwrite(file, &byte, 1, 500_000)
+                close(file)
+            }
+        }
+        let gateway = try CachingGateway(server, in: folder)
+        let reply = gateway.ask()
+        #expect(!reply.isWhole)
+        #expect(body.hasPrefix(reply.body))
+        #expect(eventually { gateway.ask().body == body })
+        #expect(gateway.gateway.log().first?.contains("reason=cache-damaged") == true)
+    }
+
+    @Test("that another gateway has keeps this one from starting when it was named")
+    func inUse() throws {
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server)
+        #expect(throws: StartFailure.self) { _ = try CachingGateway(server, in: gateway.folder) }
+        gateway.store()
+        #expect(gateway.ask().isHit)
+    }
+
+    @Test("by default is done without when another gateway has it")
+    func defaultInUse() throws {
+        let home = TemporaryFolder()
+        setenv("XDG_CACHE_HOME", home.path, 1)
+        defer { unsetenv("XDG_CACHE_HOME") }
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
+        let first = try CachingGateway(server) { $0.cache.directory = nil }
+        let second = try CachingGateway(server) { $0.cache.directory = nil }
+        #expect(first.ask().cacheStatus.contains("stored"))
+        let reply = second.ask()
+        #expect(reply.body == "x")
+        #expect(reply.all("Cache-Status").isEmpty)
+    }
+
+    @Test("may be full: requests go on", .enabled(if: geteuid() == 0))
+    func full() throws {
+        let folder = TemporaryFolder()
+        let disk = folder.file("cache")
+        mkdir(disk, 0o700)
+        guard mount("none", disk, "tmpfs", 0, "size=2m") == 0 else { return }
+        defer { umount2(disk, Int32(MNT_DETACH)) }
+        let body = letters(600_000)
+        let server = origin { _, number in response(body, "Cache-Control: max-age=600\r\n") }
+        let gateway = try CachingGateway(server, in: folder)
+        for target in 0..<20 { #expect(gateway.ask("/\(target)").body == body) }
+        let peer = gateway.gateway.connect(receiveBuffer: 4096)
+        peer.request("/slow")
+        _ = peer.receiveHead()
+        for _ in 0..<20 { _ = await10ms() }
+        #expect(peer.receive(count: 600_000) == body)
+        gateway.gateway.stop()
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import Settings
+import TestSupport
+import Testing
+
+@Suite("PURGE") struct CachePurgeTests {
+    private func server() -> ScriptedServer {
+        origin { _, number in response("\(number)", "Cache-Control: max-age=60\r\nVary: X-A\r\n") }
+    }
+
+    @Test("takes what is stored for its target out of the cache, all variants of it and nothing else")
+    func purges() throws {
+        let server = server()
+        let gateway = try CachingGateway(server)
+        gateway.store("/a", "X-A: 1\r\n")
+        gateway.store("/a", "X-A: 2\r\n")
+        gateway.store("/b")
+        #expect(gateway.ask("/a", method: "PURGE").status == 200)
+        #expect(!gateway.ask("/a", "X-A: 1\r\n").isHit)
+        #expect(!gateway.ask("/a", "X-A: 2\r\n").isHit)
+        #expect(gateway.ask("/b").isHit)
+        #expect(!server.requests.contains { $0.hasPrefix("PURGE") })
+    }
+
+    @Test(
+        "is refused where it was forwarded, or comes from elsewhere",
+        arguments: ["Via: 1.1 x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Forwarded: for=10.0.0.1\r\n", ""])
+    func refuses(_ fields: String) throws {
+        let gateway = try CachingGateway(server()) { if fields.isEmpty { $0.cache.purgers = [] } }
+        gateway.store()
+        #expect(gateway.ask("/", fields, method: "PURGE").status == 405)
+        #expect(gateway.ask().isHit)
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Responses that are not stored, compressed on their way, through a running gateway.
+
+import Foundation
+import Settings
+import Synchronization
+import TestSupport
+import XCTest
+
+final class GzipPassingTests: XCTestCase {
+    private let folder = CacheFolder()
+    private let json = "Content-Type: application/json\nETag: \"v1\"\nCache-Control: no-store"
+
+    func testWhatIsNotStoredIsCompressedForWhoTakesIt() throws {
+        let body = text(200_000)
+        for hasCache in [false, true] {
+            for isChunked in [false, true] {
+                let origin = server { [json] _ in response(json, body, isChunked: isChunked) }
+                let gateway = try RunningGateway(upstreams: [origin.port]) { configuration in
+                    configuration.cache.isOn = hasCache
+                    configuration.cache.directory = folder.path
+                }
+                let coded = gateway.get("/", "Accept-Encoding: br, gzip")
+                XCTAssertTrue(coded.isGzip)
+                XCTAssertTrue(coded.content == body)
+                XCTAssertLessThan(coded.body.count, 130_000)
+                XCTAssertEqual(coded["transfer-encoding"], "chunked")
+                XCTAssertEqual(coded.values("content-length"), [])
+                XCTAssertEqual(coded["etag"], "W/\"v1\"")
+                XCTAssertEqual(coded["vary"], "Accept-Encoding")
+                for accepts in ["", "gzip;q=0", "identity;q=1, gzip;q=0.9"] {
+                    let plain = gateway.get("/", "Accept-Encoding: \(accepts)")
+                    XCTAssertFalse(plain.isGzip)
+                    XCTAssertTrue(plain.content == body)
+                    XCTAssertEqual(plain["content-length"], isChunked ? nil : "200000")
+                    XCTAssertEqual(plain["etag"], "\"v1\"")
+                    XCTAssertEqual(plain["vary"], "Accept-Encoding")
+                }
+            }
+        }
+    }
+
+    func testWhatGainsNothingOrMustStayAsItIsPassesUntouched() throws {
+        let body = text(2_000)
+        for (fields, body, request) in [
+            ("Content-Type: application/json", Array(body.prefix(859)), "Accept: */*"),
+            ("Content-Type: image/jpeg", body, "Accept: */*"),
+            ("Content-Type: text/event-stream", body, "Accept: */*"),
+            ("Content-Type: text/html\nCache-Control: no-transform", body, "Accept: */*"),
+            ("Content-Type: text/html\nContent-Encoding: br", body, "Accept: */*"),
+            ("Content-Type: text/html\nRepr-Digest: sha-256=:YQ==:", body, "Accept: */*"),
+            ("Content-Type: text/html", body, "Range: bytes=0-9"),
+        ] {
+            let origin = server { _ in response(fields + "\nETag: \"v1\"", body) }
+            let gateway = try RunningGateway(upstreams: [origin.port])
+            let reply = gateway.get("/", "Accept-Encoding: gzip", request)
+            XCTAssertFalse(reply.isGzip, fields)
+            XCTAssertTrue(reply.body == body, fields)
+            XCTAssertEqual(reply["content-length"], "\(body.count)")
+            XCTAssertEqual(reply["etag"], "\"v1\"")
+            XCTAssertEqual(reply.values("vary"), [])
+        }
+    }
+
+    func testErrorsAndPartsPassUntouched() throws {
+        let body = text(2_000)
+        for status in ["404 Not Found", "500 Internal Server Error", "206 Partial Content", "201 Created"] {
+            let range = status.hasPrefix("206") ? "\nContent-Range: bytes 0-1999/4000" : ""
+            let origin = server { _ in response("Content-Type: text/html" + range, body, status: status) }
+            let gateway = try RunningGateway(upstreams: [origin.port])
+            let reply = gateway.get("/", "Accept-Encoding: gzip", "Range: bytes=0-1999")
+            XCTAssertFalse(reply.isGzip)
+            XCTAssertTrue(reply.body == body)
+        }
+    }
+
+    func testAClientOfHTTP10KeepsItsConnectionInsteadOfGzip() throws {
+        let body = text(2_000)
+        let origin = server { [json] _ in response(json, body) }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let peer = gateway.connect()
+        peer.send("GET / HTTP/1.0\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n")
+        let message = peer.receiveMessage()
+        XCTAssertTrue(message.head.contains("Connection: keep-alive"))
+        XCTAssertTrue(message.body == String(decoding: body, as: UTF8.self))
+    }
+
+    func testTheSettingTurnsItOff() throws {
+        let body = text(2_000)
+        let origin = server { [json] _ in response(json, body) }
+        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.cache.compresses = false }
+        let reply = gateway.get("/", "Accept-Encoding: gzip")
+        XCTAssertFalse(reply.isGzip)
+        XCTAssertTrue(reply.body == body)
+        XCTAssertEqual(reply.values("vary"), [])
+    }
+
+    func testHeadHasTheFieldsOfGet() throws {
+        let body = text(2_000)
+        let origin = server { head in
+            let whole = response("Content-Type: text/html\nETag: \"v1\"\nVary: Accept-Encoding", body)
+            return head.hasPrefix("HEAD") ? Array(whole[..<(whole.count - body.count)]) : whole
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        for accepts in ["Accept-Encoding: gzip", "Accept-Encoding: br"] {
+            let get = gateway.get("/", accepts)
+            let head = gateway.get("/", method: "HEAD", accepts)
+            for name in ["content-encoding", "content-length", "etag", "vary", "content-type"] {
+                XCTAssertEqual(head.values(name), get.values(name), name)
+            }
+            XCTAssertEqual(get.values("vary"), ["Accept-Encoding"])
+            XCTAssertTrue(head.body.isEmpty)
+        }
+    }
+
+    func testA304HasTheTagThatTheClientKnows() throws {
+        let origin = server { _ in Array("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".utf8) }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        for (asked, answered) in [
+            ("W/\"v1\"", "W/\"v1\""), ("\"v1\"", "\"v1\""), ("W/\"v1\", \"v1\"", "\"v1\""), ("*", "\"v1\""),
+        ] {
+            let reply = gateway.get("/", "Accept-Encoding: gzip", "If-None-Match: \(asked)")
+            XCTAssertEqual(reply.status, 304)
+            XCTAssertEqual(reply["etag"], answered)
+        }
+    }
+
+    func testLinesThatTrickleInAreNotHeldBack() throws {
+        let go = DispatchSemaphore(value: 0)
+        let origin = ScriptedServer { peer, _, _ in
+            if peer.receiveHead().isEmpty { return }
+            peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in 0..<20 {
+                peer.send("7\r\na line\n\r\n")
+                // The next comes only when this one has arrived.
+                go.wait()
+            }
+            peer.send("0\r\n\r\n")
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let peer = gateway.connect()
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
+        var all = Array(peer.receiveHead().utf8)
+        for _ in 0..<20 {
+            let piece = peer.receive()
+            XCTAssertFalse(piece.isEmpty)
+            all += piece
+            go.signal()
+        }
+        all += peer.receiveBytes()
+        let lines = String(repeating: "a line\n", count: 20)
+        XCTAssertEqual(CodedReply(all).content.map { String(decoding: $0, as: UTF8.self) }, lines)
+    }
+
+    func testTrailersPass() throws {
+        let body = text(2_000)
+        let origin = server { [json] _ in
+            Array(response(json, body, isChunked: true).dropLast(2)) + Array("X-Sum: 1\r\n\r\n".utf8)
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let peer = gateway.connect()
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nAccept-Encoding: gzip\r\nConnection: close, te\r\n\r\n")
+        let all = peer.receiveBytes()
+        XCTAssertTrue(CodedReply(all).content == body)
+        XCTAssertTrue(String(decoding: all, as: UTF8.self).hasSuffix("0\r\nX-Sum: 1\r\n\r\n"))
+    }
+
+    func testFiveMegabytesReachSlowAndFastClients() throws {
+        let body = text(5_000_000)
+        let origin = server { [json] _ in response(json, body) }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let peers = (0..<4).map { index in
+            let peer = gateway.connect(receiveBuffer: index < 2 ? 20_000 : nil)
+            let accepts = index % 2 == 0 ? "Accept-Encoding: gzip\r\n" : ""
+            peer.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(accepts)\r\n")
+            return peer
+        }
+        for (index, peer) in peers.enumerated() {
+            let reply = CodedReply(peer.receiveBytes(pausing: index < 2))
+            XCTAssertEqual(reply.isGzip, index % 2 == 0)
+            XCTAssertTrue(reply.content == body)
+        }
+    }
+
+    func testAResponseThatBreaksOffIsNotWhole() throws {
+        let body = text(300_000)
+        let origin = ScriptedServer { [json] peer, _, _ in
+            if peer.receiveHead().isEmpty { return }
+            peer.send(Array(response(json, body)[..<200_000]))
+            peer.close()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let reply = gateway.get("/", "Accept-Encoding: gzip")
+        XCTAssertTrue(reply.isGzip)
+        XCTAssertNil(reply.content)
+    }
+
+    func testClientsThatLeaveInBetweenGiveTheirEncodersBack() throws {
+        let body = text(1_000_000)
+        let origin = server { [json] _ in response(json, body) }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        // More than a loop lends at a time.
+        for _ in 0..<300 {
+            let peer = gateway.connect(receiveBuffer: 4_096)
+            peer.send("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+            XCTAssertTrue(peer.receiveHead().contains("Content-Encoding: gzip"))
+            peer.reset()
+        }
+    }
+
+    func testRequestsOnOneConnectionAreCompressedOneAfterTheOther() throws {
+        let origin = server { [json] head in response(json, text(5_000, seed: UInt64(head.utf8.count))) }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let peer = gateway.connect()
+        var requests = ""
+        for index in 0..<20 {
+            let path = String(repeating: "x", count: index)
+            let ends = index == 19 ? "Connection: close\r\n" : ""
+            requests += "GET /\(path) HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\(ends)\r\n"
+        }
+        peer.send(requests)
+        let all = peer.receiveBytes()
+        XCTAssertEqual(String(decoding: all, as: UTF8.self).components(separatedBy: "Content-Encoding: gzip").count, 21)
+        XCTAssertEqual(origin.requests.count, 20)
+    }
+}
