@@ -269,6 +269,9 @@ public enum Joined: Sendable {
 }
 
 extension ObjectStore {
+    /// Whether the index knows the object.
+    public func contains(_ id: ObjectID) -> Bool { index.contains(id) }
+
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 

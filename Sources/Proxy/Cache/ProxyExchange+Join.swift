@@ -18,6 +18,13 @@ extension ProxyExchange {
         let reader = newReader()
         switch cache.store.join(use.id, key: keptKey, as: reader) {
         case .lead(let fill):
+            // What was being downloaded when it was looked for may have been stored since.
+            if use.candidate == nil, use.restarts < Self.restartLimit, cache.store.contains(use.id) {
+                fill.leave()
+                use.restarts += 1
+                look(cache)
+                return
+            }
             use.leading = fill
             use.conditions = use.candidate == nil ? .fill : .validate
             forward()
