@@ -108,14 +108,15 @@ public final class ObjectStore: Sendable {
         let record = index.look(id)
         if let resident = objects.look(id), case .object(let object) = resident {
             if purges.isPurged(object.head) {
-                forget(id)
+                // The file is removed by who opens it, since another may have its name by then.
+                objects.remove(id)
             } else if object.head.hasKey(key) {
                 counters.memoryHits.count()
                 return .object(object)
             }
         } else if record != nil, let resident = files.look(id), case .file(let file) = resident {
             if purges.isPurged(file.head) {
-                forget(id)
+                files.remove(id)
             } else if file.isCurrent(now: now), file.head.hasKey(key) {
                 counters.memoryHits.count()
                 return .file(file)
