@@ -18,6 +18,8 @@ extension HTTP1Connection {
             transport.abortOnClose()
         } else {
             _ = outbox.flush(to: transport)
+            // The body is incomplete, and a farewell would say that it is not.
+            transport.layer?.abandon()
         }
         release(ending)
         close()
