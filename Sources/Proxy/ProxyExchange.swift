@@ -179,6 +179,9 @@ final class ProxyAttempt: Attempt {
 
     override func connected(_ connection: UpstreamConnection) { exchange.sendRequest(on: connection) }
     override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
+    override func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool {
+        exchange.wantsSample(of: connection)
+    }
     override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
     override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
     override func batchEnded() {

@@ -138,6 +138,7 @@ public final class StoredFile: Sendable {
         precondition(offset >= 0 && limit > 0 && offset < length, "sends what there is")
         let wanted = min(offset + min(limit, 1 << 20), length)
         var end = offset
+        if isKnown(offset..<wanted) { end = wanted }
         while end < wanted {
             let number = end / StoredFooter.chunk
             let chunk = chunk(number)
@@ -174,6 +175,16 @@ public final class StoredFile: Sendable {
             default: return .sent(.failed(errno))
             }
         }
+    }
+
+    /// Whether all chunks of that part of the body were checked, and are in the page cache: one question for all, where the
+    /// kernel can answer it. The last byte is asked for as well, since a page that is being read counts as cached.
+    private func isKnown(_ part: Range<Int>) -> Bool {
+        let chunks = part.lowerBound / StoredFooter.chunk...(part.upperBound - 1) / StoredFooter.chunk
+        guard chunks.count > 2, chunks.allSatisfy(isChecked) else { return false }
+        var byte: UInt8 = 0
+        return gw_is_cached(file.number, off_t(head.length + part.lowerBound), part.count) == 1
+            && gw_read_now(file.number, &byte, 1, off_t(head.length + part.upperBound - 1)) == 1
     }
 
     private func isChecked(_ number: Int) -> Bool {

@@ -88,8 +88,7 @@ extension Fill {
     /// The temporary file, made when it is first needed.
     func open(_ description: ObjectDescription) -> SharedFile? {
         if let file = disk.file { return file }
-        disk.bodyOffset = StoredHead.length(
-            key: key.count, metadata: description.metadata.count, scopes: description.scopes.count)
+        disk.bodyOffset = StoredHead.length(key: key, description)
         guard reserve(upTo: description.bodyLength ?? 0, description) else { return nil }
         switch store.folder.makeTemporary() {
         case .failure:
@@ -151,8 +150,8 @@ extension Fill {
         let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
             StoredHead.write(
                 id, key: key, description, bodyLength: length,
-                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation, into: memory
-            )
+                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation,
+                length: disk.bodyOffset, into: memory)
             if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
         }
         guard let head = StoredHead(reading: image) else { return false }
