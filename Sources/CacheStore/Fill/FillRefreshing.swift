@@ -39,13 +39,13 @@ extension Fill {
                 return StoredFooter.sum(chunk, number: number)
             }
             guard let (file, described) = openAnew(said, length: body.count),
-                isDone(FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
+                isDone("write", FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
             else { return false }
             return seal(file, described, sums, body.count, isSmall: true) { $0.put(body.bytes, at: 0) }
         case .file(let old):
             guard let (file, described) = openAnew(said, length: old.length) else { return false }
             // The old checksums are kept, so what is copied wrong is noticed when it is read.
-            guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone(errno) }
+            guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone("copy_file_range", errno) }
             return seal(file, described, old.sums, old.length, isSmall: false) { _ in }
         }
     }

@@ -17,12 +17,13 @@ public final class ResponseCache: Sendable {
     /// Whether responses say what the cache did.
     let writesStatus: Bool
 
-    /// Opens the folder and takes it for this process.
+    /// Opens the folder and takes it for this process. `report` is told in a sentence when it fails.
     init(
-        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool
+        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool,
+        report: @escaping @Sendable (String) -> Void
     ) throws(CacheFolderError) {
         largestBody = options.largestBody
-        store = try ObjectStore(options)
+        store = try ObjectStore(options, report: report)
         secret = try Self.secret(in: options.path)
         self.rules = rules
         self.wait = wait

@@ -206,7 +206,8 @@ public final class Gateway {
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
         do throws(CacheFolderError) {
             return try ResponseCache(
-                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField,
+                report: report)
         } catch {
             guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
             report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
