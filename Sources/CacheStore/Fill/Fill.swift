@@ -195,6 +195,9 @@ public final class Fill: @unchecked Sendable {
         store.read(chunk, of: nil, into: block, for: reader)
     }
 
+    /// Whether somebody reads it, or waits to.
+    public var isRead: Bool { state.withLock { !$0.readers.isEmpty } }
+
     /// `reader` goes away. It may still be told once of progress that was on its way.
     public func detach(_ reader: CacheReader) {
         let drained = state.withLock { state -> CacheReader? in
