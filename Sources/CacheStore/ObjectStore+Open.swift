@@ -36,6 +36,7 @@ extension ObjectStore {
 
     /// As `openBlocking`, without counting.
     func find(_ id: ObjectID, key: CachedBody) -> Opening {
+        guard let folder else { return resident(id, key: key) }
         let open = opens.open(id)
         let number: Int32
         switch folder.open(id) {
@@ -82,6 +83,14 @@ extension ObjectStore {
         case .file(let file): files.insert(id, .file(file), cost: 1)
         }
         return opened
+    }
+
+    /// The object where everything is in memory.
+    private func resident(_ id: ObjectID, key: CachedBody) -> Opening {
+        guard case .object(let object)? = objects.look(id), object.head.hasKey(key.bytes),
+            !purges.isPurged(object.head)
+        else { return .miss }
+        return .object(object)
     }
 
     /// Only what is not there is forgotten: a process without descriptors, memory or rights knows nothing of the file.

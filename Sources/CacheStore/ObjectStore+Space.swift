@@ -52,7 +52,9 @@ extension ObjectStore {
     }
 
     /// Counts by how much a folder has grown.
-    func countGrowth(of part: Int) { counters.diskBytes.add(folder.growth(of: part), ordering: .relaxed) }
+    func countGrowth(of part: Int) {
+        if let folder { counters.diskBytes.add(folder.growth(of: part), ordering: .relaxed) }
+    }
 
     /// Evicts until the cap holds: after it was set lower, or files were found that nobody knew of. Blocks.
     func trim() {
@@ -70,7 +72,7 @@ extension ObjectStore {
                 release(bytes)
                 return true
             }
-            let code = folder.remove(id)
+            let code = folder?.remove(id) ?? 0
             // What cannot be removed takes its room on, and others would fare no better.
             if code != 0, code != ENOENT {
                 failed(SystemFailure("unlinkat", code: code))
@@ -86,6 +88,7 @@ extension ObjectStore {
     ///
     /// - Returns: False when it is not what it should be.
     @discardableResult func compactJournal(evicting: Bool = true) -> Bool {
+        guard let journal else { return true }
         guard journal.beginCompaction() else { return journal.isSound }
         // Room for both, for as long as there are two.
         let extra = index.count * IndexJournal.recordLength
@@ -109,7 +112,7 @@ extension ObjectStore {
 
     private func mend() {
         isMending.store(false, ordering: .relaxed)
-        let isIndexSound = journal.isSound || compactJournal()
+        let isIndexSound = journal?.isSound != false || compactJournal()
         if isIndexSound && mendPurges() { return }
         mendSoon()
     }

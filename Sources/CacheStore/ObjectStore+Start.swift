@@ -17,10 +17,15 @@ struct StartState {
 
 extension ObjectStore {
     func begin() {
+        guard let folder, let journal else {
+            start.withLock { $0.isReplayed = true }
+            isIndexComplete.store(true, ordering: .releasing)
+            return
+        }
         let own = journal.length + folder.growthOfTemporaries()
         counters.diskBytes.add(Self.fixedBytes + own, ordering: .relaxed)
         count(purges.rewrite())
-        threads.submit(TaskJob { [self] in replay() })
+        threads.submit(TaskJob { [self] in replay(folder, journal) })
     }
 
     /// Runs `job` when the bytes on disk are known, which is at once but for the first moments. False after the end.
@@ -32,7 +37,7 @@ extension ObjectStore {
         return isReplayed ? threads.submit(job) : true
     }
 
-    private func replay() {
+    private func replay(_ folder: CacheFolder, _ journal: IndexJournal) {
         journal.replay { kind, id, record, units in
             let bytes = Int(units) * CacheIndex.unit
             switch kind {
@@ -57,20 +62,20 @@ extension ObjectStore {
         for job in waiting { threads.submit(job) }
         // When the cap was lowered this takes long, and those who store meanwhile help with it.
         trim()
-        walk(part: 0)
+        walk(folder, part: 0)
     }
 
     /// One folder a job, so that others have their turn between.
-    private func walk(part: Int) {
+    private func walk(_ folder: CacheFolder, part: Int) {
         guard part < 256 else {
             isIndexComplete.store(true, ordering: .releasing)
             return
         }
-        visit(part)
-        threads.submit(TaskJob { [self] in walk(part: part + 1) })
+        visit(folder, part)
+        threads.submit(TaskJob { [self] in walk(folder, part: part + 1) })
     }
 
-    private func visit(_ part: Int) {
+    private func visit(_ folder: CacheFolder, _ part: Int) {
         var found: Set<ObjectID> = []
         switch folder.part(part, making: false) {
         case .success(let directory):
@@ -79,7 +84,7 @@ extension ObjectStore {
             for name in names {
                 guard let id = ObjectName.read(name), id.part == part, !threads.isStopping else { continue }
                 found.insert(id)
-                if !index.contains(id) { takeIn(id) }
+                if !index.contains(id) { takeIn(folder, id) }
             }
         case .failure(let failure):
             guard failure.code == ENOENT else { return failed(failure) }
@@ -90,7 +95,7 @@ extension ObjectStore {
         }
     }
 
-    private func takeIn(_ id: ObjectID) {
+    private func takeIn(_ folder: CacheFolder, _ id: ObjectID) {
         let number: Int32
         switch folder.open(id) {
         case .success(let opened): number = opened
@@ -117,7 +122,7 @@ extension ObjectStore {
         // After the orderly end the next start reads no more than it must, where there is room for a second journal.
         if start.withLock({ $0.isReplayed }) { compactJournal(evicting: false) }
         _ = mendPurges()
-        folder.unlock()
+        folder?.unlock()
     }
 
     // MARK: Purging

@@ -16,8 +16,8 @@ import Synchronization
 
 /// How large a store may be, and where it is.
 public struct StoreOptions: Sendable {
-    /// The folder.
-    public var path: String
+    /// The folder; nil for a store that is in memory only.
+    public var path: String?
     /// Bytes on disk at most, counted in blocks.
     public var diskBytes: Int
     /// Bytes of hot objects in memory at most.
@@ -39,8 +39,8 @@ public struct StoreOptions: Sendable {
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
 
-    /// The defaults, for that folder and so many bytes.
-    public init(path: String, diskBytes: Int) {
+    /// The defaults, for that folder and so many bytes; or without a folder.
+    public init(path: String?, diskBytes: Int) {
         self.path = path
         self.diskBytes = diskBytes
     }
@@ -66,14 +66,17 @@ public final class ObjectStore: Sendable {
     public let options: StoreOptions
     /// What it has done.
     public let counters = CacheCounters()
-    let folder: CacheFolder
+    /// Nil when all is in memory.
+    let folder: CacheFolder?
     let threads: DiskThreads
     let index = CacheIndex()
-    let journal: IndexJournal
+    let journal: IndexJournal?
     let purges: PurgeJournal
     let objects: MemoryTier
     let files: MemoryTier
     let fills = FillTable()
+    /// The largest body that is stored, in bytes.
+    let largestBody: Int
     let opens = OpenFiles()
     let health: DiskHealth
     /// Whether the journals are to be written anew in a moment.
@@ -95,10 +98,19 @@ public final class ObjectStore: Sendable {
         _ options: StoreOptions, report: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(CacheFolderError) {
         self.options = options
-        health = DiskHealth(path: options.path, tell: report)
-        folder = try CacheFolder(path: options.path)
+        health = DiskHealth(path: options.path ?? "", tell: report)
+        if let path = options.path {
+            let opened = try CacheFolder(path: path)
+            folder = opened
+            journal = IndexJournal(opened)
+            largestBody = min(options.largestBody, options.diskBytes / 4)
+        } else {
+            folder = nil
+            journal = nil
+            // What is downloaded takes memory besides: no more than it does with a disk.
+            largestBody = min(options.largestBody, options.fillWindow, options.memoryBytes / 8)
+        }
         purges = PurgeJournal(folder, now: Self.wallMicroseconds())
-        journal = IndexJournal(folder)
         objects = MemoryTier(budget: options.memoryBytes)
         files = MemoryTier(budget: options.openFiles)
         names = InlineArray { _ in NameLock() }
@@ -171,6 +183,7 @@ public final class ObjectStore: Sendable {
             guard isStill() else { return }
             objects.remove(id)
             files.remove(id)
+            guard let folder else { return }
             let code = folder.remove(id)
             let bytes = index.remove(id)
             // A file that cannot be removed takes its room on.
@@ -182,9 +195,10 @@ public final class ObjectStore: Sendable {
 
     /// Whether the object's name leads to nothing, or to that file. False when that cannot be told.
     func isMissing(_ id: ObjectID, orIs inode: ino_t? = nil) -> Bool {
-        switch folder.status(id) {
+        switch folder?.status(id) {
         case .success(let status): status.st_ino == inode
         case .failure(let failure): failure.code == ENOENT
+        case nil: true
         }
     }
 
@@ -204,6 +218,7 @@ public final class ObjectStore: Sendable {
 
     /// Writes into the journal, and counts what it takes.
     func note(_ kind: IndexJournal.Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) {
+        guard let journal else { return }
         switch journal.append(kind, id, record, units: units) {
         case .written: counters.diskBytes.add(IndexJournal.recordLength, ordering: .relaxed)
         case .waits: break

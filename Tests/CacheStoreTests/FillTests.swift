@@ -88,7 +88,7 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
         test.loop.perform { second.leave() }
         begun.wait()
         guard case .failed? = test.loop.perform({ begun.ending }) else { return fail("not failed") }
-        eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+        eventually("no temporary file") { TemporaryFolder.names(test.directory + "/tmp").isEmpty }
         #expect(test.get("key") == nil)
     }
 
@@ -156,7 +156,7 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
             }
         }
         #expect(test.store.counters.corrupt.load(ordering: .relaxed) == 0)
-        #expect(TemporaryFolder.names(test.options.path + "/tmp") == [])
+        #expect(TemporaryFolder.names(test.directory + "/tmp") == [])
         guard let (fill, _) = test.lead("unknown"), let reader = follow(test, "unknown", on: test.loop) else {
             return fail("nobody leads")
         }
@@ -191,7 +191,7 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
             return fail("nobody leads")
         }
         // The folder vanishes.
-        removeTree(test.options.path)
+        removeTree(test.directory)
         let body = pattern(1_500_000, seed: 1)
         test.loop.perform { fill.begin(description(body.count)) }
         for start in stride(from: 0, to: body.count, by: 50_000) {
@@ -236,7 +236,7 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
             slow.wait()
             guard case .failed? = test.loop.perform({ slow.ending }) else { return fail("not failed") }
             #expect(test.get("key") == nil)
-            eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+            eventually("no temporary file") { TemporaryFolder.names(test.directory + "/tmp").isEmpty }
         }
     }
 }

@@ -11,8 +11,8 @@ import Testing
     @Test func aSecondOwnerIsToldWhoHasTheFolder() throws {
         let test = try TestStore()
         let error = #expect(throws: CacheFolderError.self) { try ObjectStore(test.options) }
-        #expect(error == .inUse(path: test.options.path, process: getpid()))
-        #expect(error?.description == "the cache folder \(test.options.path) is in use by process \(getpid())")
+        #expect(error == .inUse(path: test.directory, process: getpid()))
+        #expect(error?.description == "the cache folder \(test.directory) is in use by process \(getpid())")
         test.store.stop()
         test.store = try ObjectStore(test.options)
     }
@@ -47,7 +47,7 @@ import Testing
             fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord()))
             _ = fill.append(pattern(400_000, seed: 1).span)
         }
-        eventually("a temporary file") { !TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+        eventually("a temporary file") { !TemporaryFolder.names(test.directory + "/tmp").isEmpty }
         try test.restart()
         #expect(test.folder.tree.count > 8)
         for (path, status) in test.folder.tree {
@@ -73,7 +73,7 @@ import Testing
         let stranger = (test.path(id("key")) as String).split(separator: "/").dropLast().joined(separator: "/")
         try test.restart {
             overwrite("/\(stranger)/README", [1])
-            overwrite(test.options.path + "/version", Array("gateway cache 0\n".utf8))
+            overwrite(test.directory + "/version", Array("gateway cache 0\n".utf8))
         }
         #expect(test.get("key") == nil)
         #expect(access(test.path(id("key")), F_OK) != 0)
@@ -98,9 +98,12 @@ import Testing
         }
     }
 
+    /// A walk through a folder that changes finds what has gone and what has come for it. So what the store counts is held against
+    /// the cap at every moment, and what the disk says against the count when nothing changes.
     @Test func theCapHoldsUnderTenTimesItsLoad() throws {
         let cap = 16 << 20
         let test = try TestStore(diskBytes: cap)
+        let counters = test.store.counters
         var written = 0
         var round = 0
         var most = 0
@@ -113,23 +116,29 @@ import Testing
                     fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord(), bodyLength: length))
                     _ = fill.append(body.span)
                 }
-                most = max(most, test.folder.diskUsage)
+                most = max(most, counters.diskBytes.load(ordering: .relaxed))
                 written += body.count
             }
+            // Some are given up, and some are read while they are replaced.
+            if round % 7 == 3 { test.loop.perform { fills[3].leave() } }
+            if round % 5 == 1 { _ = test.get("object \(round - 1) 3") }
             for fill in fills { test.loop.perform { fill.complete() } }
-            most = max(most, test.folder.diskUsage)
             for fill in fills {
                 eventually("the end of a fill") {
-                    fill.state.withLock { !$0.isWriting } && !test.store.fills.contains(fill)
+                    most = max(most, counters.diskBytes.load(ordering: .relaxed))
+                    return fill.state.withLock { !$0.isWriting } && !test.store.fills.contains(fill)
                 }
             }
+            if round % 10 == 0 {
+                let usage = test.folder.diskUsage
+                #expect(usage <= counters.diskBytes.load(ordering: .relaxed))
+                #expect(usage <= cap)
+            }
             round += 1
-            most = max(most, test.folder.diskUsage)
         }
-        #expect(most <= cap)
-        #expect(most > cap * 8 / 10)
-        #expect(test.store.counters.evictions.load(ordering: .relaxed) > 50)
-        #expect(test.store.counters.stores.load(ordering: .relaxed) == 4 * round)
+        #expect(most <= cap + cap / 100)
+        #expect(test.folder.diskUsage > cap * 8 / 10)
+        #expect(counters.evictions.load(ordering: .relaxed) > 50)
         try test.restart()
         eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }
         #expect(test.folder.diskUsage <= cap)
@@ -146,7 +155,7 @@ import Testing
         try fillTheDisk(test)
         #expect(test.get("large") == nil)
         #expect(test.get("small")?.body == [1, 2, 3])
-        eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+        eventually("no temporary file") { TemporaryFolder.names(test.directory + "/tmp").isEmpty }
         // And it comes back, once the last reader has closed the file.
         eventually("room") { test.store.counters.diskBytes.load(ordering: .relaxed) < ObjectStore.fixedBytes + 32_768 }
         test.put("next", [4])

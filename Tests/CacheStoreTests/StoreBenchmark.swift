@@ -98,7 +98,7 @@ struct StoreBenchmark {
         print("store: counted \(test.store.counters.diskBytes.load(ordering: .relaxed) / objects) bytes an object")
         try start(test, "after an orderly end")
         // As after kill -9: the journal has everything, in order of arrival.
-        try start(test, "without a journal") { unlink(test.options.path + "/journal") }
+        try start(test, "without a journal") { unlink(test.directory + "/journal") }
         test.store.stop()
         let before = resident
         test.options.diskBytes = Int(Double(test.folder.diskUsage) * 0.9)

@@ -208,10 +208,13 @@ final class TestStore {
         store = try ObjectStore(options, report: report)
     }
 
+    /// Where the objects are.
+    var directory: String { options.path ?? "" }
+
     /// The file of an object.
     func path(_ id: ObjectID) -> String {
         let name = ObjectName.of(id)
-        return "\(options.path)/\(name.prefix(2))/\(name)"
+        return "\(directory)/\(name.prefix(2))/\(name)"
     }
 
     func lead(_ key: String, variant: UInt64 = 0) -> (Fill, TestReader)? {

@@ -45,7 +45,7 @@ public final class Fill: @unchecked Sendable {
         let waiting = state.withLock { state in
             state.description = description
             let length = description.bodyLength ?? 0
-            let isTooLarge = length > min(store.options.largestBody, store.options.diskBytes / 4)
+            let isTooLarge = length > store.largestBody
             if !description.fits || key.count > StoredHead.keyLimit || isTooLarge { state.isDiskLost = true }
             return state.takeWaiting()
         }
@@ -71,8 +71,9 @@ public final class Fill: @unchecked Sendable {
             guard state.phase == .open else { return (.room, [], false) }
             state.chunks.append(contentsOf: new)
             state.received += bytes.count
-            if state.received > min(store.options.largestBody, store.options.diskBytes / 4) { state.isDiskLost = true }
-            let behind = state.received - state.written
+            if state.received > store.largestBody { state.isDiskLost = true }
+            // What is to be in memory only waits for nothing.
+            let behind = store.folder == nil ? 0 : state.received - state.written
             let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
             if isToWrite { state.isWriting = true }
             if state.isDiskLost {
@@ -272,8 +273,8 @@ public enum Joined: Sendable {
 }
 
 extension ObjectStore {
-    /// Whether the index knows the object.
-    public func contains(_ id: ObjectID) -> Bool { index.contains(id) }
+    /// Whether the object is known.
+    public func contains(_ id: ObjectID) -> Bool { folder == nil ? objects.contains(id) : index.contains(id) }
 
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }

@@ -42,7 +42,7 @@ extension Fill {
                     state.isWriting = false
                     return .nothing
                 }
-                let batch = state.unwritten(limit: 16)
+                let batch = store.folder == nil ? [] : state.unwritten(limit: 16)
                 if !batch.isEmpty { return .write(batch, description) }
                 guard state.phase == .complete else {
                     state.isWriting = false
@@ -86,9 +86,10 @@ extension Fill {
     /// The temporary file, made when it is first needed.
     func open(_ description: ObjectDescription) -> SharedFile? {
         if let file = disk.file { return file }
+        guard let folder = store.folder else { return nil }
         disk.bodyOffset = StoredHead.length(key: key, description)
         guard reserve(upTo: description.bodyLength ?? 0, description) else { return nil }
-        switch store.folder.makeTemporary() {
+        switch folder.makeTemporary() {
         case .failure(let failure):
             store.release(disk.open.bytes.exchange(0, ordering: .relaxed))
             store.failed(failure)
@@ -97,7 +98,7 @@ extension Fill {
             let file = SharedFile(adopting: number, threads: store.threads) { [store, id, open = disk.open] in
                 store.release(store.opens.close(open, id))
             }
-            store.counters.diskBytes.add(store.folder.growthOfTemporaries(), ordering: .relaxed)
+            store.counters.diskBytes.add(folder.growthOfTemporaries(), ordering: .relaxed)
             disk.file = file
             disk.name = name
             return file
@@ -125,18 +126,53 @@ extension Fill {
     private func finish(
         _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, _ chunks: [FillChunk]
     ) -> Bool {
-        guard !store.purges.isPurged(description, since: generation), let file = open(description),
-            reserve(upTo: length, description)
-        else { return false }
-        let isSmall =
-            disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
-            && chunks.count == StoredFooter.chunks(length)
-        return seal(file, description, sums, length, isSmall: isSmall) { memory in
+        func copyBody(_ memory: UnsafeMutableRawBufferPointer) {
             for (number, chunk) in chunks.enumerated() {
                 let start = number * StoredFooter.chunk
                 memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
             }
         }
+        guard !store.purges.isPurged(description, since: generation) else { return false }
+        if store.folder == nil { return keep(description, length, copyBody) }
+        guard let file = open(description), reserve(upTo: length, description) else { return false }
+        let isSmall =
+            disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
+            && chunks.count == StoredFooter.chunks(length)
+        return seal(file, description, sums, length, isSmall: isSmall, copyBody)
+    }
+
+    /// The head, and with `isSmall` the body that `copyBody` copies, in one piece of memory.
+    private func image(
+        _ description: ObjectDescription, _ length: Int, isSmall: Bool,
+        _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> CachedBody {
+        CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
+            StoredHead.write(
+                id, key: key, description, bodyLength: length,
+                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation,
+                length: disk.bodyOffset, into: memory)
+            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
+        }
+    }
+
+    /// Stores the object where all is in memory. False when that has no room for it.
+    func keep(
+        _ description: ObjectDescription, _ length: Int, _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> Bool {
+        disk.bodyOffset = StoredHead.length(key: key, description)
+        let image = image(description, length, isSmall: true, copyBody)
+        guard let head = StoredHead(reading: image) else { return false }
+        insert(head, image, length)
+        guard store.objects.contains(id) else { return false }
+        store.counters.stores.count()
+        store.counters.objects.store(store.objects.count, ordering: .relaxed)
+        return true
+    }
+
+    private func insert(_ head: StoredHead, _ image: CachedBody, _ length: Int) {
+        let body = CachedBody(disk.bodyOffset..<disk.bodyOffset + length, of: image)
+        let object = CachedObject(head: head, body: body, cost: image.count)
+        store.objects.insert(id, .object(object), cost: object.cost)
     }
 
     /// Writes the head and the footer, gives the file its name, and keeps a small object in memory, whose body `copyBody`
@@ -145,14 +181,7 @@ extension Fill {
         _ file: SharedFile, _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, isSmall: Bool,
         _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Bool {
-        // One piece of memory for the head and, when it stays, the body.
-        let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
-            StoredHead.write(
-                id, key: key, description, bodyLength: length,
-                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation,
-                length: disk.bodyOffset, into: memory)
-            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
-        }
+        let image = image(description, length, isSmall: isSmall, copyBody)
         guard let head = StoredHead(reading: image) else { return false }
         let footer = StoredFooter.make(sums, head: head.checksum)
         guard isDone("write", FileCalls.write(file.number, head.bytes, at: 0)),
@@ -161,11 +190,7 @@ extension Fill {
         if store.options.syncsFiles, fdatasync(file.number) != 0 { return isDone("fdatasync", errno) }
         guard let status = FileCalls.status(file.number) else { return isDone("fstat", errno) }
         guard publish(head, ObjectStore.units(status)) else { return false }
-        if isSmall {
-            let body = CachedBody(disk.bodyOffset..<disk.bodyOffset + length, of: image)
-            let object = CachedObject(head: head, body: body, cost: image.count)
-            store.objects.insert(id, .object(object), cost: object.cost)
-        }
+        if isSmall { insert(head, image, length) }
         return true
     }
 
@@ -178,7 +203,7 @@ extension Fill {
             disk.open.bytes.add(missing, ordering: .relaxed)
         }
         let isPublished = store.withName(id) {
-            guard isDone("renameat", store.folder.publish(disk.name, as: id)) else { return false }
+            guard isDone("renameat", store.folder?.publish(disk.name, as: id) ?? EBADF) else { return false }
             store.note(.small, id, head.record, units: units)
             store.objects.remove(id)
             store.files.remove(id)
@@ -200,7 +225,7 @@ extension Fill {
 
     /// The file is not to be: its name goes now, its room when the last reader has closed it.
     func abandonFile() {
-        if !disk.name.isEmpty { store.folder.removeTemporary(disk.name) }
+        if !disk.name.isEmpty { store.folder?.removeTemporary(disk.name) }
         disk.name = ""
         disk.file = nil
         loseDisk()

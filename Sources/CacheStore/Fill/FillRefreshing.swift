@@ -33,6 +33,9 @@ extension Fill {
         case .miss: return false
         case .object(let object):
             let body = object.body
+            if store.folder == nil {
+                return keep(described(said, length: body.count), body.count) { $0.put(body.bytes, at: 0) }
+            }
             let sums = (0..<StoredFooter.chunks(body.count)).map { number in
                 let start = number * StoredFooter.chunk
                 let chunk = body.bytes.extracting(start..<min(start + StoredFooter.chunk, body.count))
@@ -51,8 +54,11 @@ extension Fill {
     }
 
     private func openAnew(_ said: ObjectDescription, length: Int) -> (SharedFile, ObjectDescription)? {
-        let described = ObjectDescription(
-            metadata: said.metadata, record: said.record, scopes: said.scopes, bodyLength: length)
+        let described = described(said, length: length)
         return open(described).map { ($0, described) }
+    }
+
+    private func described(_ said: ObjectDescription, length: Int) -> ObjectDescription {
+        ObjectDescription(metadata: said.metadata, record: said.record, scopes: said.scopes, bodyLength: length)
     }
 }

@@ -20,21 +20,22 @@ final class PurgeJournal: Sendable {
         var isSound = false
     }
     private let state = Mutex(State())
-    private let folder: CacheFolder
+    /// Nil when the purges are in memory only, as what they purge.
+    private let folder: CacheFolder?
     /// The latest generation, to be read without a lock.
     private let latestGeneration = Atomic<UInt64>(0)
 
     /// Reads the folder's purges; `rewrite` is to follow. Blocks.
-    init(_ folder: CacheFolder, now: UInt64, recordLimit: Int = 2 * PurgeTable.limit) {
+    init(_ folder: CacheFolder?, now: UInt64, recordLimit: Int = 2 * PurgeTable.limit) {
         self.folder = folder
         self.recordLimit = recordLimit
         var table = PurgeTable()
         var isSound = false
-        if case .success(let number) = folder.openOwn("purges", O_RDONLY) {
+        if case .success(let number)? = folder?.openOwn("purges", O_RDONLY) {
             isSound = Self.read(number, into: &table)
             close(number)
         }
-        if !isSound && !folder.isFresh { _ = table.purge(nil, now: now) }
+        if !isSound, folder?.isFresh == false { _ = table.purge(nil, now: now) }
         latestGeneration.store(table.latest, ordering: .relaxed)
         let read = State(table: table)
         state.withLock { $0 = read }
@@ -67,7 +68,7 @@ final class PurgeJournal: Sendable {
     func write(_ scope: CacheScope?, _ generation: UInt64) -> Written {
         state.withLock { state in
             let record = Self.record(scope, generation)
-            if state.isSound, state.length < recordLimit * Self.recordLength,
+            if state.isSound, state.file >= 0, state.length < recordLimit * Self.recordLength,
                 FileCalls.write(state.file, record.span, at: state.length) == 0, fdatasync(state.file) == 0
             {
                 state.length += record.count
@@ -81,11 +82,15 @@ final class PurgeJournal: Sendable {
     func rewrite() -> Written { state.withLock { rewrite(&$0) } }
 
     private func rewrite(_ state: inout State) -> Written {
+        guard let folder else {
+            state.isSound = true
+            return Written()
+        }
         let before = state.length
         do throws(SystemFailure) {
             var image: [UInt8] = []
             for (scope, generation) in state.table.entries { image += Self.record(scope, generation) }
-            let file = try writeNew(image)
+            let file = try Self.writeNew(image, in: folder)
             if state.file >= 0 { close(state.file) }
             state.file = file
             state.length = image.count
@@ -104,7 +109,7 @@ final class PurgeJournal: Sendable {
     }
 
     /// What failed once may be said to have succeeded the next time, so nothing is written into the old file again.
-    private func writeNew(_ image: [UInt8]) throws(SystemFailure) -> Int32 {
+    private static func writeNew(_ image: [UInt8], in folder: CacheFolder) throws(SystemFailure) -> Int32 {
         let file = try folder.openOwn("purges.new", O_RDWR | O_CREAT | O_TRUNC).get()
         let code = FileCalls.write(file, image.span, at: 0)
         var failure = code == 0 ? nil : SystemFailure("write", code: code)
