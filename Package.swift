@@ -75,7 +75,9 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
-        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),

@@ -4,19 +4,15 @@
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import Testing
 
 @testable import CacheStore
 
-final class StoreBenchmark: XCTestCase {
-    private var objects = 0
+private let wanted = getenv("CACHE_STORE_BENCHMARK").flatMap { Int(String(cString: $0)) }
 
-    override func setUpWithError() throws {
-        guard let count = getenv("CACHE_STORE_BENCHMARK").flatMap({ Int(String(cString: $0)) }) else {
-            throw XCTSkip("CACHE_STORE_BENCHMARK gives the number of objects")
-        }
-        objects = count
-    }
+@Suite(.serialized, .enabled(if: wanted != nil, "CACHE_STORE_BENCHMARK gives the number of objects"))
+struct StoreBenchmark {
+    private let objects = wanted ?? 0
 
     private func seconds(_ body: () -> Void) -> Double {
         let start = ObjectStore.clock(CLOCK_MONOTONIC)
@@ -50,7 +46,7 @@ final class StoreBenchmark: XCTestCase {
         return ObjectID(key: CacheHash(high: state ^ state >> 31, low: state &* 0x2545_F491_4F6C_DD1D))
     }
 
-    func testTheIndexAlone() {
+    @Test func theIndexAlone() {
         let index = CacheIndex()
         let before = resident
         let inserting = seconds {
@@ -76,7 +72,7 @@ final class StoreBenchmark: XCTestCase {
         print("checksum: \(20_000.0 * 65_536 / summing / 1e9) GB/s (\(sum))")
     }
 
-    func testAMillionObjectsOnDisk() throws {
+    @Test func aMillionObjectsOnDisk() throws {
         let test = try TestStore(diskBytes: 64 << 30) { $0.memoryBytes = 1 << 20 }
         let body = pattern(1_000, seed: 1)
         let metadata = bytes("a head of some size")
@@ -102,12 +98,12 @@ final class StoreBenchmark: XCTestCase {
         print("store: counted \(test.store.counters.diskBytes.load(ordering: .relaxed) / objects) bytes an object")
         try start(test, "after an orderly end")
         // As after kill -9: the journal has everything, in order of arrival.
-        try start(test, "without a journal") { unlink(test.options.path + "/journal") }
+        try start(test, "without a journal") { unlink(test.directory + "/journal") }
         test.store.stop()
         let before = resident
         test.options.diskBytes = Int(Double(test.folder.diskUsage) * 0.9)
         let trimming = seconds {
-            guard let store = try? ObjectStore(test.options) else { return XCTFail("cannot open") }
+            guard let store = try? ObjectStore(test.options) else { return fail("cannot open") }
             test.store = store
             patiently { store.start.withLock { $0.isReplayed } }
             patiently { store.counters.diskBytes.load(ordering: .relaxed) <= test.options.diskBytes }

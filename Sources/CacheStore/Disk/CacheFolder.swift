@@ -44,8 +44,9 @@ final class CacheFolder: Sendable {
     private let root: Descriptor
     private let lock: Descriptor
     private let tmp: Descriptor
-    /// The folders of the objects, opened when first needed; -1 before.
-    private let parts: Mutex<[Int32]>
+    /// The folders of the objects, opened when first needed; -1 before. And what they are known to take on disk.
+    private let parts: Mutex<[(number: Int32, bytes: Int)]>
+    private let tmpBytes = Atomic<Int>(0)
     private let temporaries = Atomic<UInt64>(0)
     /// Whether the folder held nothing of ours that can be used.
     let isFresh: Bool
@@ -88,8 +89,8 @@ final class CacheFolder: Sendable {
         _ = mkdirat(number, "tmp", 0o700)
         let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
         tmp = Descriptor(adopting: tmpNumber)
-        for name in FileCalls.names(in: tmpNumber) { unlinkat(tmpNumber, name, 0) }
-        parts = Mutex(Array(repeating: -1, count: 256))
+        for name in FileCalls.names(in: tmpNumber) ?? [] { unlinkat(tmpNumber, name, 0) }
+        parts = Mutex(Array(repeating: (-1, 0), count: 256))
     }
 
     /// Lets another process, or another store, have the folder.
@@ -97,7 +98,7 @@ final class CacheFolder: Sendable {
 
     deinit {
         parts.withLock { parts in
-            for part in parts where part >= 0 { close(part) }
+            for part in parts where part.number >= 0 { close(part.number) }
         }
     }
 
@@ -134,7 +135,7 @@ final class CacheFolder: Sendable {
             guard case .success(let folder) = FileCalls.open(partName(part), in: root, O_RDONLY | O_DIRECTORY) else {
                 continue
             }
-            for name in FileCalls.names(in: folder) where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
+            for name in FileCalls.names(in: folder) ?? [] where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
             close(folder)
         }
     }
@@ -143,38 +144,56 @@ final class CacheFolder: Sendable {
 
     // MARK: Files
 
-    /// The folder of that part. When it is missing: -1, unless `making` says to make it.
-    func part(_ part: Int, making: Bool) -> Int32 {
-        let known = parts.withLock { $0[part] }
-        if known >= 0 { return known }
+    /// The folder of that part; with `making` it is made when it is missing.
+    func part(_ part: Int, making: Bool) -> Result<Int32, SystemFailure> {
+        let known = parts.withLock { $0[part].number }
+        if known >= 0 { return .success(known) }
         let name = Self.partName(part)
         if making { _ = mkdirat(root.number, name, 0o700) }
-        guard case .success(let number) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
-            return -1
-        }
-        return parts.withLock { parts in
-            if parts[part] >= 0 {
-                close(number)
-            } else {
-                parts[part] = number
+        return FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY).map { number in
+            parts.withLock { parts in
+                if parts[part].number >= 0 {
+                    close(number)
+                } else {
+                    parts[part].number = number
+                }
+                return parts[part].number
             }
-            return parts[part]
         }
     }
 
-    /// Opens the object's file for reading; nil when there is none, or it is no file.
-    func open(_ id: ObjectID) -> Int32? {
-        let folder = part(id.part, making: false)
-        guard folder >= 0,
-            case .success(let number) = FileCalls.open(ObjectName.of(id), in: folder, O_RDONLY | O_NONBLOCK)
-        else { return nil }
-        return number
+    /// By how many bytes the folder of that part has grown on disk since this was last asked.
+    func growth(of part: Int) -> Int {
+        parts.withLock { parts in
+            guard parts[part].number >= 0, let status = FileCalls.status(parts[part].number) else { return 0 }
+            defer { parts[part].bytes = FileCalls.blockBytes(status) }
+            return FileCalls.blockBytes(status) - parts[part].bytes
+        }
     }
 
-    /// Removes the object's file. Whether there was one.
-    @discardableResult func remove(_ id: ObjectID) -> Bool {
-        let folder = part(id.part, making: false)
-        return folder >= 0 && unlinkat(folder, ObjectName.of(id), 0) == 0
+    /// The same of the folder of temporary files.
+    func growthOfTemporaries() -> Int {
+        guard let status = FileCalls.status(tmp.number) else { return 0 }
+        let bytes = FileCalls.blockBytes(status)
+        return bytes - tmpBytes.exchange(bytes, ordering: .relaxed)
+    }
+
+    /// Opens the object's file for reading.
+    func open(_ id: ObjectID) -> Result<Int32, SystemFailure> {
+        part(id.part, making: false).flatMap { FileCalls.open(ObjectName.of(id), in: $0, O_RDONLY | O_NONBLOCK) }
+    }
+
+    /// What the object's name leads to.
+    func status(_ id: ObjectID) -> Result<stat, SystemFailure> {
+        part(id.part, making: false).flatMap { FileCalls.status(ObjectName.of(id), in: $0) }
+    }
+
+    /// Removes the object's file: 0, or the `errno`.
+    @discardableResult func remove(_ id: ObjectID) -> Int32 {
+        switch part(id.part, making: false) {
+        case .success(let folder): unlinkat(folder, ObjectName.of(id), 0) == 0 ? 0 : errno
+        case .failure(let failure): failure.code
+        }
     }
 
     /// Makes a new file under a temporary name.
@@ -187,9 +206,10 @@ final class CacheFolder: Sendable {
 
     /// Gives a temporary file the object's name, in place of what had it; 0, or the `errno`.
     func publish(_ name: String, as id: ObjectID) -> Int32 {
-        let folder = part(id.part, making: true)
-        guard folder >= 0 else { return errno }
-        return renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        switch part(id.part, making: true) {
+        case .success(let folder): renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        case .failure(let failure): failure.code
+        }
     }
 
     /// Opens one of the folder's own files.
@@ -201,6 +221,12 @@ final class CacheFolder: Sendable {
     func replaceOwn(_ other: String, by name: String) -> Bool {
         renameat(root.number, name, root.number, other) == 0
     }
+
+    /// Removes one of the folder's own files.
+    func removeOwn(_ name: String) { unlinkat(root.number, name, 0) }
+
+    /// Forces the names of the folder's own files to the disk. Blocks.
+    func syncNames() -> Bool { fsync(root.number) == 0 }
 }
 
 /// The names of objects' files: the hash of the key, and that of the variant where there is one.

@@ -68,10 +68,11 @@ public final class StoredFile: Sendable {
 
     /// What of a file's status shows that somebody changed it.
     private struct Status: Equatable {
-        let size, inode, links, seconds, nanoseconds: Int
+        let size, links, seconds, nanoseconds: Int
+        let inode: ino_t
         init(_ status: stat) {
             size = Int(status.st_size)
-            inode = Int(truncatingIfNeeded: status.st_ino)
+            inode = status.st_ino
             links = Int(status.st_nlink)
             seconds = status.st_ctim.tv_sec
             nanoseconds = status.st_ctim.tv_nsec
@@ -205,6 +206,6 @@ public final class StoredFile: Sendable {
         gw_copy(file.number, off_t(head.length), other.number, off_t(offset), length) == 0
     }
 
-    /// Whether the name still leads to this very file. Blocks.
-    func isSame(as status: stat) -> Bool { Int(truncatingIfNeeded: status.st_ino) == self.status.inode }
+    /// Which file it is.
+    var inode: ino_t { status.inode }
 }

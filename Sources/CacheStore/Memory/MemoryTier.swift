@@ -49,6 +49,11 @@ final class MemoryTier: Sendable {
         return slot.resident
     }
 
+    func contains(_ id: ObjectID) -> Bool { part(id).table.withLock { $0[id] != nil } }
+
+    /// How many residents there are.
+    var count: Int { order.withLock { $0.queues.count } }
+
     /// Adds a resident, in place of the one of that id, and evicts others to make room. Too expensive a one is left out.
     func insert(_ id: ObjectID, _ resident: Resident, cost: Int) {
         // Who leaves is released when the lock is not held any more.

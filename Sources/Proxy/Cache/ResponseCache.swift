@@ -19,13 +19,14 @@ public final class ResponseCache: Sendable {
     /// Whether responses say what the cache did.
     let writesStatus: Bool
 
-    /// Opens the folder and takes it for this process.
+    /// Opens the folder, if there is one, and takes it for this process. `report` is told in a sentence when it fails.
     init(
-        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool
+        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool,
+        report: @escaping @Sendable (String) -> Void
     ) throws(CacheFolderError) {
         largestBody = options.largestBody
-        store = try ObjectStore(options)
-        secret = try Self.secret(in: options.path)
+        store = try ObjectStore(options, report: report)
+        secret = try options.path.map { path throws(CacheFolderError) in try Self.secret(in: path) } ?? Self.newSecret()
         self.rules = rules
         self.wait = wait
         self.writesStatus = writesStatus
@@ -53,6 +54,11 @@ public final class ResponseCache: Sendable {
 
     /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.
     func stop() { store.stop() }
+
+    private static func newSecret() -> HashKey {
+        var generator = SystemRandomNumberGenerator()
+        return HashKey(generator.next(), generator.next())
+    }
 
     /// The names of files are hashes, so the key lives as long as they do: beside them.
     private static func secret(in folder: String) throws(CacheFolderError) -> HashKey {

@@ -196,7 +196,7 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
-    /// Nil without a cache, or when the default folder cannot be had: then that is said, and nothing is stored.
+    /// Nil without a cache. When the default folder cannot be had, that is said, and the cache is in memory only.
     private static func openCache(
         _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> ResponseCache? {
@@ -212,13 +212,19 @@ public final class Gateway {
         options.largestBody = settings.largestStoredBody
         let rules = CacheRules(
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+        func open(_ options: StoreOptions) throws(CacheFolderError) -> ResponseCache {
+            try ResponseCache(
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField, report: report)
+        }
         do throws(CacheFolderError) {
-            return try ResponseCache(
-                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+            return try open(options)
         } catch {
             guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
-            report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
-            return nil
+            report(
+                "\(error); the cache is in memory only, within --cache-memory, and lost when this process ends (--cache-dir "
+                    + "names another folder)")
+            options.path = nil
+            return try? open(options)
         }
     }
 
