@@ -27,6 +27,8 @@ struct Setting: Sendable {
         case negated(Place<Bool>)
         case choice(Choice)
         case ranges(Place<[Configuration.AddressRange]>)
+        /// An address and a port or, in the file, null.
+        case endpoint(Place<Configuration.Endpoint?>)
         /// The port of the one plain listener that flags and variables can name.
         case port
         /// The port of the one TLS listener that they can name.
@@ -72,6 +74,7 @@ struct Setting: Sendable {
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
+        case admin = "Admin address"
     }
 
     /// The flag without its dashes.
@@ -99,7 +102,7 @@ struct Setting: Sendable {
     /// The file may have null for it.
     var isNullable: Bool {
         switch kind {
-        case .path, .directory: true
+        case .path, .directory, .endpoint: true
         default: false
         }
     }
@@ -156,6 +159,7 @@ extension Setting {
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
         case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
         case .directory(let place): draft.configuration[keyPath: place] = try Self.path(text, ofA: "directory")
+        case .endpoint(let place): draft.configuration[keyPath: place] = try Configuration.Endpoint.read(text)
         case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
         case .negated(let place): draft.configuration[keyPath: place] = try Quantities.truth(text) == ofFile
         case .choice(let choice):

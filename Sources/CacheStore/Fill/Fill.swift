@@ -276,6 +276,12 @@ extension ObjectStore {
     /// Whether the object is known.
     public func contains(_ id: ObjectID) -> Bool { folder == nil ? objects.contains(id) : index.contains(id) }
 
+    /// What is known of the objects of one key, its variants, in no order; `bytes` are those on disk. Looks through a part of the
+    /// index: for people, not for requests.
+    public func variants(of key: CacheHash) -> [(id: ObjectID, record: CacheRecord, bytes: Int)] {
+        index.variants(of: key)
+    }
+
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 

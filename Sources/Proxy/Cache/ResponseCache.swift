@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import CachePolicy
 import CacheStore
 import Engine
 import Glibc
+import HTTP
 
 /// The cache that all loops share: the store, and what is needed to use it.
 public final class ResponseCache: Sendable {
@@ -28,6 +30,26 @@ public final class ResponseCache: Sendable {
         self.rules = rules
         self.wait = wait
         self.writesStatus = writesStatus
+    }
+
+    /// What a key's responses are found by.
+    func id(of key: Span<UInt8>) -> ObjectID {
+        let hash = secret.hash(key)
+        return ObjectID(key: CacheHash(high: hash.high, low: hash.low))
+    }
+
+    /// The variant for a request, of responses that vary on the fields `names`; nil when the request's are too long for one.
+    func variant(
+        _ names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block
+    ) -> CacheHash? {
+        scratch.clear()
+        // The names are part of it: what varied on other fields is another variant.
+        scratch.append(names)
+        scratch.append(0)
+        guard SelectingFields.write(names: names, head, bytes, to: scratch) else { return nil }
+        let hash = secret.hash(scratch.readable)
+        // Zero stands for no variant.
+        return CacheHash(high: hash.high, low: hash.low | 1)
     }
 
     /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.

@@ -25,6 +25,9 @@ public final class Gateway {
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
+    /// Where the admin address really is; nil without one.
+    public var adminAddress: SocketAddress? { admin?.address }
+    private let admin: AdminServer?
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -66,12 +69,17 @@ public final class Gateway {
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
         cache = try Self.openCache(configuration, report)
+        admin = try configuration.admin.map { [cache] endpoint throws(StartFailure) in
+            try AdminServer(
+                endpoint, cache: cache, snapshot: snapshot, loopIndex: configuration.workers, report: report)
+        }
         for index in 0..<configuration.workers {
             loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
         }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
+        admin?.start(report: report)
         for running in loops {
             running.loop.start()
             running.loop.perform {
@@ -255,6 +263,7 @@ public final class Gateway {
                 running.log?.flush()
             }
         }
+        admin?.stop()
         cache?.stop()
         log?.drain(isUrgent: isUrgent)
         return open
