@@ -86,7 +86,6 @@ final class ProxyExchange: Exchange {
         needsFresh = false
         failure = nil
         isExhausted = false
-        use = CacheUse()
         reason = ""
         upstreamStarted = 0
         upstreamFinished = 0
