@@ -115,6 +115,7 @@ int gw_open_at(int directory, const char *name, int flags, mode_t mode) { return
 int gw_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
 
 int gw_unlock(int fd) { return flock(fd, LOCK_UN); }
+int gw_replace(int fd, int number) { return dup3(fd, number, O_CLOEXEC); }
 
 ssize_t gw_read_now(int fd, void *bytes, size_t count, off_t offset) {
     struct iovec piece = {bytes, count};

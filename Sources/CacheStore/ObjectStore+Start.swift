@@ -114,6 +114,15 @@ extension ObjectStore {
         adopt(id, head.record, status)
     }
 
+    /// Somebody may have removed the folder, or what is in it: it is made anew, and what it does not hold is forgotten. Blocks.
+    func restoreFolder() {
+        guard let folder, folder.restore() else { return }
+        health.report("it was removed, and has been made anew")
+        count(purges.rewrite())
+        compactJournal()
+        threads.submit(TaskJob { [self] in walk(folder, part: 0) })
+    }
+
     /// Has what is being written written, and ends the threads. Readers must have gone before. Blocks.
     public func stop() {
         guard threads.stop() else { return }

@@ -216,6 +216,12 @@ public final class ObjectStore: Sendable {
         health.failed(failure, now: Self.monotonicMilliseconds())
     }
 
+    /// A file could not be made, or given its name.
+    func failedToStore(_ failure: SystemFailure) {
+        failed(failure)
+        if failure.code == ENOENT { threads.submit(TaskJob { [self] in restoreFolder() }) }
+    }
+
     /// Writes into the journal, and counts what it takes.
     func note(_ kind: IndexJournal.Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) {
         guard let journal else { return }

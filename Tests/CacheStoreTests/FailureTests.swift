@@ -152,6 +152,34 @@ private func breakWrites(to path: String) {
         #expect(counted <= test.folder.diskUsage + ObjectStore.fixedBytes)
     }
 
+    @Test(arguments: [true, false]) func aFolderThatWasRemovedIsMadeAnew(_ isWhole: Bool) throws {
+        let told = Mutex<[String]>([])
+        let test = try TestStore()
+        try test.reopen { sentence in told.withLock { $0.append(sentence) } }
+        for index in 0..<50 { test.put("before \(index)", pattern(10_000, seed: 1)) }
+        if isWhole {
+            removeTree(test.directory)
+        } else {
+            for name in TemporaryFolder.names(test.directory) { removeTree("\(test.directory)/\(name)") }
+        }
+        // Whoever comes first finds out, and is not stored.
+        test.put("first", [1])
+        eventually("it is told") { told.withLock { $0 }.contains { $0.contains("made anew") } }
+        eventually("what is gone is forgotten") { test.store.index.count == 0 }
+        for index in 0..<50 { test.put("after \(index)", pattern(10_000, seed: UInt64(index))) }
+        #expect(throws: CacheFolderError.self) { try ObjectStore(test.options) }
+        for isRestarted in [false, true] {
+            if isRestarted { try test.restart() }
+            for index in 0..<50 {
+                #expect(test.openIt("after \(index)")?.body == pattern(10_000, seed: UInt64(index)))
+                #expect(test.openIt("before \(index)") == nil)
+            }
+        }
+        let counted = test.store.counters.diskBytes.load(ordering: .relaxed)
+        #expect(counted - test.folder.diskUsage >= 0)
+        #expect(counted - test.folder.diskUsage <= ObjectStore.fixedBytes + IndexJournal.recordLength * 200)
+    }
+
     @Test func aFileThatIsOpenIsCountedUntilItIsClosed() throws {
         let test = try TestStore()
         let large = pattern(800_000, seed: 1)

@@ -24,6 +24,7 @@ import Testing
                 #expect(test.get(key) == nil)
                 test.put(key, body, length: hasLength, word: 5)
                 #expect(test.store.contains(id(key)))
+                #expect(test.store.variants(of: id(key).key).map(\.id) == [id(key)])
                 #expect(test.get(key)?.body == body)
                 #expect(test.get(key)?.place == .memory)
                 #expect(test.get(key)?.word == 5)

@@ -99,18 +99,26 @@ struct StoreBenchmark {
         try start(test, "after an orderly end")
         // As after kill -9: the journal has everything, in order of arrival.
         try start(test, "without a journal") { unlink(test.directory + "/journal") }
-        test.store.stop()
-        let before = resident
-        test.options.diskBytes = Int(Double(test.folder.diskUsage) * 0.9)
-        let trimming = seconds {
-            guard let store = try? ObjectStore(test.options) else { return fail("cannot open") }
-            test.store = store
-            patiently { store.start.withLock { $0.isReplayed } }
-            patiently { store.counters.diskBytes.load(ordering: .relaxed) <= test.options.diskBytes }
-        }
-        let evictions = test.store.counters.evictions.load(ordering: .relaxed)
-        print("evict: \(Int(trimming / Double(max(1, evictions)) * 1e6)) us each of \(evictions), the start included")
-        print("resident: \((resident - before) / 1_000_000) MB more")
+        try evict(test)
+    }
+
+    /// A tenth of the objects, by one thread, as a store that is full does it for each that it takes in.
+    private func evict(_ test: TestStore) throws {
+        let store = test.store
+        let before = store.counters.evictions.load(ordering: .relaxed)
+        let used = store.counters.diskBytes.load(ordering: .relaxed)
+        let cpu = processorSeconds
+        let evicting = seconds { #expect(store.reserve(test.options.diskBytes - used + used / 10)) }
+        let count = Double(max(1, store.counters.evictions.load(ordering: .relaxed) - before))
+        let each = (time: evicting / count * 1e6, cpu: (processorSeconds - cpu) / count * 1e6)
+        print("evict: \(Int(count)) objects, each \(each.time) us, of which \(each.cpu) us are processor time")
+    }
+
+    /// What the process has used of processors, in seconds.
+    private var processorSeconds: Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 
     private func start(_ test: TestStore, _ what: String, _ change: () -> Void = {}) throws {

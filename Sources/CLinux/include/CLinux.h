@@ -44,6 +44,8 @@ int gw_open_beneath(int directory, const char *path);
 int gw_open_at(int directory, const char *name, int flags, mode_t mode);
 int gw_lock(int fd);
 int gw_unlock(int fd);
+/* dup3 with O_CLOEXEC. */
+int gw_replace(int fd, int number);
 /* preadv2 with RWF_NOWAIT: what is not in the page cache is EAGAIN, and so is a kernel or file system without it. */
 ssize_t gw_read_now(int fd, void *bytes, size_t count, off_t offset);
 /* Whether all pages of a part of a file, at least a byte long, are in the page cache: 1 or 0, or -1 where the kernel does not tell. */

@@ -47,6 +47,7 @@ final class CacheFolder: Sendable {
     /// The folders of the objects, opened when first needed; -1 before. And what they are known to take on disk.
     private let parts: Mutex<[(number: Int32, bytes: Int)]>
     private let tmpBytes = Atomic<Int>(0)
+    private let restoring = Mutex(())
     private let temporaries = Atomic<UInt64>(0)
     /// Whether the folder held nothing of ours that can be used.
     let isFresh: Bool
@@ -67,16 +68,7 @@ final class CacheFolder: Sendable {
         guard let status = FileCalls.status(number), status.st_uid == geteuid() else { throw .notOurs(path: path) }
         guard fchmod(number, 0o700) == 0 else { throw .failed(path: path, SystemFailure("fchmod")) }
 
-        let lockNumber = try Self.open("lock", in: number, O_RDWR | O_CREAT, path)
-        lock = Descriptor(adopting: lockNumber)
-        guard gw_lock(lockNumber) == 0 else {
-            let code = errno
-            guard code == EWOULDBLOCK else { throw .failed(path: path, SystemFailure("flock", code: code)) }
-            throw .inUse(path: path, process: Self.text(lockNumber).flatMap { Int32($0.prefix { $0.isNumber }) })
-        }
-        _ = ftruncate(lockNumber, 0)
-        _ = FileCalls.write(lockNumber, "\(getpid())\n".utf8Span.span, at: 0)
-
+        lock = try Self.lock(in: number, path)
         let version = try Self.open("version", in: number, O_RDWR | O_CREAT, path)
         defer { close(version) }
         isFresh = Self.text(version) != Self.format
@@ -91,6 +83,18 @@ final class CacheFolder: Sendable {
         tmp = Descriptor(adopting: tmpNumber)
         for name in FileCalls.names(in: tmpNumber) ?? [] { unlinkat(tmpNumber, name, 0) }
         parts = Mutex(Array(repeating: (-1, 0), count: 256))
+    }
+
+    private static func lock(in root: Int32, _ path: String) throws(CacheFolderError) -> Descriptor {
+        let lock = Descriptor(adopting: try open("lock", in: root, O_RDWR | O_CREAT, path))
+        guard gw_lock(lock.number) == 0 else {
+            let code = errno
+            guard code == EWOULDBLOCK else { throw .failed(path: path, SystemFailure("flock", code: code)) }
+            throw .inUse(path: path, process: text(lock.number).flatMap { Int32($0.prefix { $0.isNumber }) })
+        }
+        _ = ftruncate(lock.number, 0)
+        _ = FileCalls.write(lock.number, "\(getpid())\n".utf8Span.span, at: 0)
+        return lock
     }
 
     /// Lets another process, or another store, have the folder.
@@ -141,6 +145,58 @@ final class CacheFolder: Sendable {
     }
 
     private static func partName(_ part: Int) -> String { ObjectName.hexadecimal(UInt64(part), digits: 2) }
+
+    // MARK: Being removed
+
+    /// Makes anew what somebody has removed while it was in use: the folder, or what was in it. Blocks. False when nothing of it was,
+    /// or another process has the folder now.
+    ///
+    /// The new folders take the numbers of the old ones (`dup2`), which other threads may be using.
+    func restore() -> Bool {
+        restoring.withLock { _ in
+            do throws(CacheFolderError) {
+                guard let status = FileCalls.status(root.number) else { return false }
+                if status.st_nlink == 0 {
+                    let new = try CacheFolder(path: path)
+                    guard replace(root.number, by: new.root.number), replace(lock.number, by: new.lock.number),
+                        replace(tmp.number, by: new.tmp.number)
+                    else { return false }
+                    return restoreParts() >= 0
+                }
+                guard case .failure(let failure) = FileCalls.status("lock", in: root.number) else {
+                    return restore("tmp", tmp.number) || restoreParts() > 0
+                }
+                guard failure.code == ENOENT else { return false }
+                let lock = try Self.lock(in: root.number, path)
+                let version = Descriptor(adopting: try Self.open("version", in: root.number, O_RDWR | O_CREAT, path))
+                guard FileCalls.write(version.number, Self.format.utf8Span.span, at: 0) == 0,
+                    replace(self.lock.number, by: lock.number)
+                else { return false }
+                _ = restore("tmp", tmp.number)
+                return restoreParts() >= 0
+            } catch {
+                return false
+            }
+        }
+    }
+
+    private func replace(_ number: Int32, by other: Int32) -> Bool { gw_replace(other, number) >= 0 }
+
+    /// How many of the folders of objects had been removed.
+    private func restoreParts() -> Int {
+        let open = parts.withLock { $0.map(\.number) }
+        return open.enumerated().count { part, number in number >= 0 && restore(Self.partName(part), number) }
+    }
+
+    private func restore(_ name: String, _ number: Int32) -> Bool {
+        guard FileCalls.status(number)?.st_nlink == 0 else { return false }
+        _ = mkdirat(root.number, name, 0o700)
+        guard case .success(let new) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
+            return false
+        }
+        defer { close(new) }
+        return replace(number, by: new)
+    }
 
     // MARK: Files
 

@@ -276,10 +276,11 @@ extension ObjectStore {
     /// Whether the object is known.
     public func contains(_ id: ObjectID) -> Bool { folder == nil ? objects.contains(id) : index.contains(id) }
 
-    /// What is known of the objects of one key, its variants, in no order; `bytes` are those on disk. Looks through a part of the
-    /// index: for people, not for requests.
+    /// What is known of the objects of one key, its variants, in no order; `bytes` are those on disk, or in memory where all is.
+    /// Looks through a part of the index: for people, not for requests.
     public func variants(of key: CacheHash) -> [(id: ObjectID, record: CacheRecord, bytes: Int)] {
-        index.variants(of: key)
+        if folder != nil { return index.variants(of: key) }
+        return objects.objects(of: key).map { ($0.head.id, $0.head.record, $0.cost) }
     }
 
     /// Whether the object is being downloaded.

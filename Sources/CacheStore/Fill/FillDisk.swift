@@ -92,7 +92,7 @@ extension Fill {
         switch folder.makeTemporary() {
         case .failure(let failure):
             store.release(disk.open.bytes.exchange(0, ordering: .relaxed))
-            store.failed(failure)
+            store.failedToStore(failure)
             return nil
         case .success(let (number, name)):
             let file = SharedFile(adopting: number, threads: store.threads) { [store, id, open = disk.open] in
@@ -119,7 +119,7 @@ extension Fill {
 
     /// Whether a call succeeded; a failure is counted and told of.
     func isDone(_ call: StaticString, _ code: Int32) -> Bool {
-        if code != 0 { store.failed(SystemFailure(call, code: code)) }
+        if code != 0 { store.failedToStore(SystemFailure(call, code: code)) }
         return code == 0
     }
 

@@ -51,6 +51,16 @@ final class MemoryTier: Sendable {
 
     func contains(_ id: ObjectID) -> Bool { part(id).table.withLock { $0[id] != nil } }
 
+    /// The objects of one key: its variants.
+    func objects(of key: CacheHash) -> [CachedObject] {
+        part(ObjectID(key: key)).table.withLock { table in
+            table.compactMap { id, entry -> CachedObject? in
+                guard id.key == key, case .object(let object) = entry.slot.resident else { return nil }
+                return object
+            }
+        }
+    }
+
     /// How many residents there are.
     var count: Int { order.withLock { $0.queues.count } }
 
