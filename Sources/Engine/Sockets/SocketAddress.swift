@@ -110,6 +110,22 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
         }
     }
 
+    /// What stands for a client where clients are counted: an IPv4 address, or the first 64 bits of an IPv6 address, since
+    /// everybody with an IPv6 network has as many addresses in it as he likes.
+    public var clientNetwork: UInt64 { isIPv4 ? low : high }
+
+    /// An address of 4 or 16 bytes in network order. Nil for another number of bytes.
+    public init?(bytes: [UInt8], port: UInt16) {
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: self.init(ipv4: UInt32(word(0..<4)), port: port)
+        case 16:
+            let (high, low) = (word(0..<8), word(8..<16))
+            self.init(high, low, 0, port, high == 0 && low >> 32 == 0xFFFF)
+        default: return nil
+        }
+    }
+
     /// Whether the first `prefix` bits equal those of `bytes` (4 for IPv4, 16 for IPv6, network order).
     public func isIn(_ bytes: [UInt8], prefix: Int) -> Bool {
         guard bytes.count == (isIPv4 ? 4 : 16) else { return false }
