@@ -31,7 +31,8 @@ final class ProxyExchange: Exchange {
     private(set) lazy var attempt = ProxyAttempt(self)
     var connection: UpstreamConnection?
     var poolIndex = 0
-    var serverIndex: Int?
+    /// This loop's connections to the server that was asked last.
+    var target: ConnectionPool?
     var tried = TriedServers()
     var attempts = 0
     /// Attempts in which bytes were sent on a new connection.
@@ -79,7 +80,7 @@ final class ProxyExchange: Exchange {
         route = nil
         connection = nil
         poolIndex = 0
-        serverIndex = nil
+        target = nil
         tried = TriedServers()
         attempts = 0
         freshSends = 0

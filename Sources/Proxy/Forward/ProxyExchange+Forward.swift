@@ -15,21 +15,18 @@ extension ProxyExchange {
         let loop = service.loop
         if upstreamStarted == 0 { upstreamStarted = loop.nanoseconds }
         while true {
-            guard
-                let index = needsFresh
-                    ? serverIndex : view.balancers[poolIndex].next(at: loop.milliseconds, tried: tried)
-            else {
+            guard let chosen = needsFresh ? target : view.pools[poolIndex].next(tried: tried) else {
                 giveUp()
                 return
             }
             if !needsFresh {
-                tried.insert(index)
-                serverIndex = index
+                tried.insert(chosen.server)
+                target = chosen
             }
             attempts += 1
             // What cannot be repeated is worth a system call to find out whether the connection still stands.
             let verify = !head.method.isIdempotent || head.framing != .none
-            switch view.connections[poolIndex][index].lease(for: attempt, fresh: needsFresh, verify: verify) {
+            switch chosen.lease(for: attempt, fresh: needsFresh, verify: verify) {
             case .reused(let leased):
                 connection = leased
                 sendRequest(on: leased)
@@ -122,9 +119,12 @@ extension ProxyExchange {
         if let failure {
             reason = failure.word
             deliverError(failure.status, failure.sentence)
-        } else {
-            reason = isExhausted ? "upstream-connections" : "no-upstream"
+        } else if isExhausted {
+            reason = "upstream-connections"
             deliverError(503, "Every upstream server has as many connections as it may have.", retryAfter: true)
+        } else {
+            reason = "no-upstream"
+            deliverError(503, "No upstream server can be reached now.", retryAfter: true)
         }
     }
 }

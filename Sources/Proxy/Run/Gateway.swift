@@ -57,7 +57,7 @@ public final class Gateway {
         self.configuration = configuration
         // A peer that went away is an outcome of `send`, not a signal.
         signal(SIGPIPE, SIG_IGN)
-        let snapshot = try Snapshot(configuration)
+        let snapshot = try Snapshot(configuration, report: report)
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
         budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)

@@ -24,7 +24,11 @@ public final class Snapshot: Sendable {
     func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
 
     /// Resolves the names of every upstream server. Blocks while it asks the system's resolver.
-    public init(_ configuration: Configuration) throws(StartFailure) {
+    ///
+    /// - Parameter report: Told in a sentence what happens to upstream servers; called from any thread.
+    public init(
+        _ configuration: Configuration, report: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) {
         self.configuration = configuration
         let needsTLS = configuration.pools.contains { $0.servers.contains(where: \.isTLS) }
         let tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
@@ -35,14 +39,16 @@ public final class Snapshot: Sendable {
                 switch Sockets.resolve(server.host, port: server.port) {
                 case .success(let addresses):
                     let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
-                    servers.append(UpstreamServer(server, addresses: addresses, security: security))
+                    servers += AddressGroups.of(addresses).map {
+                        UpstreamServer(server, addresses: $0, security: security)
+                    }
                 case .failure(let failure):
                     throw StartFailure(
                         "--upstream \(server.url): the name \(failure.host) does not resolve: \(failure.reason)"
                     )
                 }
             }
-            pools.append(ServerPool(name: pool.name, servers: servers))
+            pools.append(ServerPool(name: pool.name, servers: servers, report: report))
         }
         self.pools = pools
         routes = RouteTable(configuration)
@@ -76,21 +82,16 @@ public struct StartFailure: Error, Equatable, Sendable, CustomStringConvertible 
 /// One loop's view of a snapshot.
 final class LoopView {
     let snapshot: Snapshot
-    var balancers: [Balancer]
-    let connections: [[ConnectionPool]]
+    /// In the order of the configuration.
+    let pools: [PoolView]
 
     init(_ snapshot: Snapshot, loop: Loop, loops: Int, report: @escaping @Sendable (String) -> Void) {
         self.snapshot = snapshot
-        balancers = snapshot.pools.map { Balancer($0) }
         let options = UpstreamOptions(snapshot.configuration, loops: loops, report: report)
-        connections = snapshot.pools.map { pool in
-            pool.servers.map { ConnectionPool(loop: loop, server: $0, pool: pool, options: options) }
-        }
+        pools = snapshot.pools.map { PoolView($0, loop: loop, options: options) }
     }
 
     func closeIdle() {
-        for pool in connections {
-            for server in pool { server.closeIdle() }
-        }
+        for pool in pools { pool.closeIdle() }
     }
 }

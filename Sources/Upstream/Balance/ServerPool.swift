@@ -1,117 +1,144 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is asked next. The counter is shared by all loops, so round robin is even over the whole process, not only within
-// each loop; the cycle that it walks is each loop's own copy, made anew when a server's state changes.
+// The servers of one pool, shared by the loops. What is known of them changes rarely (a server dies, is taken out, comes):
+// then a new `Members` is published and the generation counted on, which is all that a request looks at.
 
-import Settings
+public import Settings
 import Synchronization
 
 /// Servers that may answer the same requests. Shared by the loops.
 public final class ServerPool: Sendable {
     /// The pool's name in the configuration.
     public let name: String
-    /// The servers, primary and backup, in the order of the configuration.
-    public let servers: [UpstreamServer]
+    let report: @Sendable (String) -> Void
     private let cursor = Atomic<UInt64>(0)
-    /// Counts changes of any server's state.
-    private let generation = Atomic<Int>(1)
+    private let changes = Atomic<Int>(1)
+    private let state: Mutex<State>
 
-    /// A pool of at least one and at most 65 535 servers.
-    public init(name: String, servers: [UpstreamServer]) {
-        precondition(!servers.isEmpty && servers.count <= Int(UInt16.max), "a pool has servers")
-        self.name = name
-        self.servers = servers
+    private struct State {
+        var entries: [Entry]
+        var members: Members
+        var views: [WeakView] = []
     }
 
+    /// What is known of one server.
+    private struct Entry {
+        let server: UpstreamServer
+        var weight: Int
+        var isDraining = false
+        /// Until when it is passed over, because it refused connections; 0 when it is not.
+        var restsUntil: UInt64 = 0
+
+        var state: ServerState {
+            if isDraining { return .draining }
+            return restsUntil > 0 ? .unreachable : .up
+        }
+    }
+
+    private struct WeakView { weak var view: PoolView? }
+
+    /// A pool of at most 65 535 servers.
+    ///
+    /// - Parameter report: Told in a sentence what happens to its servers; called from any thread.
+    public init(name: String, servers: [UpstreamServer], report: @escaping @Sendable (String) -> Void = { _ in }) {
+        precondition(servers.count <= Int(UInt16.max), "a pool has at most 65 535 servers")
+        self.name = name
+        self.report = report
+        let entries = servers.map { Entry(server: $0, weight: $0.weight) }
+        state = Mutex(State(entries: entries, members: Self.members(of: entries)))
+    }
+
+    // MARK: What a loop asks
+
     func nextTurn() -> UInt64 { cursor.add(1, ordering: .relaxed).oldValue }
-    var currentGeneration: Int { generation.load(ordering: .acquiring) }
+
+    /// Counts changes of the members or of what is known of them.
+    public var generation: Int { changes.load(ordering: .acquiring) }
+
+    /// The members now, and the generation they belong to. Takes a lock: to be asked when the generation has changed.
+    public var present: (members: Members, generation: Int) {
+        state.withLock { ($0.members, changes.load(ordering: .relaxed)) }
+    }
+
+    /// The servers now.
+    public var servers: [UpstreamServer] { present.members.list.map(\.server) }
+
+    func watch(_ view: PoolView) {
+        state.withLock {
+            $0.views.removeAll { $0.view == nil }
+            $0.views.append(WeakView(view: view))
+        }
+    }
+
+    // MARK: What happens to a server
 
     /// Connecting to `server` failed.
-    public func connectFailed(_ server: UpstreamServer, at now: UInt64) {
-        server.startRest(at: now)
-        generation.add(1, ordering: .releasing)
+    func connectFailed(_ server: UpstreamServer, at now: UInt64) {
+        change(server) { $0.restsUntil = now + UpstreamServer.rest }
     }
 
     /// Connecting to `server` succeeded.
-    public func connectSucceeded(_ server: UpstreamServer) {
-        if server.endRest() { generation.add(1, ordering: .releasing) }
-    }
-}
-
-/// The servers that one request has been sent to, at most `capacity`.
-public struct TriedServers: Sendable {
-    /// More than the attempts that a request may have.
-    public static let capacity = 8
-    private var indices = InlineArray<8, UInt16>(repeating: .max)
-    /// How many there are.
-    public private(set) var count = 0
-
-    /// None yet.
-    public init() {}
-
-    /// Remembers a server by its index in the pool.
-    public mutating func insert(_ index: Int) {
-        guard count < Self.capacity else { return }
-        indices[count] = UInt16(index)
-        count += 1
+    func connectSucceeded(_ server: UpstreamServer) {
+        guard server.isTrouble else { return }
+        change(server) { $0.restsUntil = 0 }
     }
 
-    /// Whether the server with this index was tried.
-    public func contains(_ index: Int) -> Bool {
-        for position in 0..<count where Int(indices[position]) == index { return true }
-        return false
-    }
-}
-
-/// One loop's view of a pool.
-public struct Balancer {
-    /// The pool it balances over.
-    public let pool: ServerPool
-    private var order: [UInt16] = []
-    private var builtFor = 0
-    /// When the first resting server may be tried again.
-    private var nextReturn = UInt64.max
-
-    /// A view of `pool`.
-    public init(_ pool: ServerPool) { self.pool = pool }
-
-    /// Index of the server whose turn it is, passing over those that rest and those that were tried. Nil when every server
-    /// has been tried.
-    ///
-    /// - Parameter now: monotonic milliseconds.
-    public mutating func next(at now: UInt64, tried: TriedServers) -> Int? {
-        if builtFor != pool.currentGeneration || now >= nextReturn { rebuild(at: now) }
-        if let index = pick(tried) { return index }
-        // Everybody whose turn could come was tried: whoever is left is better than nobody.
-        for pass in [false, true] {
-            for index in pool.servers.indices where pool.servers[index].isBackup == pass && !tried.contains(index) {
-                return index
-            }
+    /// What mere time changes.
+    func timePassed(_ now: UInt64) {
+        update { entries in
+            for index in entries.indices where entries[index].restsUntil <= now { entries[index].restsUntil = 0 }
         }
-        return nil
     }
 
-    private func pick(_ tried: TriedServers) -> Int? {
-        guard !order.isEmpty else { return nil }
-        let start = Int(pool.nextTurn() % UInt64(order.count))
-        guard tried.count > 0 else { return Int(order[start]) }
-        for step in 0..<order.count {
-            let index = Int(order[(start + step) % order.count])
-            if !tried.contains(index) { return index }
+    // MARK: What operators and discovery do
+
+    /// Adds a server, unless it is here already.
+    public func add(_ server: UpstreamServer) {
+        update { entries in
+            guard !entries.contains(where: { $0.server === server }), entries.count < Int(UInt16.max) else { return }
+            entries.append(Entry(server: server, weight: server.weight))
         }
-        return nil
     }
 
-    /// Primary servers that can be used; else backup servers that can; else, since nothing is known to work, all primaries.
-    private mutating func rebuild(at now: UInt64) {
-        builtFor = pool.currentGeneration
-        nextReturn = .max
-        for server in pool.servers where !server.isUsable(at: now) { nextReturn = min(nextReturn, server.resting) }
-        for wanted in [false, true] {
-            let weights = pool.servers.map { $0.isBackup == wanted && $0.isUsable(at: now) ? $0.weight : 0 }
-            order = Rotation(weights: weights).order
-            if !order.isEmpty { return }
+    /// Takes a server out for good: its running requests end, its idle connections close.
+    public func remove(_ server: UpstreamServer) { update { $0.removeAll { $0.server === server } } }
+
+    /// Sends no new requests to a server.
+    public func drain(_ server: UpstreamServer) { change(server) { $0.isDraining = true } }
+
+    /// Takes `drain` back.
+    public func undrain(_ server: UpstreamServer) { change(server) { $0.isDraining = false } }
+
+    /// Gives a server another share of the requests, 0 to 256.
+    public func setWeight(_ weight: Int, of server: UpstreamServer) {
+        change(server) { $0.weight = max(0, min(weight, 256)) }
+    }
+
+    // MARK: Publishing
+
+    private func change(_ server: UpstreamServer, _ edit: (inout Entry) -> Void) {
+        update { entries in
+            guard let index = entries.firstIndex(where: { $0.server === server }) else { return }
+            edit(&entries[index])
         }
-        order = Rotation(weights: pool.servers.map { $0.isBackup ? 0 : $0.weight }).order
-        if order.isEmpty { order = Rotation(weights: pool.servers.map(\.weight)).order }
+    }
+
+    /// Edits what is known, and publishes what comes of it. Loops notice when they choose next; those that have something to
+    /// take away from a server are told at once.
+    private func update(_ edit: (inout [Entry]) -> Void) {
+        let views = state.withLock { state in
+            edit(&state.entries)
+            state.members = Self.members(of: state.entries)
+            changes.add(1, ordering: .releasing)
+            for entry in state.entries { entry.server.setTrouble(entry.state.isTakenOut) }
+            return state.views
+        }
+        for weak in views { weak.view?.poolChanged() }
+    }
+
+    private static func members(of entries: [Entry]) -> Members {
+        let rests = entries.map(\.restsUntil).filter { $0 > 0 }
+        return Members(
+            entries.map { Members.Member($0.server, state: $0.state, weight: $0.weight) },
+            nextChange: rests.min() ?? .max)
     }
 }

@@ -7,6 +7,8 @@ import Synchronization
 ///
 /// Shared by the loops; everything that changes is atomic.
 public final class UpstreamServer: Sendable {
+    /// Its number in this process, never given to another.
+    public let identity: UInt32
     /// `host:port` as configured.
     public let authority: String
     /// The same as bytes, for the log.
@@ -19,8 +21,8 @@ public final class UpstreamServer: Sendable {
     public let weight: Int
     /// Used only while no other server of its pool can be.
     public let isBackup: Bool
-    /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
-    private let restUntil = Atomic<UInt64>(0)
+    /// Whether its pool knows of anything that success would put right.
+    private let trouble = Atomic<Bool>(false)
     /// When trouble with it was reported last (monotonic milliseconds), or 0.
     private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
@@ -38,6 +40,7 @@ public final class UpstreamServer: Sendable {
     /// A server with its resolved addresses.
     public init(_ settings: Configuration.Server, addresses: [SocketAddress], security: ServerSecurity? = nil) {
         precondition(!addresses.isEmpty, "a server has an address")
+        identity = Self.identities.add(1, ordering: .relaxed).newValue
         authority = settings.authority
         authorityBytes = Array(settings.authority.utf8)
         self.addresses = addresses
@@ -46,20 +49,10 @@ public final class UpstreamServer: Sendable {
         isBackup = settings.isBackup
     }
 
-    /// Whether requests may be sent to it.
-    public func isUsable(at now: UInt64) -> Bool { restUntil.load(ordering: .relaxed) <= now }
+    private static let identities = Atomic<UInt32>(0)
 
-    /// When it will be tried again, or 0.
-    var resting: UInt64 { restUntil.load(ordering: .relaxed) }
-
-    /// It could not be connected to.
-    func startRest(at now: UInt64) { restUntil.store(now + Self.rest, ordering: .relaxed) }
-
-    /// It accepted a connection. True when it was resting.
-    func endRest() -> Bool {
-        guard restUntil.load(ordering: .relaxed) != 0 else { return false }
-        return restUntil.exchange(0, ordering: .relaxed) != 0
-    }
+    var isTrouble: Bool { trouble.load(ordering: .relaxed) }
+    func setTrouble(_ isTrouble: Bool) { trouble.store(isTrouble, ordering: .relaxed) }
 
     /// Whether to report trouble with it now: the first time, and after every `reportPause`.
     func mayReport(at now: UInt64) -> Bool {

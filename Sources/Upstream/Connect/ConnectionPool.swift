@@ -52,10 +52,13 @@ public struct UpstreamOptions: Sendable {
 /// One loop's connections to one server.
 public final class ConnectionPool {
     let loop: Loop
-    let server: UpstreamServer
+    /// The server that all of them lead to.
+    public let server: UpstreamServer
     let pool: ServerPool
     let options: UpstreamOptions
     private var idle: ContiguousArray<UpstreamConnection> = []
+    /// False for a server that drains or has left.
+    var keepsIdle = true
 
     /// An empty pool of connections to `server`, which is one of `pool`.
     public init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions) {
@@ -99,7 +102,7 @@ public final class ConnectionPool {
 
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {
-        guard idle.count < options.idlePerLoop else { return false }
+        guard keepsIdle, idle.count < options.idlePerLoop else { return false }
         idle.append(connection)
         return true
     }
