@@ -15,7 +15,7 @@ extension ProxyExchange {
         let loop = service.loop
         if upstreamStarted == 0 { upstreamStarted = loop.nanoseconds }
         while true {
-            guard let chosen = needsFresh ? target : view.pools[poolIndex].next(tried: tried) else {
+            guard let chosen = needsFresh ? target : chooseServer() else {
                 giveUp()
                 return
             }

@@ -24,12 +24,11 @@ public enum BoundedLoad {
 
 /// Comparing two servers by the requests that they have in flight: pure.
 public enum LeastLoad {
-    /// Whether a server with `load` requests in flight and this weight has more room than another: one more request would
-    /// fill less of its share.
+    /// Whether a server with `load` requests in flight and this weight has less of a load for its weight than another.
     @inlinable
     public static func isLess(_ load: Int, weight: Int, than other: Int, weight otherWeight: Int) -> Bool {
-        // Loads are counts of connections and weights at most 256, so neither product overflows.
-        (load &+ 1) &* otherWeight < (other &+ 1) &* weight
+        // Loads are counts of connections and weights at most 2560, so neither product overflows.
+        load &* otherWeight < other &* weight
     }
 }
 

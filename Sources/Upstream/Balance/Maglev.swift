@@ -3,7 +3,7 @@
 // 2016, section 3.4): a key's server is one look into it. A ring would move no key but those of the server that left, and
 // share the keys out less evenly; here a few per cent of the others move too.
 
-public import Bytes
+import Bytes
 
 /// Which server a key belongs to: pure. The same servers and weights give the same table in every process, so gateways beside
 /// each other agree, and a server that comes back gets its keys back.
@@ -73,6 +73,9 @@ public struct Maglev: Sendable {
     /// The hash that keys and names go by: the same everywhere, so not secret. Whoever can choose keys can make them meet on
     /// one server; the bound of its load is what helps against that.
     public static func hash(_ bytes: Span<UInt8>) -> UInt64 { HashKey(0, 0).hash(bytes).low }
+
+    /// The same of a number.
+    public static func hash(word: UInt64) -> UInt64 { HashKey(0, 0).hash(word: word).low }
 
     /// The server that a key with this hash belongs to, or, when it may take no more, the next one that may.
     ///

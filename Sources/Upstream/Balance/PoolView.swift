@@ -28,9 +28,24 @@ public final class PoolView: @unchecked Sendable {
     }
 
     /// The loop's connections to the server whose turn it is, passing over those that were tried. Nil when there is none.
-    public func next(tried: TriedServers) -> ConnectionPool? {
+    ///
+    /// - Parameters:
+    ///   - key: The hash of what decides, where the pool hashes.
+    ///   - token: Stands for the server that the client wants back to, where the pool has a sticky cookie.
+    public func next(tried: TriedServers, key: UInt64? = nil, sticky token: UInt64? = nil) -> ConnectionPool? {
         if balancer.isStale(at: loop.milliseconds) { refresh() }
-        return balancer.next(tried: tried).map { connections[$0] }
+        if let token, let index = stuckTo(token, tried) { return connections[index] }
+        return balancer.next(tried: tried, key: key).map { connections[$0] }
+    }
+
+    /// The server that a client is stuck to, while requests may go there; a draining one keeps those that it has.
+    private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
+        for index in connections.indices where connections[index].stickyToken == token {
+            let member = balancer.members.list[index]
+            guard member.state.isUsable || member.state == .draining, !tried.contains(member.server) else { return nil }
+            return index
+        }
+        return nil
     }
 
     /// Closes every idle connection.
@@ -55,6 +70,7 @@ public final class PoolView: @unchecked Sendable {
             let found =
                 former.removeValue(forKey: member.server.identity)
                 ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options)
+            if let sticky = pool.sticky { found.stickyToken = sticky.token(for: member.server.hashName) }
             found.keepsIdle = member.state != .draining
             if !member.state.isUsable { found.closeIdle() }
             return found

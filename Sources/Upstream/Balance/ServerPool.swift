@@ -2,7 +2,7 @@
 // The servers of one pool, shared by the loops. What is known of them changes rarely (a server dies, is taken out, comes):
 // then a new `Members` is published and the generation counted on, which is all that a request looks at.
 
-public import Settings
+import Settings
 import Synchronization
 
 /// Servers that may answer the same requests. Shared by the loops.
@@ -10,6 +10,11 @@ public final class ServerPool: Sendable {
     /// The pool's name in the configuration.
     public let name: String
     let report: @Sendable (String) -> Void
+    /// How servers are chosen.
+    public let balance: BalanceMethod
+    /// The cookie by which a client comes back to its server, or nil for none.
+    public let sticky: StickyCookie?
+    private let tables = Mutex(HashTable())
     private let cursor = Atomic<UInt64>(0)
     private let changes = Atomic<Int>(1)
     private let state: Mutex<State>
@@ -39,10 +44,15 @@ public final class ServerPool: Sendable {
     /// A pool of at most 65 535 servers.
     ///
     /// - Parameter report: Told in a sentence what happens to its servers; called from any thread.
-    public init(name: String, servers: [UpstreamServer], report: @escaping @Sendable (String) -> Void = { _ in }) {
+    public init(
+        name: String, servers: [UpstreamServer], balance: BalanceMethod = .roundRobin, sticky: StickyCookie? = nil,
+        report: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         precondition(servers.count <= Int(UInt16.max), "a pool has at most 65 535 servers")
         self.name = name
         self.report = report
+        self.balance = balance
+        self.sticky = sticky
         let entries = servers.map { Entry(server: $0, weight: $0.weight) }
         state = Mutex(State(entries: entries, members: Self.members(of: entries)))
     }
@@ -61,6 +71,10 @@ public final class ServerPool: Sendable {
 
     /// The servers now.
     public var servers: [UpstreamServer] { present.members.list.map(\.server) }
+
+    /// Which of `members` a key belongs to. Made once for all loops, and again only when those whose turn it may be, or their
+    /// weights, have changed.
+    func table(for members: Members) -> Maglev { tables.withLock { $0.table(for: members) } }
 
     func watch(_ view: PoolView) {
         state.withLock {

@@ -69,17 +69,14 @@ public struct StickyCookie: Sendable {
 
 /// Finding one cookie among those of a `Cookie` field (RFC 6265 section 4.2.1): pure.
 public enum CookieReader {
-    /// The value of the first cookie with this name, without quotes round it; nil when there is none.
-    @_lifetime(copy field)
-    public static func value(of name: Span<UInt8>, in field: Span<UInt8>) -> Span<UInt8>? {
+    /// Where the value of the first cookie with this name stands, without quotes round it; nil when there is none.
+    public static func value(of name: Span<UInt8>, in field: Span<UInt8>) -> Range<Int>? {
         var start = 0
         while start < field.count {
             let end = field.firstIndex(of: UInt8(ascii: ";"), from: start) ?? field.count
             while start < end, isBlank(field[start]) { start += 1 }
             let equals = start + name.count
-            if equals < end, field[equals] == UInt8(ascii: "="),
-                field.extracting(start..<equals).equals(name)
-            {
+            if equals < end, field[equals] == UInt8(ascii: "="), field.extracting(start..<equals).equals(name) {
                 var from = equals + 1
                 var to = end
                 while to > from, isBlank(field[to - 1]) { to -= 1 }
@@ -87,7 +84,7 @@ public enum CookieReader {
                     from += 1
                     to -= 1
                 }
-                return field.extracting(from..<to)
+                return from..<to
             }
             start = end + 1
         }

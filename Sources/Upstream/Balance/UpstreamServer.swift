@@ -82,6 +82,12 @@ public final class UpstreamServer: Sendable {
     func enterIdle() { idle.add(1, ordering: .relaxed) }
     func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
+    /// Connections of all loops that carry a request, or are being made for one: its load.
+    public var inUse: Int { max(0, open.load(ordering: .relaxed) - idle.load(ordering: .relaxed)) }
+
+    /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
+    var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
+
     /// Connections of all loops, idle ones included.
     public var connectionCount: Int { open.load(ordering: .relaxed) }
 }

@@ -59,6 +59,8 @@ public final class ConnectionPool {
     private var idle: ContiguousArray<UpstreamConnection> = []
     /// False for a server that drains or has left.
     var keepsIdle = true
+    /// What stands for the server in the pool's sticky cookie, if it has one.
+    public internal(set) var stickyToken: UInt64 = 0
 
     /// An empty pool of connections to `server`, which is one of `pool`.
     public init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions) {
