@@ -13,6 +13,8 @@ extension Setting {
             configuration[keyPath: place].map { Quantities.text(ofSize: Int(clamping: $0)) } ?? "none"
         case .path(let place), .directory(let place):
             configuration[keyPath: place].map(YAMLText.string) ?? "null"
+        case .text(_, let place): configuration[keyPath: place].map(YAMLText.string) ?? "null"
+        case .statuses(let place): YAMLText.string(configuration[keyPath: place].text)
         case .truth(let place), .negated(let place): "\(configuration[keyPath: place])"
         case .choice(let choice): Self.fileText(of: choice.word(configuration))
         case .ranges(let place):
@@ -43,6 +45,8 @@ extension Setting {
         case .truth, .negated: "true|false"
         case .choice(let choice): choice.words.joined(separator: "|")
         case .ranges: "CIDR[,CIDR...]"
+        case .text(let kind, _): kind.placeholder
+        case .statuses: "STATUS[-STATUS][,...]"
         case .address: "ADDR"
         case .servers: "http[s]://HOST[:PORT][,weight=N][,backup]"
         }
@@ -65,6 +69,8 @@ extension Setting {
         case .truth: "`true`, `false`"
         case .negated: "`true`, `false`; the opposite in the file"
         case .choice(let choice): choice.words.map { "`\($0)`" }.joined(separator: ", ")
+        case .text(let kind, _): kind.expected
+        case .statuses: "statuses from 100 to 599 and ranges of them, `none`"
         case .ranges: "address blocks, `loopback`, `private`; `none`; repeatable"
         case .port, .tlsPort: "0 to 65535; 0 lets the system choose"
         case .address: "a numeric address"
@@ -78,6 +84,8 @@ extension Setting {
         case .port: "8080"
         case .address: "::, every address of both families"
         case .tlsPort, .servers, .path: "none"
+        case .text(_, let place): Configuration()[keyPath: place] ?? "none"
+        case .statuses(let place): Configuration()[keyPath: place].text
         case .certificates: "none; a self-signed one is made at start"
         case .keys: "none; each key is in its certificate's file"
         case .choice(let choice): choice.word(Configuration())
