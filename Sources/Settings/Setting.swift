@@ -30,6 +30,10 @@ struct Setting: Sendable {
         case text(Text, Place<String?>)
         /// Statuses and ranges of them, separated by commas.
         case statuses(Place<Configuration.StatusRanges>)
+        /// Numeric addresses with ports, 53 where none is named.
+        case endpoints(Place<[Configuration.Endpoint]>)
+        /// Requests per minute; 0 for none.
+        case rate(Place<Int>)
         case ranges(Place<[Configuration.AddressRange]>)
         /// The port of the one plain listener that flags and variables can name.
         case port
@@ -80,6 +84,7 @@ struct Setting: Sendable {
         case listening = "Listening"
         case tls = "TLS"
         case upstream = "Upstream servers"
+        case balancing = "Choosing and finding upstream servers"
         case health = "Health of upstream servers"
         case retries = "Retries"
         case upstreamTLS = "TLS with upstream servers"
@@ -125,7 +130,7 @@ struct Setting: Sendable {
     /// May be given several times, and its values add up.
     var isRepeatable: Bool {
         switch kind {
-        case .ranges, .certificates, .keys, .servers: true
+        case .ranges, .endpoints, .certificates, .keys, .servers: true
         default: false
         }
     }
@@ -155,6 +160,7 @@ extension Setting {
     func clear(in draft: inout Draft) {
         switch kind {
         case .ranges(let place): draft.configuration[keyPath: place] = []
+        case .endpoints(let place): draft.configuration[keyPath: place] = []
         case .text(_, let place): draft.configuration[keyPath: place] = nil
         case .certificates: draft.certificates = []
         case .keys: draft.keys = []
@@ -193,6 +199,11 @@ extension Setting {
             draft.configuration[keyPath: place] = text
         case .statuses(let place):
             draft.configuration[keyPath: place] = try Configuration.StatusRanges(text)
+        case .endpoints(let place):
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+                draft.configuration[keyPath: place].append(try Quantities.endpoint(part.trimmed, port: 53))
+            }
+        case .rate(let place): draft.configuration[keyPath: place] = try Quantities.rate(text)
         case .ranges(let place):
             // A list that is not empty by default is emptied this way.
             if text == "none" { break }

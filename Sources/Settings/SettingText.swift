@@ -20,6 +20,9 @@ extension Setting {
         case .ranges(let place):
             "[" + configuration[keyPath: place].map { YAMLText.string(Addresses.text(of: $0)) }.joined(separator: ", ")
                 + "]"
+        case .endpoints(let place):
+            "[" + configuration[keyPath: place].map { YAMLText.string($0.text) }.joined(separator: ", ") + "]"
+        case .rate(let place): Quantities.text(ofRate: configuration[keyPath: place])
         case .port, .tlsPort, .address, .certificates, .keys, .servers: nil
         }
     }
@@ -45,6 +48,8 @@ extension Setting {
         case .truth, .negated: "true|false"
         case .choice(let choice): choice.words.joined(separator: "|")
         case .ranges: "CIDR[,CIDR...]"
+        case .endpoints: "ADDR[:PORT][,...]"
+        case .rate: "RATE"
         case .text(let kind, _): kind.placeholder
         case .statuses: "STATUS[-STATUS][,...]"
         case .address: "ADDR"
@@ -69,6 +74,8 @@ extension Setting {
         case .truth: "`true`, `false`"
         case .negated: "`true`, `false`; the opposite in the file"
         case .choice(let choice): choice.words.map { "`\($0)`" }.joined(separator: ", ")
+        case .endpoints: "numeric addresses, port 53 where none is named; repeatable"
+        case .rate: "`1r/m` to `1000000r/s`, `none`"
         case .text(let kind, _): kind.expected
         case .statuses: "statuses from 100 to 599 and ranges of them, `none`"
         case .ranges: "address blocks, `loopback`, `private`; `none`; repeatable"
@@ -84,6 +91,7 @@ extension Setting {
         case .port: "8080"
         case .address: "::, every address of both families"
         case .tlsPort, .servers, .path: "none"
+        case .endpoints: "none; the system's resolver"
         case .text(_, let place): Configuration()[keyPath: place] ?? "none"
         case .statuses(let place): Configuration()[keyPath: place].text
         case .certificates: "none; a self-signed one is made at start"

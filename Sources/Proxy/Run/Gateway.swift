@@ -13,6 +13,7 @@ import Serving
 public import Settings
 import Synchronization
 import TLS
+import Upstream
 
 /// A gateway that serves until it is stopped. Made and stopped on one thread that is not a loop's.
 public final class Gateway {
@@ -25,6 +26,7 @@ public final class Gateway {
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
+    private let discovery: Discovery
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -58,16 +60,20 @@ public final class Gateway {
         // A peer that went away is an outcome of `send`, not a signal.
         signal(SIGPIPE, SIG_IGN)
         let snapshot = try Snapshot(configuration, report: report)
+        discovery = snapshot.discovery
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
-        budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
+        budget = ConnectionBudget(
+            limit: DescriptorLimit.connections(wanted: configuration.limits.connections),
+            clients: Self.clientConnections(configuration))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
         tls =
             configuration.listeners.contains(where: \.isTLS)
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
         cache = try Self.openCache(configuration, report)
+        let rates = TokenBucket(configuration.clients).map { ClientRates($0) }
         for index in 0..<configuration.workers {
-            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, rates, report))
         }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
@@ -89,7 +95,7 @@ public final class Gateway {
 
     private static func makeLoop(
         _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?, _ cache: ResponseCache?,
-        _ report: @escaping @Sendable (String) -> Void
+        _ rates: ClientRates?, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> RunningLoop {
         let loop: Loop
         do throws(SystemFailure) {
@@ -100,8 +106,14 @@ public final class Gateway {
         let batcher = log.map { LogBatcher($0, on: loop) }
         let counters = Counters()
         let view = LoopView(snapshot, loop: loop, loops: count, report: report)
-        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache)
+        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache, rates: rates)
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
+    }
+
+    private static func clientConnections(_ configuration: Configuration) -> ClientConnections? {
+        let limit = configuration.clients.connections
+        guard limit > 0 else { return nil }
+        return ClientConnections(limit: limit, exempt: configuration.trustedProxies.map { ($0.bytes, $0.prefix) })
     }
 
     /// Opens every listening socket once for each loop; with port 0 the first loop's choice is the others' port.
@@ -225,6 +237,7 @@ public final class Gateway {
     ///
     /// - Parameter isUrgent: asked again and again; once true, nothing more is waited for.
     public func stop(isUrgent: () -> Bool) -> Int {
+        discovery.stop()
         let drain = configuration.timeouts.drain
         // A client that has sent its next request just now gets an answer rather than a reset.
         let grace = min(1_000, drain / 2)
