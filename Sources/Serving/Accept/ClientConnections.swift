@@ -61,7 +61,7 @@ public final class ClientConnections: Sendable {
 
     private func part(of client: UInt64) -> Part {
         // The top bits of a product with an odd constant: neighbours come to different parts.
-        parts[Int(client &* 0x9E37_79B9_7F4A_7C15 >> 58)]
+        parts[Int((client &* 0x9E37_79B9_7F4A_7C15) >> 58)]
     }
 }
 

@@ -54,8 +54,8 @@ public struct LoopRandom: Sendable {
     public mutating func pair(below count: Int) -> (Int, Int) {
         let bits = next()
         // The high half of a product with a 32-bit number: even enough, without a division.
-        let first = Int((bits >> 32) &* UInt64(count) >> 32)
-        let second = Int((bits & 0xFFFF_FFFF) &* UInt64(count - 1) >> 32)
+        let first = Int(((bits >> 32) &* UInt64(count)) >> 32)
+        let second = Int(((bits & 0xFFFF_FFFF) &* UInt64(count - 1)) >> 32)
         return (first, second >= first ? second + 1 : second)
     }
 }
