@@ -13,6 +13,7 @@ import Serving
 public import Settings
 import Synchronization
 import TLS
+import Upstream
 
 /// A gateway that serves until it is stopped. Made and stopped on one thread that is not a loop's.
 public final class Gateway {
@@ -25,6 +26,8 @@ public final class Gateway {
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
+    /// On the first loop.
+    private let checks: [HealthWatch]
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -69,11 +72,16 @@ public final class Gateway {
         for index in 0..<configuration.workers {
             loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
         }
+        let first = loops[0].loop
+        let options = UpstreamOptions(configuration, loops: 1, report: report)
+        checks = snapshot.pools.map { HealthWatch($0, loop: first, options: options) }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
+        for running in loops { running.loop.start() }
+        // Before the first request, so that a server that is not there is known of soon.
+        startChecks()
         for running in loops {
-            running.loop.start()
             running.loop.perform {
                 running.log?.start()
                 for listener in running.listeners {
@@ -85,6 +93,11 @@ public final class Gateway {
                 }
             }
         }
+    }
+
+    private func startChecks() {
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.start() } }
     }
 
     private static func makeLoop(
@@ -241,6 +254,8 @@ public final class Gateway {
             waited += 20
             open = openConnections
         }
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.stop() } }
         for running in loops {
             running.loop.perform {
                 running.service.cut()

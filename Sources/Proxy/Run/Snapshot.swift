@@ -48,7 +48,7 @@ public final class Snapshot: Sendable {
                     )
                 }
             }
-            pools.append(ServerPool(name: pool.name, servers: servers, report: report))
+            pools.append(ServerPool(name: pool.name, servers: servers, settings: pool.settings, report: report))
         }
         self.pools = pools
         routes = RouteTable(configuration)
