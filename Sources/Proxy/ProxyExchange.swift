@@ -34,9 +34,10 @@ final class ProxyExchange: Exchange {
     /// This loop's connections to the server that was asked last.
     var target: ConnectionPool?
     var tried = TriedServers()
-    var attempts = 0
-    /// Attempts in which bytes were sent on a new connection.
-    var freshSends = 0
+    /// Attempts in which bytes were sent on a new connection that then broke.
+    var breaks = 0
+    /// Whether it waits for a connection, because every server has as many as it may have.
+    var waitsForRoom = false
     /// Whether the next attempt must not use an idle connection.
     var needsFresh = false
     var failure: UpstreamFailure?
@@ -82,8 +83,8 @@ final class ProxyExchange: Exchange {
         poolIndex = 0
         target = nil
         tried = TriedServers()
-        attempts = 0
-        freshSends = 0
+        breaks = 0
+        waitsForRoom = false
         needsFresh = false
         failure = nil
         isExhausted = false
@@ -160,6 +161,10 @@ final class ProxyExchange: Exchange {
     var isStreamingBody = false
 
     func dropConnection() {
+        if waitsForRoom {
+            waitsForRoom = false
+            view.pools[poolIndex].stopWaiting(attempt)
+        }
         guard let dropped = connection else { return }
         connection = nil
         upstreamFinished = service.loop.nanoseconds
@@ -189,4 +194,7 @@ final class ProxyAttempt: Attempt {
     override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
     override func requestDrained() { exchange.stream?.readBody() }
     override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }
+    override func mayMove(from connection: UpstreamConnection) -> Bool { exchange.mayMove(from: connection) }
+    override func roomMade() -> Bool { exchange.roomMade() }
+    override func noRoomInTime() { exchange.noRoomInTime() }
 }

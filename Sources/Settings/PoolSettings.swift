@@ -93,7 +93,7 @@ extension Configuration {
         public func contains(_ status: UInt16) -> Bool { ranges.contains { $0.contains(status) } }
 
         /// As settings have them: `200-299,304`, or `none`.
-        var text: String {
+        public var text: String {
             if ranges.isEmpty { return "none" }
             return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
                 .joined(separator: ",")

@@ -6,6 +6,12 @@ import Testing
 
 @testable import Upstream
 
+private func pool(_ servers: [UpstreamServer], _ method: Configuration.BalanceMethod) -> ServerPool {
+    var settings = Configuration.PoolSettings()
+    settings.balance.method = method
+    return ServerPool(name: "p", servers: servers, settings: settings)
+}
+
 /// Servers on ports 1, 2, …
 func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     weights.enumerated().map { index, weight in
@@ -90,7 +96,7 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     @Test("least-conn takes the server with the fewest requests for its weight, and equals in turn")
     func leastConnections() {
         let list = servers([1, 2, 1])
-        var balancer = Balancer(ServerPool(name: "p", servers: list, balance: .leastConnections))
+        var balancer = Balancer(pool(list, .leastConnections))
         var counts = [0, 0, 0]
         for _ in 0..<40 { if let index = balancer.next(tried: TriedServers()) { counts[index] += 1 } }
         #expect(counts == [10, 20, 10])
@@ -104,11 +110,11 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         #expect(balancer.next(tried: tried) == 0)
     }
 
-    @Test("least-conn keeps a slow server from piling up", arguments: [BalanceMethod.leastConnections, .powerOfTwo])
-    func slowServer(_ method: BalanceMethod) {
+    @Test("least-conn keeps a slow server from piling up", arguments: [Configuration.BalanceMethod.leastConnections, .powerOfTwo])
+    func slowServer(_ method: Configuration.BalanceMethod) {
         // In every tick one request comes; two servers are done with theirs after 2 ticks, one after 200.
         let list = servers([1, 1, 1])
-        var balancer = Balancer(ServerPool(name: "p", servers: list, balance: method))
+        var balancer = Balancer(pool(list, method))
         var ends: [(tick: Int, server: Int)] = []
         var highest = 0
         for tick in 0..<3_000 {
@@ -117,7 +123,7 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
             guard let index = balancer.next(tried: TriedServers()) else { continue }
             take(list[index], 1)
             ends.append((tick + (index == 2 ? 200 : 2), index))
-            highest = max(highest, list[2].inUse)
+            highest = max(highest, list[2].inFlight)
         }
         // Round robin would have 66 of them wait there.
         #expect(highest <= 4)
@@ -126,7 +132,7 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     @Test("p2c never takes the fuller one of its two, and follows the weights when all are equal")
     func powerOfTwo() {
         let list = servers([3, 1])
-        var balancer = Balancer(ServerPool(name: "p", servers: list, balance: .powerOfTwo))
+        var balancer = Balancer(pool(list, .powerOfTwo))
         var counts = [0, 0]
         for _ in 0..<8_000 { if let index = balancer.next(tried: TriedServers()) { counts[index] += 1 } }
         #expect(counts[0] > 5_600 && counts[0] < 6_400)
@@ -135,7 +141,7 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         tried.insert(list[1])
         #expect(balancer.next(tried: tried) == 0)
         let alone = servers([1])
-        var single = Balancer(ServerPool(name: "p", servers: alone, balance: .powerOfTwo))
+        var single = Balancer(pool(alone, .powerOfTwo))
         #expect(single.next(tried: TriedServers()) == 0)
     }
 
@@ -155,8 +161,8 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     @Test("hash keeps a key on its server until that has too much, passes it over once tried, and needs no key")
     func hash() {
         let list = servers([1, 1, 1, 1])
-        let pool = ServerPool(name: "p", servers: list, balance: .hash(.path))
-        var balancer = Balancer(pool)
+        let shared = pool(list, .hash)
+        var balancer = Balancer(shared)
         let key = Maglev.hash(Array("/a".utf8).span)
         guard let owner = balancer.next(tried: TriedServers(), key: key) else {
             Issue.record("no server")
@@ -173,10 +179,10 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         #expect(balancer.next(tried: TriedServers(), key: key) == owner)
         #expect(balancer.next(tried: TriedServers(), key: nil) != nil)
         // A server that drains gives its keys away, and has them back afterwards.
-        pool.drain(list[owner])
+        shared.drain(list[owner], at: 0)
         balancer.refresh(at: 0)
         #expect(balancer.next(tried: TriedServers(), key: key) != owner)
-        pool.undrain(list[owner])
+        shared.undrain(list[owner], at: 0)
         balancer.refresh(at: 0)
         #expect(balancer.next(tried: TriedServers(), key: key) == owner)
     }

@@ -21,6 +21,7 @@ extension ProxyExchange {
     }
 
     func deliverHead(_ connection: UpstreamConnection) {
+        if isAskedElsewhere(connection) { return }
         if cacheTakes(connection) { return }
         guard let stream else { return }
         if use.isRefresh {

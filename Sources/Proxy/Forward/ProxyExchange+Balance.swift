@@ -9,13 +9,12 @@ import Upstream
 
 extension ProxyExchange {
     /// The loop's connections to the server that is to be asked now.
-    func chooseServer() -> ConnectionPool? {
-        let view = view.pools[poolIndex]
+    func chooseServer(in view: PoolView, passing others: TriedServers) -> ConnectionPool? {
         let pool = view.pool
-        guard pool.balance.hashInput != nil || pool.sticky != nil else { return view.next(tried: tried) }
+        guard pool.balance.hashInput != nil || pool.sticky != nil else { return view.next(tried: others) }
         let key = pool.balance.hashInput.flatMap { balanceKey($0) }
         let token = pool.sticky.flatMap { stickyToken($0) }
-        return view.next(tried: tried, key: key, sticky: token)
+        return view.next(tried: others, key: key, sticky: token)
     }
 
     /// Nil when the request does not have what decides: then any server will do.
@@ -53,7 +52,7 @@ extension ProxyExchange {
 
     /// Leads the client back to the server that has answered, unless it came by that cookie.
     func writeStickyCookie(to stream: ServerStream) {
-        guard let sticky = view.pools[poolIndex].pool.sticky, let target, stickyToken(sticky) != target.stickyToken else {
+        guard let sticky = pool.pool.sticky, let target, stickyToken(sticky) != target.stickyToken else {
             return
         }
         let value = service.fieldScratch

@@ -27,6 +27,8 @@ public final class Gateway {
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
     private let discovery: Discovery
+    /// On the first loop.
+    private let checks: [HealthWatch]
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -75,11 +77,16 @@ public final class Gateway {
         for index in 0..<configuration.workers {
             loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, rates, report))
         }
+        let first = loops[0].loop
+        let options = UpstreamOptions(configuration, loops: 1, report: report)
+        checks = snapshot.pools.map { HealthWatch($0, loop: first, options: options) }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
+        for running in loops { running.loop.start() }
+        // Before the first request, so that a server that is not there is known of soon.
+        startChecks()
         for running in loops {
-            running.loop.start()
             running.loop.perform {
                 running.log?.start()
                 for listener in running.listeners {
@@ -91,6 +98,11 @@ public final class Gateway {
                 }
             }
         }
+    }
+
+    private func startChecks() {
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.start() } }
     }
 
     private static func makeLoop(
@@ -254,6 +266,8 @@ public final class Gateway {
             waited += 20
             open = openConnections
         }
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.stop() } }
         for running in loops {
             running.loop.perform {
                 running.service.cut()

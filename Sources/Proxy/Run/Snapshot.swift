@@ -79,9 +79,7 @@ public final class Snapshot: Sendable {
             servers += found
             given.append(found)
         }
-        let pool = ServerPool(
-            name: settings.name, servers: servers, balance: BalanceMethod(settings.settings.balance),
-            sticky: StickyCookie(settings.settings.balance), report: report)
+        let pool = ServerPool(name: settings.name, servers: servers, settings: settings.settings, report: report)
         for (index, name) in followed.enumerated() { name?.join(pool, given: given[index]) }
         return pool
     }

@@ -80,7 +80,7 @@ public struct Balancer {
         for index in members.eligible {
             let member = members.list[index]
             guard !tried.contains(member.server) else { continue }
-            let load = member.server.inUse
+            let load = member.server.inFlight
             let weight = member.weight * member.tenths
             if let other = best, !LeastLoad.isLess(load, weight: weight, than: other.load, weight: other.weight) { continue }
             best = (index, load, weight)
@@ -93,7 +93,7 @@ public struct Balancer {
             guard !tried.contains(member.server) else { continue }
             // Loads change meanwhile, so that not even the best may be found again.
             let isWorse = LeastLoad.isLess(
-                best.load, weight: best.weight, than: member.server.inUse, weight: member.weight * member.tenths)
+                best.load, weight: best.weight, than: member.server.inFlight, weight: member.weight * member.tenths)
             if !isWorse { return index }
         }
         return best.index
@@ -107,7 +107,7 @@ public struct Balancer {
         let (one, other) = (Int(order[first]), Int(order[second]))
         let (a, b) = (members.list[one], members.list[other])
         let isOther = LeastLoad.isLess(
-            b.server.inUse, weight: b.weight * b.tenths, than: a.server.inUse, weight: a.weight * a.tenths)
+            b.server.inFlight, weight: b.weight * b.tenths, than: a.server.inFlight, weight: a.weight * a.tenths)
         let index = isOther ? other : one
         return tried.contains(members.list[index].server) ? turn(tried) : index
     }
@@ -118,9 +118,9 @@ public struct Balancer {
         return table.pick(key) { index in
             let member = members.list[index]
             guard !tried.contains(member.server) else { return false }
-            let load = member.server.inUse
+            let load = member.server.inFlight
             if load == 0 { return true }
-            if total < 0 { total = members.eligible.reduce(1) { $0 + members.list[$1].server.inUse } }
+            if total < 0 { total = members.eligible.reduce(1) { $0 + members.list[$1].server.inFlight } }
             return load < BoundedLoad.limit(total: total, weight: member.weight, weights: weights)
         }
     }

@@ -39,6 +39,10 @@ public struct Members: Sendable {
         /// Tenths of its weight that it takes now: 10, or fewer while it is starting.
         public let tenths: Int
 
+        func isSame(as other: Member) -> Bool {
+            server === other.server && state == other.state && weight == other.weight && tenths == other.tenths
+        }
+
         /// A member.
         public init(_ server: UpstreamServer, state: ServerState = .up, weight: Int, tenths: Int = 10) {
             self.server = server
@@ -83,6 +87,14 @@ public struct Members: Sendable {
         }
         eligible = []
         isPanicking = false
+    }
+}
+
+extension Members {
+    /// Whether there is no difference that a loop would notice.
+    func isSame(as other: Members) -> Bool {
+        nextChange == other.nextChange && list.count == other.list.count
+            && zip(list, other.list).allSatisfy { $0.isSame(as: $1) }
     }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One loop's side of a pool: whose turn it is, and the loop's connections to each server. Connections are kept by the identity of
-// their server, so they stay when others come and go.
+// One loop's side of a pool: whose turn it is, the loop's connections to each server, those who wait for one, and the budget
+// of repetitions. Connections are kept by the identity of their server, so they stay when others come and go.
 
 public import Engine
+public import Settings
 
 /// One loop's view of a pool.
 ///
@@ -13,7 +14,9 @@ public final class PoolView: @unchecked Sendable {
     public let pool: ServerPool
     private let loop: Loop
     private let options: UpstreamOptions
+    private let queue: BusyQueue
     private var balancer: Balancer
+    private var budget: RetryBudget
     /// In the order of the balancer's members.
     private var connections: [ConnectionPool] = []
 
@@ -22,10 +25,27 @@ public final class PoolView: @unchecked Sendable {
         self.pool = pool
         self.loop = loop
         self.options = options
+        let settings = pool.settings
+        queue = BusyQueue(
+            loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
+        budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
         arrange()
-        pool.watch(self)
+        pool.observe(
+            isAlive: { [weak self] in self != nil },
+            changed: { [weak self] in self?.poolChanged() })
     }
+
+    /// How requests may be repeated.
+    public var retries: Configuration.Retries { pool.settings.retries }
+
+    // MARK: For a request
+
+    /// Counts a request, of which a part may be repeated.
+    public func requestBegan() { budget.requestBegan(at: loop.milliseconds) }
+
+    /// Whether the budget allows one more repetition, which is counted if so.
+    public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
 
     /// The loop's connections to the server whose turn it is, passing over those that were tried. Nil when there is none.
     ///
@@ -48,18 +68,38 @@ public final class PoolView: @unchecked Sendable {
         return nil
     }
 
+    /// Whether `next` would find a server that is known to be well.
+    public func hasAnother(than tried: TriedServers) -> Bool {
+        !balancer.members.isPanicking
+            && balancer.members.eligible.contains { !tried.contains(balancer.members.list[$0].server) }
+    }
+
+    /// Whether others wait for a connection already, so that whoever comes has to go behind them.
+    public var isCrowded: Bool { !queue.isEmpty }
+
+    /// Lets an attempt wait for a connection to any of the servers. False when too many wait already.
+    public func wait(_ attempt: Attempt) -> Bool { queue.enter(attempt) }
+
+    /// The attempt waits no more.
+    public func stopWaiting(_ attempt: Attempt) { queue.leave(attempt) }
+
     /// Closes every idle connection.
     public func closeIdle() {
         for pool in connections { pool.closeIdle() }
     }
 
+    // MARK: Changes
+
     /// Called from any thread.
-    func poolChanged() { loop.submit { [weak self] in self?.refresh() } }
+    private func poolChanged() { loop.submit { [weak self] in self?.refresh() } }
 
     private func refresh() {
         guard balancer.isStale(at: loop.milliseconds) else { return }
+        let former = balancer.members
         balancer.refresh(at: loop.milliseconds)
         arrange()
+        moveWaiting(former)
+        queue.connectionFreed()
     }
 
     /// Keeps a `ConnectionPool` for every member, and closes what has left.
@@ -69,15 +109,37 @@ public final class PoolView: @unchecked Sendable {
         connections = balancer.members.list.map { member in
             let found =
                 former.removeValue(forKey: member.server.identity)
-                ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options)
+                ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options, queue: queue)
             if let sticky = pool.sticky { found.stickyToken = sticky.token(for: member.server.hashName) }
             found.keepsIdle = member.state != .draining
-            if !member.state.isUsable { found.closeIdle() }
+            if !member.state.isUsable, !balancer.members.isPanicking { found.closeIdle() }
             return found
         }
         for pool in former.values {
             pool.keepsIdle = false
             pool.closeIdle()
         }
+    }
+
+    /// Requests that wait, without a byte of a response, on a server that has just been taken out go elsewhere: a server
+    /// that hangs is worse than one that is gone, which says so.
+    private func moveWaiting(_ former: Members) {
+        var wasOut: Set<UInt32> = []
+        for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        var isOut: Set<UInt32> = []
+        for member in balancer.members.list
+        where member.state.isTakenOut && !wasOut.contains(member.server.identity) {
+            isOut.insert(member.server.identity)
+        }
+        guard !isOut.isEmpty, !balancer.members.eligible.isEmpty, !balancer.members.isPanicking else { return }
+        // Collected first, for those that move change what is walked through.
+        var waiting: [UpstreamConnection] = []
+        loop.forEachWatcher { watcher in
+            guard let connection = watcher as? UpstreamConnection, connection.isWaiting,
+                connection.pool.pool === pool, isOut.contains(connection.server.identity)
+            else { return }
+            waiting.append(connection)
+        }
+        for connection in waiting { connection.serverTakenOut() }
     }
 }

@@ -21,18 +21,15 @@ public final class UpstreamServer: Sendable {
     public let weight: Int
     /// Used only while no other server of its pool can be.
     public let isBackup: Bool
-    /// Whether its pool knows of anything that success would put right.
-    private let trouble = Atomic<Bool>(false)
+    private let pickedInAll = Atomic<Int>(0)
+    private let succeededInAll = Atomic<Int>(0)
+    private let failedInAll = Atomic<Int>(0)
     /// When trouble with it was reported last (monotonic milliseconds), or 0.
     private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
     private let idle = Atomic<Int>(0)
     /// The address that accepted last; the others are tried when it fails.
     private let preferred = Atomic<Int>(0)
-
-    /// How long a server that refuses connections is passed over, in milliseconds. Short, because the request that finds
-    /// out whether it is back loses nothing: it moves on to another server.
-    public static let rest: UInt64 = 1_000
 
     /// Trouble that repeats itself is reported no oftener than this, in milliseconds; the access log has every case.
     static let reportPause: UInt64 = 10_000
@@ -51,8 +48,22 @@ public final class UpstreamServer: Sendable {
 
     private static let identities = Atomic<UInt32>(0)
 
-    var isTrouble: Bool { trouble.load(ordering: .relaxed) }
-    func setTrouble(_ isTrouble: Bool) { trouble.store(isTrouble, ordering: .relaxed) }
+    /// How sentences call it: as configured and, where that is a name, with the address.
+    var name: String {
+        let first = addresses[0].description
+        let scheme = security == nil ? "http" : "https"
+        return first == authority ? "\(scheme)://\(authority)" : "\(scheme)://\(authority) (\(first))"
+    }
+
+    func countPick() { pickedInAll.add(1, ordering: .relaxed) }
+    func countSuccess() { succeededInAll.add(1, ordering: .relaxed) }
+    func countFailure() { failedInAll.add(1, ordering: .relaxed) }
+    /// Requests sent to it.
+    var picked: Int { pickedInAll.load(ordering: .relaxed) }
+    /// Requests that it answered.
+    var succeeded: Int { succeededInAll.load(ordering: .relaxed) }
+    /// Requests that failed.
+    var failures: Int { failedInAll.load(ordering: .relaxed) }
 
     /// Whether to report trouble with it now: the first time, and after every `reportPause`.
     func mayReport(at now: UInt64) -> Bool {
@@ -82,12 +93,12 @@ public final class UpstreamServer: Sendable {
     func enterIdle() { idle.add(1, ordering: .relaxed) }
     func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
-    /// Connections of all loops that carry a request, or are being made for one: its load.
-    public var inUse: Int { max(0, open.load(ordering: .relaxed) - idle.load(ordering: .relaxed)) }
-
+    /// Connections that idle, of all loops.
+    var idleCount: Int { idle.load(ordering: .relaxed) }
+    /// Requests on it now: a connection that does not idle has one.
+    public var inFlight: Int { max(0, connectionCount - idleCount) }
     /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
     var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
-
     /// Connections of all loops, idle ones included.
     public var connectionCount: Int { open.load(ordering: .relaxed) }
 }

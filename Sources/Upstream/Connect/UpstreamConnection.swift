@@ -156,7 +156,7 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing { pool.pool.connectFailed(server, at: loop.milliseconds) }
+        if failure.isServersDoing, pool.queue != nil { pool.pool.connectFailed(server, at: loop.milliseconds) }
         fail(failure)
     }
 
@@ -207,7 +207,6 @@ public final class UpstreamConnection: Watcher {
 
     private func connected() {
         server.prefer(address: addressIndex % server.addresses.count)
-        pool.pool.connectSucceeded(server)
         phase = .active
         loop.clearDeadline(self)
         attempt?.connected(self)
@@ -311,6 +310,21 @@ public final class UpstreamConnection: Watcher {
         fail(.readTimeout)
     }
 
+    /// Whether no byte of a response has come for a request that is on it, or about to be.
+    var isWaiting: Bool {
+        switch phase {
+        case .connecting, .securing: true
+        case .active: !hasReceived && !isTunnel
+        case .idle, .closed: false
+        }
+    }
+
+    /// Its server was taken out: whoever waits on it goes elsewhere, if that is safe.
+    func serverTakenOut() {
+        guard isWaiting, attempt?.mayMove(from: self) == true else { return }
+        fail(.takenOut)
+    }
+
     /// Closes an idle connection that has left its pool.
     func discard() { shut() }
 
@@ -328,5 +342,6 @@ public final class UpstreamConnection: Watcher {
             loop.largeBlocks.give(headBlock)
         }
         server.giveConnection(wasIdle: wasIdle)
+        pool.queue?.connectionFreed()
     }
 }

@@ -52,8 +52,12 @@ public final class FollowedName: Sendable {
     public func join(_ pool: ServerPool, given: [UpstreamServer]) {
         state.withLock { state in
             state.pool = pool
-            for (_, server) in state.servers where !given.contains(where: { $0 === server }) { pool.add(server) }
-            for server in given where !state.servers.contains(where: { $0.server === server }) { pool.remove(server) }
+            for (_, server) in state.servers where !given.contains(where: { $0 === server }) {
+                pool.add(server, at: MonotonicClock.milliseconds)
+            }
+            for server in given where !state.servers.contains(where: { $0.server === server }) {
+                pool.remove(server, at: MonotonicClock.milliseconds)
+            }
         }
     }
 
@@ -156,11 +160,11 @@ public final class FollowedName: Sendable {
             own.isBackup = key.isBackup
             let server = UpstreamServer(own, addresses: key.addresses, security: makeSecurity(key.host))
             state.servers.append((key, server))
-            state.pool?.add(server)
+            state.pool?.add(server, at: MonotonicClock.milliseconds)
         }
         for key in leaving {
             guard let index = state.servers.firstIndex(where: { $0.key == key }) else { continue }
-            state.pool?.remove(state.servers[index].server)
+            state.pool?.remove(state.servers[index].server, at: MonotonicClock.milliseconds)
             state.servers.remove(at: index)
         }
         var sentences: [String] = []
