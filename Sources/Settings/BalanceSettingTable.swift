@@ -44,7 +44,8 @@ extension SettingTable {
         Setting(
             flag: "client-connections", keys: ["limits", "connections_per_client"], group: .limits,
             kind: .whole(0...1_000_000, \.clients.connections),
-            summary: "Connections that one client may have, trusted proxies apart; beyond them it gets 429; 0 for no limit."),
+            summary:
+                "Connections that one client may have, trusted proxies apart; beyond them it gets 429; 0 for no limit."),
     ]
 
     private static let hashKey = Setting.Text(
@@ -58,7 +59,8 @@ extension SettingTable {
         })
 
     private static let cookie = Setting.Text(
-        placeholder: "NAME", expected: "a cookie's name of 1 to 64 letters, digits and -_.", isRight: { isToken($0[...]) })
+        placeholder: "NAME", expected: "a cookie's name of 1 to 64 letters, digits and -_.",
+        isRight: { isToken($0[...]) })
 
     private static let secret = Setting.Text(
         placeholder: "TEXT", expected: "a text of 16 to 256 bytes", isRight: { (16...256).contains($0.utf8.count) })

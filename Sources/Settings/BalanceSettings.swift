@@ -69,7 +69,9 @@ extension Quantities {
     static func rate(_ text: String) throws(Refusal) -> Int {
         if text == "none" { return 0 }
         for (unit, factor) in [("r/s", 60), ("r/m", 1)] where text.hasSuffix(unit) {
-            if let number = digits(text.dropLast(unit.count)), (1...1_000_000).contains(number) { return number * factor }
+            if let number = digits(text.dropLast(unit.count)), (1...1_000_000).contains(number) {
+                return number * factor
+            }
         }
         let hint = (digits(text) ?? 0) > 0 ? " (did you mean \(text)r/s?)" : ""
         throw Refusal(

@@ -8,7 +8,8 @@ enum SettingTable {
 
     /// In the order of the help.
     static let all: [Setting] =
-        listening + tls + upstream + balancing + health + retries + upstreamTLS + cache + timeouts + limits + clients + log
+        listening + tls + upstream + balancing + health + retries + upstreamTLS + cache + timeouts + limits + clients
+        + log
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }

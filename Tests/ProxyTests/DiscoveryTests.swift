@@ -8,7 +8,9 @@ import Foundation
 @Suite("Names of upstream servers") struct DiscoveryTests {
     private let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-    private func gateway(_ names: NameServer, _ servers: [Configuration.Server], workers: Int = 1) throws -> RunningGateway {
+    private func gateway(
+        _ names: NameServer, _ servers: [Configuration.Server], workers: Int = 1
+    ) throws -> RunningGateway {
         try RunningGateway(upstreams: [], workers: workers) {
             $0.pools = [.init(name: "default", servers: servers)]
             $0.discovery.resolvers = [.init(address: "127.0.0.1", port: names.port)]
@@ -80,7 +82,8 @@ import Foundation
         let gateway = try gateway(
             names, [.init(host: "late.test", port: late.port), .init(host: "127.0.0.1", port: good.port)])
         for _ in 0..<4 { #expect(gateway.exchange(request).hasSuffix("good")) }
-        #expect(gateway.reports.contains { $0.contains("late.test") && $0.contains("does not resolve: it has no address") })
+        #expect(
+            gateway.reports.contains { $0.contains("late.test") && $0.contains("does not resolve: it has no address") })
         names.set("late.test", .addresses([0x7F00_0004], ttl: 1))
         var waited = 0
         while !gateway.exchange(request).hasSuffix("late"), waited < 1_000 { waited += await10ms() }

@@ -125,8 +125,12 @@ import Testing
                 $0.clients.burst = 1
                 if trusts { $0.trustedProxies = [.init(bytes: [127, 0, 0, 0], prefix: 8)] }
             }
-            return ["192.0.2.1", "198.51.100.1, 192.0.2.2 , 127.0.0.9", "198.51.100.2, 192.0.2.2", "[2001:db8::1]", "x"].map {
-                String(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: \($0)\r\n\r\n").prefix(12).suffix(3))
+            return [
+                "192.0.2.1", "198.51.100.1, 192.0.2.2 , 127.0.0.9", "198.51.100.2, 192.0.2.2", "[2001:db8::1]", "x",
+            ].map {
+                String(
+                    gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: \($0)\r\n\r\n").prefix(12).suffix(3)
+                )
             }
         }
         #expect(try statuses(trusts: true) == ["200", "200", "429", "200", "200"])

@@ -135,7 +135,9 @@ public final class NameServer: Sendable {
     private func messages(_ question: [UInt8], _ asked: [UInt8], _ reply: Reply, _ isStream: Bool) -> [[UInt8]] {
         func message(code: Int, records: [[UInt8]] = [], isTruncated: Bool = false) -> [UInt8] {
             let flags: [UInt8] = [isTruncated ? 0x83 : 0x81, 0x80 | UInt8(code)]
-            return Array(question[..<2]) + flags + [0, 1, UInt8(records.count >> 8), UInt8(records.count & 0xFF), 0, 0, 0, 0]
+            return Array(question[..<2]) + flags + [
+                0, 1, UInt8(records.count >> 8), UInt8(records.count & 0xFF), 0, 0, 0, 0,
+            ]
                 + asked + records.flatMap { $0 }
         }
         func record(_ kind: UInt8, _ ttl: UInt32, _ data: [UInt8]) -> [UInt8] {

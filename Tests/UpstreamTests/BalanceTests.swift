@@ -110,7 +110,9 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         #expect(balancer.next(tried: tried) == 0)
     }
 
-    @Test("least-conn keeps a slow server from piling up", arguments: [Configuration.BalanceMethod.leastConnections, .powerOfTwo])
+    @Test(
+        "least-conn keeps a slow server from piling up",
+        arguments: [Configuration.BalanceMethod.leastConnections, .powerOfTwo])
     func slowServer(_ method: Configuration.BalanceMethod) {
         // In every tick one request comes; two servers are done with theirs after 2 ticks, one after 200.
         let list = servers([1, 1, 1])
@@ -227,11 +229,26 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         "is found among others",
         arguments: [
             ("a=1", "1"), ("b=2; a=1", "1"), ("a=1; a=2", "1"), ("aa=3;a=1", "1"), ("b=a=2;\ta=1 ;c", "1"),
-            ("a=\"1\"", "1"), ("a=", ""), ("", nil), ("a", nil), ("b=2", nil), ("A=1", nil), ("; ;a", nil), ("a=\"", "\""),
+            ("a=\"1\"", "1"), ("a=", ""), ("", nil), ("a", nil), ("b=2", nil), ("A=1", nil), ("; ;a", nil),
+            ("a=\"", "\""),
         ])
     func found(_ field: String, _ expected: String?) {
         let bytes = Array(field.utf8)
         let range = CookieReader.value(of: Array("a".utf8).span, in: bytes.span)
         #expect(range.map { String(decoding: bytes[$0], as: UTF8.self) } == expected)
+    }
+}
+
+@Suite("How long connections may idle") struct IdleAllowanceTests {
+    @Test("is learned from a server that closes them, and grows again while it does not")
+    func learning() {
+        #expect(IdleAllowance.afterClose(.max, idled: 2_000) == 1_500)
+        #expect(IdleAllowance.afterClose(1_500, idled: 3_000) == 1_500)
+        #expect(IdleAllowance.afterClose(1_500, idled: 3) == IdleAllowance.floor)
+        #expect(IdleAllowance.afterExpiry(1_600) == 1_700)
+        #expect(IdleAllowance.afterExpiry(.max) == .max)
+        var allowance = IdleAllowance.floor
+        for _ in 0..<60 { allowance = IdleAllowance.afterExpiry(allowance) }
+        #expect(allowance > 4_000)
     }
 }

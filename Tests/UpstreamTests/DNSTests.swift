@@ -178,7 +178,9 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
             chain += label + [0xC0 | UInt8(previous >> 8), UInt8(previous & 0xFF)]
             previous = here
         }
-        answer.records = [Answer.record(1, [192, 0, 2, 1], owner: [0xC0 | UInt8(previous >> 8), UInt8(previous & 0xFF)])]
+        answer.records = [
+            Answer.record(1, [192, 0, 2, 1], owner: [0xC0 | UInt8(previous >> 8), UInt8(previous & 0xFF)])
+        ]
         var bytes = answer.bytes
         bytes.insert(contentsOf: chain, at: start)
         #expect(throws: DNSProblem.self) { try parse(bytes) }
@@ -192,7 +194,8 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
         answer.records = [
             Answer.record(5, Answer.wire("b.example")),
             Answer.record(
-                33, Answer.word(1) + Answer.word(2) + Answer.word(3) + [1, 97, 0xC0, 16], owner: Answer.wire("b.example")),
+                33, Answer.word(1) + Answer.word(2) + Answer.word(3) + [1, 97, 0xC0, 16],
+                owner: Answer.wire("b.example")),
         ]
         let whole = answer.bytes
         for end in 0..<whole.count {
@@ -203,7 +206,9 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
             for value in stride(from: UInt8(0), through: 252, by: 7) {
                 var copy = whole
                 copy[position] = value
-                if random.next() % 8 == 0 { copy[Int(random.next() % UInt64(copy.count))] ^= UInt8(truncatingIfNeeded: random.next()) }
+                if random.next() % 8 == 0 {
+                    copy[Int(random.next() % UInt64(copy.count))] ^= UInt8(truncatingIfNeeded: random.next())
+                }
                 if let found = try? parse(copy, kind: .srv) {
                     #expect(found.services.count <= 1)
                     #expect(found.services.allSatisfy { $0.target.bytes.count <= DNSName.limit })
@@ -229,7 +234,8 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
     @Test("the lowest priority takes the requests by weight, the others are backups")
     func priorities() {
         let targets = ServiceSelection.targets([
-            record(20, 1, "c.example"), record(10, 3, "b.example"), record(10, 1, "a.example"), record(30, 9, "a.example"),
+            record(20, 1, "c.example"), record(10, 3, "b.example"), record(10, 1, "a.example"),
+            record(30, 9, "a.example"),
         ])
         #expect(targets.map(\.host) == ["a.example", "b.example", "c.example"])
         #expect(targets.map(\.weight) == [1, 3, 1])
@@ -248,7 +254,8 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
             record(1, 65_535, "a.example"), record(1, 32_768, "b.example"), record(1, 0, "c.example"),
         ])
         #expect(targets.map(\.weight) == [256, 128, 1])
-        #expect(ServiceSelection.targets([record(1, 0, "a.example"), record(1, 0, "b.example")]).map(\.weight) == [1, 1])
+        #expect(
+            ServiceSelection.targets([record(1, 0, "a.example"), record(1, 0, "b.example")]).map(\.weight) == [1, 1])
     }
 
     @Test("the root as target says that the service is not offered")
@@ -329,7 +336,8 @@ private func parse(_ bytes: [UInt8], kind: DNSQuestion.Kind = .a, id: UInt16 = 7
 
     @Test("the system's name servers are read from its file")
     func system() {
-        let text = "# nameserver 192.0.2.9\nsearch example\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 x\nnameserver bad\n"
+        let text =
+            "# nameserver 192.0.2.9\nsearch example\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 x\nnameserver bad\n"
         #expect(NameServers.ofSystem(text).map(\.description) == ["192.0.2.1:53", "[2001:db8::1]:53"])
     }
 }

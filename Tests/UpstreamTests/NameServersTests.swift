@@ -80,7 +80,8 @@ import Testing
     private func follow(_ host: String, port: UInt16 = 80) -> FollowedName {
         let reports = reports
         return FollowedName(
-            .init(host: host, port: port, weight: 3), report: { text in reports.sentences.withLock { $0.append(text) } },
+            .init(host: host, port: port, weight: 3),
+            report: { text in reports.sentences.withLock { $0.append(text) } },
             makeSecurity: { _ in nil })
     }
 
@@ -111,7 +112,8 @@ import Testing
         #expect(addresses(pool.servers) == ["127.0.0.3:80", "127.0.0.4:80"])
         #expect(pool.servers[0] === before[1])
         #expect(
-            reports.take() == ["upstream http://app.test:80: the name has changed, 127.0.0.4:80 new, 127.0.0.2:80 gone"])
+            reports.take() == ["upstream http://app.test:80: the name has changed, 127.0.0.4:80 new, 127.0.0.2:80 gone"]
+        )
         // The same in another order is no change.
         server.set("app.test", .addresses([0x7F00_0003, 0x7F00_0004], ttl: 9))
         let generation = pool.generation
@@ -176,7 +178,8 @@ import Testing
         let server = NameServer()
         server.set(
             "_http._tcp.app.test", kind: "SRV",
-            .services([(10, 2, 8_001, "a.app.test"), (10, 1, 8_002, "b.app.test"), (20, 1, 8_003, "a.app.test")], ttl: 9))
+            .services(
+                [(10, 2, 8_001, "a.app.test"), (10, 1, 8_002, "b.app.test"), (20, 1, 8_003, "a.app.test")], ttl: 9))
         server.set("a.app.test", .addresses([0x7F00_0002], ttl: 9))
         server.set("b.app.test", .addresses([0x7F00_0003, 0x7F00_0004], ttl: 9))
         let name = follow("_http._tcp.app.test")

@@ -47,7 +47,9 @@ public final class Snapshot: Sendable {
                     }
                 })
         }
-        let resolvers = configuration.discovery.resolvers.compactMap { SocketAddress(numeric: $0.address, port: $0.port) }
+        let resolvers = configuration.discovery.resolvers.compactMap {
+            SocketAddress(numeric: $0.address, port: $0.port)
+        }
         discovery = Discovery(
             followed.flatMap { $0.compactMap(\.self) }, resolver: NameResolver(servers: resolvers),
             ceiling: configuration.discovery.interval)

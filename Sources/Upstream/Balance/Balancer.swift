@@ -82,7 +82,9 @@ public struct Balancer {
             guard !tried.contains(member.server) else { continue }
             let load = member.server.inFlight
             let weight = member.weight * member.tenths
-            if let other = best, !LeastLoad.isLess(load, weight: weight, than: other.load, weight: other.weight) { continue }
+            if let other = best, !LeastLoad.isLess(load, weight: weight, than: other.load, weight: other.weight) {
+                continue
+            }
             best = (index, load, weight)
         }
         guard let best, !order.isEmpty else { return best?.index }

@@ -19,6 +19,8 @@ public final class PoolView: @unchecked Sendable {
     private var budget: RetryBudget
     /// In the order of the balancer's members.
     private var connections: [ConnectionPool] = []
+    /// Nil where no connection is kept open for nothing.
+    private let warmer: PoolWarmer?
 
     /// A view of `pool`, made before the loop is started or on it.
     public init(_ pool: ServerPool, loop: Loop, options: UpstreamOptions) {
@@ -30,10 +32,22 @@ public final class PoolView: @unchecked Sendable {
             loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
+        warmer = settings.balance.warm > 0 ? PoolWarmer(loop) : nil
         arrange()
         pool.observe(
             isAlive: { [weak self] in self != nil },
             changed: { [weak self] in self?.poolChanged() })
+        warmer?.view = self
+        if warmer != nil { loop.submit { [weak self] in self?.warmer?.start() } }
+    }
+
+    /// Opens connections to servers that have fewer idle ones than are to be kept.
+    func warm() {
+        if balancer.isStale(at: loop.milliseconds) { refresh() }
+        let share = (pool.settings.balance.warm + options.loops - 1) / options.loops
+        for (index, member) in balancer.members.list.enumerated() where member.state.isUsable && member.weight > 0 {
+            connections[index].warm(to: share)
+        }
     }
 
     /// How requests may be repeated.

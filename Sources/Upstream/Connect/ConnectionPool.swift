@@ -60,6 +60,8 @@ public final class ConnectionPool {
     let pool: ServerPool
     let options: UpstreamOptions
     private var idle: ContiguousArray<UpstreamConnection> = []
+    /// Connections that are being made for nobody yet.
+    private var warming = 0
     /// False for a server that drains or has left.
     var keepsIdle = true
     /// What stands for the server in the pool's sticky cookie, if it has one.
@@ -110,6 +112,18 @@ public final class ConnectionPool {
         connection.connect()
         return .connecting(connection)
     }
+
+    /// Opens connections until so many idle, or as many as may idle on this loop.
+    func warm(to count: Int) {
+        while idle.count + warming < min(count, options.idlePerLoop) {
+            guard server.takeConnection(limit: options.connectionsPerServer) else { return }
+            warming += 1
+            UpstreamConnection(pool: self, attempt: nil).connect()
+        }
+    }
+
+    /// One of them stands, or has failed.
+    func warmed() { warming -= 1 }
 
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {

@@ -66,15 +66,21 @@ public final class UpstreamConnection: Watcher {
     public internal(set) var isReused = false
     /// How long it may idle, in milliseconds.
     var idleTimeout: Int
+    /// Since when it idles (monotonic milliseconds).
+    var idleSince: UInt64 = 0
+    /// It is being made for nobody yet.
+    var isWarming: Bool
 
     /// Interim responses before the final one at most.
     static let interimLimit = 16
     /// Blocks received in a row at most, before others have their turn.
     static let receivesInARow = 16
 
-    init(pool: ConnectionPool, attempt: Attempt) {
+    /// A connection for `attempt`, or one that is to idle until somebody asks for it.
+    init(pool: ConnectionPool, attempt: Attempt?) {
         self.pool = pool
         self.attempt = attempt
+        isWarming = attempt == nil
         loop = pool.loop
         outbox = Outbox(on: pool.loop)
         idleTimeout = pool.options.idleTimeout
@@ -209,7 +215,13 @@ public final class UpstreamConnection: Watcher {
         server.prefer(address: addressIndex % server.addresses.count)
         phase = .active
         loop.clearDeadline(self)
-        attempt?.connected(self)
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+            becomeIdle()
+        } else {
+            attempt?.connected(self)
+        }
     }
 
     // MARK: Leasing
@@ -261,6 +273,7 @@ public final class UpstreamConnection: Watcher {
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
             // TLS has messages of its own that come at any time, such as session tickets.
             if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
+            server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince))
             pool.remove(self)
             discard()
         case .closed:
@@ -279,6 +292,7 @@ public final class UpstreamConnection: Watcher {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }
         case .idle:
+            server.outlivedIdle(idleTimeout)
             pool.remove(self)
             discard()
         case .closed: break
@@ -332,6 +346,10 @@ public final class UpstreamConnection: Watcher {
         guard phase != .closed else { return }
         let wasIdle = phase == .idle
         phase = .closed
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+        }
         reading = .done
         loop.unregister(self)
         transport.layer?.close()

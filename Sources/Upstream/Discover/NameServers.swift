@@ -46,7 +46,8 @@ struct NameServers: Sendable {
     private func exchangeDatagrams(
         _ question: DNSQuestion, _ id: UInt16, at address: SocketAddress
     ) throws(LookupFailure) -> DNSAnswer {
-        let number = socket(address.family, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let number = socket(
+            address.family, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard number >= 0 else { throw LookupFailure(address, SystemFailure("socket").reason) }
         let descriptor = Descriptor(adopting: number)
         // Connected, so that the kernel lets through only what that server sends, and chooses a port at random.

@@ -16,12 +16,16 @@ enum ServiceSelection {
     /// - Returns: Empty when there are none, or the only one is the root: the service is not offered.
     static func targets(_ records: [ServiceRecord]) -> [Target] {
         let offered = Set(records).filter { !$0.target.isRoot && $0.port != 0 }
-            .sorted { ($0.priority, $0.target.text, $0.port, $0.weight) < ($1.priority, $1.target.text, $1.port, $1.weight) }
+            .sorted {
+                ($0.priority, $0.target.text, $0.port, $0.weight) < ($1.priority, $1.target.text, $1.port, $1.weight)
+            }
         guard let best = offered.first?.priority else { return [] }
         var targets: [Target] = []
         for record in offered {
             // The same server under two priorities or weights counts as its better one.
-            guard !targets.contains(where: { $0.host == record.target.text && $0.port == record.port }) else { continue }
+            guard !targets.contains(where: { $0.host == record.target.text && $0.port == record.port }) else {
+                continue
+            }
             let group = offered.filter { $0.priority == record.priority }
             targets.append(
                 Target(
