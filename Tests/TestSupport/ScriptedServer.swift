@@ -12,12 +12,15 @@ public final class ScriptedServer: Sendable {
     private let heads = Mutex<[String]>([])
     private let ended = Atomic<Int>(0)
 
-    /// Begins to listen, in the clear or as `tls`. A connection whose handshake comes to nothing is not handed to `handle`.
-    public init(tls: TLSSide? = nil, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
+    /// Begins to listen, in the clear or as `tls`, on a port that the system chooses or on that of a server that has stopped. A
+    /// connection whose handshake comes to nothing is not handed to `handle`.
+    public init(tls: TLSSide? = nil, port wanted: UInt16 = 0, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
         signal(SIGPIPE, SIG_IGN)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
-        var address = loopback(0)
+        var address = loopback(wanted)
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
