@@ -16,7 +16,7 @@ public final class ScriptedServer: Sendable {
     ///
     /// - Parameters:
     ///   - host: Another address of loopback than 127.0.0.1.
-    ///   - wanted: The port; by default one that the system chooses.
+    ///   - wanted: The port, such as that of a server that has stopped; by default one that the system chooses.
     public init(
         tls: TLSSide? = nil, host: UInt32 = 0x7F00_0001, port wanted: UInt16 = 0,
         _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void
@@ -25,6 +25,8 @@ public final class ScriptedServer: Sendable {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         var address = loopback(wanted, host: host)
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -119,17 +119,20 @@ private func of<Machine, Result>(_ machine: inout Machine, _ call: (inout Machin
         #expect(machine.nextCheck == 14_500)
         _ = machine.checked(.passed, at: 10_000, chance: .max)
         #expect((15_490...15_500).contains(machine.nextCheck))
-        _ = machine.checked(bad, at: 10_000, chance: 0)
-        #expect(machine.nextCheck == 11_000)
-        _ = machine.checked(bad, at: 10_000, chance: 0)
-        _ = machine.checked(bad, at: 10_000, chance: 0)
-        #expect(machine.nextCheck == 11_000)
-        _ = machine.checked(.passed, at: 10_000, chance: 0)
-        #expect(machine.nextCheck == 10_250)
-        _ = machine.checked(.passed, at: 10_000, chance: 0)
-        #expect(machine.nextCheck == 14_500)
+        // From beginning to beginning; one that has taken longer is followed by the next.
+        for (began, ended, next) in [(20_000, 20_001, 21_000), (21_000, 23_000, 23_000), (23_000, 23_900, 24_000)] {
+            _ = machine.beginCheck(at: UInt64(began))
+            _ = machine.checked(bad, at: UInt64(ended), chance: 0)
+            #expect(machine.nextCheck == next)
+        }
+        #expect(machine.condition == .failing)
+        _ = machine.checked(.passed, at: 30_000, chance: 0)
+        #expect(machine.nextCheck == 30_250)
+        _ = machine.checked(.passed, at: 30_250, chance: 0)
+        #expect(machine.nextCheck == 34_750)
         var quick = proven(.init(interval: 200))
-        _ = quick.checked(bad, at: 1_000, chance: 32_768)
+        _ = quick.beginCheck(at: 1_000)
+        _ = quick.checked(bad, at: 1_001, chance: 32_768)
         #expect(quick.nextCheck == 1_200)
     }
 

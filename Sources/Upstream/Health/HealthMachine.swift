@@ -47,7 +47,7 @@ public struct HealthMachine: Sendable, Equatable {
         case unreachable
     }
 
-    /// Between checks of a server of which the last one failed, in milliseconds, unless the interval is shorter: the sooner it
+    /// Between the beginnings of checks of a server of which the last one failed, in milliseconds, unless the interval is shorter: the sooner it
     /// is known, the fewer requests meet it.
     static let hurry: UInt64 = 1_000
     /// Between a first sign that it is back and the next check.
@@ -65,6 +65,7 @@ public struct HealthMachine: Sendable, Equatable {
     private var lastPassed = true
     private var isProven = false
     private var isAsked = false
+    private var askedAt: UInt64 = 0
 
     /// A server that is to be asked at once.
     public init(_ rules: Rules, at now: UInt64) {
@@ -76,6 +77,7 @@ public struct HealthMachine: Sendable, Equatable {
     public mutating func beginCheck(at now: UInt64) -> Bool {
         guard rules.isOn, !isAsked, now >= nextCheck else { return false }
         isAsked = true
+        askedAt = now
         nextCheck = .max
         return true
     }
@@ -95,15 +97,16 @@ public struct HealthMachine: Sendable, Equatable {
             if case .unreachable = outcome { condition = .unreachable } else { condition = .failing }
         }
         isProven = isProven || hasPassed || condition != .healthy
-        nextCheck = now + delay(hasPassed, chance)
+        nextCheck = next(hasPassed, at: now, chance)
         return condition != former
     }
 
-    private func delay(_ hasPassed: Bool, _ chance: UInt16) -> UInt64 {
+    private func next(_ hasPassed: Bool, at now: UInt64, _ chance: UInt16) -> UInt64 {
         let interval = UInt64(rules.interval)
-        if hasPassed, condition != .healthy { return min(interval, Self.confirmation) }
+        if hasPassed, condition != .healthy { return now + min(interval, Self.confirmation) }
         let usual = interval - interval / 10 + interval / 5 * UInt64(chance) / 65_536
-        return hasPassed ? usual : min(usual, Self.hurry)
+        // One that was waited for in vain has taken long enough.
+        return hasPassed ? now + usual : max(now, askedAt + min(usual, Self.hurry))
     }
 
     /// A request could not connect: nothing more needs to be known. Returns whether the condition changed.
