@@ -12,7 +12,7 @@ own that the servers write down. For each fault: failed requests, the time until
 of the packets of before), the time from recovery until it came back (a tenth) and was whole (nine tenths).
 """
 
-import argparse, asyncio, collections, os, resource, signal, subprocess, sys, tempfile, time
+import argparse, asyncio, collections, os, resource, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -128,7 +128,7 @@ class Caller(asyncio.Protocol):
     """One connection with one request at a time."""
 
     def __init__(self, load):
-        self.load, self.request, self.data, self.transport = load, None, b"", None
+        self.load, self.request, self.data, self.transport, self.used = load, None, b"", None, 0.0
 
     def connection_made(self, transport):
         self.transport = transport
@@ -154,6 +154,7 @@ class Caller(asyncio.Protocol):
         if b"connection: close" in self.data[:end].lower():
             self.transport.close()
         else:
+            self.used = time.monotonic()
             self.load.idle.append(self)
 
     def connection_lost(self, error):
@@ -173,7 +174,9 @@ class Load:
 
     def __init__(self, rate):
         self.rate, self.idle, self.opened, self.results, self.open = rate, [], 0, [], collections.deque()
-        self.number, self.running, self.posted = 0, True, {}
+        self.number, self.running = 0, True
+        # When the present fault began.
+        self.fault = 0.0
 
     async def go(self):
         loop = asyncio.get_running_loop()
@@ -218,6 +221,9 @@ class Load:
 
     def expire(self):
         now = time.monotonic()
+        # Before the proxy closes them: that is another test. The ones in front have idled longest.
+        while self.idle and now - self.idle[0].used > 20:
+            self.idle.pop(0).transport.close()
         while self.open and (self.open[0].ended or now - self.open[0].began > PATIENCE):
             request = self.open.popleft()
             if request.ended:
@@ -259,8 +265,14 @@ def start_gateway(folder, told):
     for index in range(3):
         command += ["--upstream", f"http://{'127.0.0.1' if index < 2 else INSIDE}:{PORTS[index]}"]
     command += os.environ.get("GATEWAY_FLAGS", "").split()
-    log = open(os.path.join(folder, "gateway.txt"), "w")
-    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+    def read():
+        for line in process.stderr:
+            told.append((time.monotonic(), line.strip()))
+
+    threading.Thread(target=read, daemon=True).start()
+    return process
 
 
 def start_nginx(folder, told):
@@ -305,6 +317,7 @@ def rate_between(samples, start, end):
 
 def first_below(samples, start, end, limit):
     """When the rate fell below `limit` for good."""
+    samples = [sample for sample in samples if sample[0] < end]
     last = start
     for at, count in samples:
         # One sample alone is a health check, or connections being closed.
@@ -314,8 +327,9 @@ def first_below(samples, start, end, limit):
 
 
 def first_above(samples, start, limit):
+    """When the rate rose above `limit` to stay: a server that goes on gets resets for what it answers too late."""
     for at, _ in samples:
-        if at >= start + 0.3 and rate_between(samples, at - 0.25, at + 0.01) >= limit:
+        if at >= start + 0.3 and all(rate_between(samples, at + i * 0.5 - 0.25, at + i * 0.5 + 0.25) >= limit for i in range(3)):
             return at - start
     return None
 
@@ -340,7 +354,7 @@ def summary(results, start, end):
 
 async def one_fault(fault, servers, load, samples, length):
     await asyncio.sleep(4)
-    start = time.monotonic()
+    load.fault = start = time.monotonic()
     before = rate_between(samples, start - 3, start)
     if fault == "kill":
         servers.signal(2, signal.SIGKILL)
@@ -367,13 +381,15 @@ async def one_fault(fault, servers, load, samples, length):
     await asyncio.sleep(PATIENCE / 4)
     left = first_below(samples, start, back, before / 20)
     came, whole = first_above(samples, back, before / 10), first_above(samples, back, before * 0.9)
+    met = [r[1] for r in load.results if r[0] == "GET" and start <= r[1] < back and (r[3] != 200 or r[2] - r[1] > 0.5)]
     print(f"  {fault:5} {summary(load.results, start, end)}")
+    print(f"        last GET that failed or took more than 0.5 s: begun {seconds(max(met, default=start) - start)} after the fault")
     print(f"        traffic left after {seconds(left)}, back {seconds(came)} after recovery, whole {seconds(whole)}", flush=True)
 
 
 async def all_down(servers, load, samples, length):
     await asyncio.sleep(4)
-    start = time.monotonic()
+    load.fault = start = time.monotonic()
     for index in range(3):
         servers.signal(index, signal.SIGKILL)
     await asyncio.sleep(2)
@@ -401,13 +417,14 @@ def cpu_seconds(pid):
 
 
 async def measure(name, faults, rate, length):
-    with tempfile.TemporaryDirectory() as folder:
+    # In memory: a disk that others keep busy must not hold up the servers that note their POSTs.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         servers = Servers(folder)
         for index in range(3):
             servers.start(index)
         await asyncio.sleep(1.0)
-        proxy = (start_gateway if name == "gateway" else start_nginx)(folder, None)
-        samples = []
+        samples, told = [], []
+        proxy = (start_gateway if name == "gateway" else start_nginx)(folder, told)
         try:
             await asyncio.sleep(1.0)
             load = Load(rate)
@@ -420,6 +437,9 @@ async def measure(name, faults, rate, length):
                 else:
                     await one_fault(fault, servers, load, samples, length)
                 load.results = load.results[began:]
+                for at, line in told:
+                    print(f"        {at - load.fault:7.2f} s  {line}")
+                told.clear()
             load.running = False
             await asyncio.sleep(1)
             for task in tasks:
@@ -435,8 +455,6 @@ async def measure(name, faults, rate, length):
         counts = collections.Counter(open(servers.posts).read().split())
         twice = sum(1 for count in counts.values() if count > 1)
         print(f"  POSTs that reached servers: {len(counts)}; those that were processed twice: {twice}", flush=True)
-        if name == "gateway":
-            print(open(os.path.join(folder, "gateway.txt")).read())
 
 
 async def main(arguments):
