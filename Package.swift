@@ -92,7 +92,9 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
-        .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
+        .testTarget(
+            name: "UpstreamTests", dependencies: ["TestSupport", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
