@@ -16,7 +16,7 @@ import Bytes
 public final class StoredHead: Sendable {
     static let magic: UInt64 = 0x4548_4341_4357_4721  // "!GWCACHE"
     static let version: UInt32 = 1
-    static let fixedLength = 160
+    package static let fixedLength = 160
     /// The longest primary key, in bytes.
     public static let keyLimit = 16 << 10
     /// The most metadata, in bytes.
@@ -35,10 +35,10 @@ public final class StoredHead: Sendable {
     public let storedAt: UInt64
     /// The purge generation in which its download began.
     let generation: UInt64
-    let checksum: UInt64
+    package let checksum: UInt64
     let scopeCount: Int
     /// Length of the head in bytes; the body follows.
-    let length: Int
+    package let length: Int
     /// The head, and perhaps what follows.
     private let image: CachedBody
     private let keyLength: Int
@@ -75,17 +75,19 @@ public final class StoredHead: Sendable {
     }
 
     /// Whether that is its primary key.
-    func hasKey(_ other: Span<UInt8>) -> Bool { key.equals(other) }
+    package func hasKey(_ other: Span<UInt8>) -> Bool { key.equals(other) }
 
     func scope(_ index: Int) -> CacheScope {
         CacheScope(hash: image.number(at: Self.fixedLength + index * 8, as: UInt64.self))
     }
 
     /// The length of a head with so much in it.
-    static func length(key: Int, metadata: Int, scopes: Int) -> Int { fixedLength + scopes * 8 + key + metadata }
+    package static func length(key: Int, metadata: Int, scopes: Int) -> Int {
+        fixedLength + scopes * 8 + key + metadata
+    }
 
     /// The length that the first bytes of a file say their head has, or nil when they are none of ours.
-    static func length(in start: CachedBody) -> Int? {
+    package static func length(in start: CachedBody) -> Int? {
         guard start.count >= fixedLength, start.number(at: 0, as: UInt64.self) == magic,
             start.number(at: 8, as: UInt32.self) == version
         else { return nil }
@@ -94,7 +96,7 @@ public final class StoredHead: Sendable {
     }
 
     /// Reads the head at the start of `image`, or nil when anything in it is not as it was written.
-    init?(reading image: CachedBody) {
+    package init?(reading image: CachedBody) {
         guard let length = Self.length(in: image), image.count >= length else { return nil }
         let head = image.bytes.extracting(0..<length)
         let written = image.number(at: 152, as: UInt64.self)
@@ -122,7 +124,7 @@ public final class StoredHead: Sendable {
     }
 
     /// Writes a head into memory: into the first `length(…)` bytes of `memory`.
-    static func write(
+    package static func write(
         _ id: ObjectID, key: CachedBody, _ said: ObjectDescription, bodyLength: Int, storedAt: UInt64,
         generation: UInt64, into memory: UnsafeMutableRawBufferPointer
     ) {
