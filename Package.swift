@@ -87,7 +87,7 @@ let package = Package(
         .testTarget(
             name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "HTTP", "Bytes", "TestSupport"], swiftSettings: language),
+            name: "ClientTests", dependencies: ["Client", "ClientCommand", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
         .testTarget(

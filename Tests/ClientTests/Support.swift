@@ -50,7 +50,7 @@ func fetch(
 }
 
 /// A server that answers the requests on every connection by what `answer` makes of their heads and bodies; nil closes.
-func server(
+func scripted(
     tls: TLSSide? = nil, _ answer: @escaping @Sendable (_ head: String, _ body: String, _ number: Int) -> String?
 ) -> ScriptedServer {
     ScriptedServer(tls: tls) { peer, _, server in

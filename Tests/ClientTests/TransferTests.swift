@@ -41,7 +41,7 @@ import Testing
 
     @Test("writes the request as it was asked for")
     func request() throws {
-        let server = server { _, _, _ in ok("") }
+        let server = scripted { _, _, _ in ok("") }
         let outcome = try fetch(server.url("/a?b"), body: .bytes(Array("body".utf8))) {
             $0.method = "PUT"
             $0.contentType = "text/x"
@@ -63,7 +63,8 @@ import Testing
 
     @Test("uses one connection for several URLs, and another once the server has closed it")
     func connections() throws {
-        let server = server { head, _, _ in head.contains("/last") ? ok("c", fields: "Connection: close\r\n") : ok("a")
+        let server = scripted { head, _, _ in
+            head.contains("/last") ? ok("c", fields: "Connection: close\r\n") : ok("a")
         }
         let runner = TransferRunner(TransferContext())
         for path in ["/1", "/2", "/last", "/3"] { #expect(try runner.fetch(server.url(path)).exitStatus == 0) }
@@ -101,7 +102,7 @@ import Testing
 
     @Test("tries again when the server asks for it, and waits as it says")
     func retries() throws {
-        let server = server { _, _, number in
+        let server = scripted { _, _, number in
             number < 2 ? "HTTP/1.1 503 Later\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nwait" : ok("now")
         }
         let outcome = try fetch(server.url()) {
@@ -133,7 +134,7 @@ import Testing
 
     @Test("continues a download where it was, or says that the server does not")
     func resume() throws {
-        let server = server { head, _, _ in
+        let server = scripted { head, _, _ in
             guard head.contains("Range: bytes=3-") else { return ok("abcdef") }
             if head.contains("/whole") { return ok("abcdef") }
             return "HTTP/1.1 206 Part\r\nContent-Range: bytes 3-5/6\r\nContent-Length: 3\r\n\r\ndef"
@@ -163,7 +164,7 @@ import Testing
 
     @Test("asks a proxy with the whole URL, and for a tunnel where TLS follows")
     func proxies() throws {
-        let proxy = server { head, _, _ in
+        let proxy = scripted { head, _, _ in
             head.hasPrefix("CONNECT") ? "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" : ok("by proxy")
         }
         let plain = try fetch("http://example.invalid/x") {

@@ -7,8 +7,8 @@ import Synchronization
 
 /// Cookies of all hosts. Shared by the threads of a command.
 public final class CookieJar: Sendable {
-    /// Most cookies.
-    static let limit = 3_000
+    /// Most cookies (RFC 6265 section 6.1 asks for 3000 at least).
+    private let limit: Int
     /// Most cookies of one domain.
     static let domainLimit = 150
     /// Most cookies in one request, and the longest Cookie field, in bytes.
@@ -23,7 +23,12 @@ public final class CookieJar: Sendable {
     private let literal: [String]
 
     /// An empty jar. `ignoresSessionCookies`: those without a date are left out of what is read (`-j`).
-    public init(literal: [String] = [], ignoresSessionCookies: Bool = false) {
+    public convenience init(literal: [String] = [], ignoresSessionCookies: Bool = false) {
+        self.init(literal: literal, ignoresSessionCookies: ignoresSessionCookies, limit: 3_000)
+    }
+
+    init(literal: [String] = [], ignoresSessionCookies: Bool = false, limit: Int) {
+        self.limit = limit
         self.literal = literal
         ignoresFile = ignoresSessionCookies
     }
@@ -51,13 +56,13 @@ public final class CookieJar: Sendable {
                 all[place] = cookie
                 return
             }
-            all.removeAll { $0.isExpired(now: now) }
+            if all.count >= limit { all.removeAll { $0.isExpired(now: now) } }
             if all.count(where: { $0.domain == cookie.domain }) >= Self.domainLimit,
                 let oldest = all.firstIndex(where: { $0.domain == cookie.domain })
             {
                 all.remove(at: oldest)
             }
-            if all.count >= Self.limit { all.removeFirst() }
+            if all.count >= limit { all.removeFirst() }
             all.append(cookie)
         }
     }

@@ -129,6 +129,12 @@ struct TransferMachine: Sendable {
         return send()
     }
 
+    /// What is stored is a redirect that is to be followed: the step to take instead of serving it, or nil.
+    mutating func served(_ status: UInt16, location: String?) -> Step? {
+        guard settings.followsRedirects, RedirectRule.applies(status), let location else { return nil }
+        return follow(status, location)
+    }
+
     /// The stored response cannot be read after all.
     mutating func storedIsGone() -> Step {
         usesCache = false

@@ -128,9 +128,7 @@ extension TransferRunner {
 
     /// A writer for the response, if it may be stored; what it replaces goes.
     func storing(_ state: inout State, _ exchange: Exchange) -> CacheWriter? {
-        guard let cache = context.cache, let asked = state.asked,
-            state.machine.url == asked.url || state.exchange != nil,
-            state.settings.cacheMode != .noStore
+        guard let cache = context.cache, let asked = state.asked, state.settings.cacheMode != .noStore
         else { return nil }
         defer { state.asked = nil }
         if asked.request.method == .head {
@@ -250,6 +248,17 @@ extension TransferRunner {
             throw ClientFailure(22, "the server answered \(state.report.status), says the cache")
         }
         return true
+    }
+
+    /// The step to take when what is stored is a redirect.
+    func followStored(_ state: inout State) throws(ClientFailure) -> TransferMachine.Step? {
+        guard let entry = state.entry else { return nil }
+        let bytes = entry.bytes
+        let location = HeadText.values(of: "location", in: bytes).first
+        guard let step = state.machine.served(entry.policy.status, location: location) else { return nil }
+        try state.listener.responseHead(bytes.span, status: entry.policy.status, isFinal: false)
+        state.report.timings.noteRedirect()
+        return step
     }
 
     private func drainExchange(_ state: inout State) throws(ClientFailure) {

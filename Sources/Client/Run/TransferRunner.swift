@@ -74,9 +74,8 @@ public final class TransferRunner {
             url.credentials = nil
         }
         let now = MonotonicClock.milliseconds
-        let isOrdinary = settings.unixSocket == nil || context.cache != nil
         let machine = TransferMachine(
-            url, settings, hasCache: context.cache != nil && isOrdinary, resumesAt: resumesAt, now: now)
+            url, settings, hasCache: context.cache != nil, resumesAt: resumesAt, now: now)
         let waiting = Waiting(deadline: Deadline(at: nil, failure: .timeout), listener: listener)
         var state = State(settings: settings, machine: machine, waiting: waiting, listener: listener)
         state.report.method = settings.effectiveMethod
@@ -105,6 +104,10 @@ public final class TransferRunner {
             case .lookUp: step = lookUp(&state)
             case .send(let validating): step = attempt(&state, validating: validating, resumesAt: resumesAt)
             case .serve(let serving):
+                if let next = try followStored(&state) {
+                    step = next
+                    continue
+                }
                 guard try serve(&state, serving) else {
                     step = state.machine.storedIsGone()
                     continue
@@ -272,7 +275,8 @@ public final class TransferRunner {
     /// Passes the body on, and into the cache.
     private func deliver(_ state: inout State) throws(ClientFailure) {
         guard let exchange = state.exchange else { return }
-        try state.listener.responseHead(exchange.headBytes.span, status: exchange.head.status, isFinal: true)
+        let head = exchange.headBytes
+        try state.listener.responseHead(head.span, status: exchange.head.status, isFinal: true)
         let length = exchange.bodyLength
         if let limit = state.settings.maxBodyBytes, let length, length > limit {
             throw ClientFailure(63, "the body has \(length) bytes, --max-filesize allows \(limit)")
@@ -299,7 +303,8 @@ public final class TransferRunner {
     /// used again.
     private func discard(_ state: inout State) {
         guard let exchange = state.exchange else { return }
-        try? state.listener.responseHead(exchange.headBytes.span, status: exchange.head.status, isFinal: false)
+        let head = exchange.headBytes
+        try? state.listener.responseHead(head.span, status: exchange.head.status, isFinal: false)
         let writer = storing(&state, exchange)
         do throws(ClientFailure) {
             try exchange.drain(report: &state.report) { writer?.append($0) }
