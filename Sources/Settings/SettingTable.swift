@@ -7,7 +7,9 @@ enum SettingTable {
     private static let hour = 3_600_000
 
     /// In the order of the help.
-    static let all: [Setting] = listening + tls + upstream + upstreamTLS + cache + timeouts + limits + log + admin
+    static let all: [Setting] =
+        listening + tls + upstream + balancing + health + retries + upstreamTLS + cache + timeouts + limits + clients
+        + log + admin
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }

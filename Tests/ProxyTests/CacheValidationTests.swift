@@ -208,7 +208,7 @@ import Testing
         #expect(allowed.status == 200)
         #expect(allowed.body == "old")
         #expect(allowed.cacheStatus.contains("detail=stale-if-error"))
-        #expect(gateway.ask("/other").status == 502)
+        #expect(gateway.ask("/other").status == 503)
         #expect(gateway.ask("/allowed", method: "HEAD").status == 200)
     }
 

@@ -2,7 +2,7 @@
 // The tags by which groups of responses are purged: Surrogate-Key (separated by blanks) and Cache-Tag (by commas).
 
 public import HTTP
-internal import Bytes
+public import Bytes
 
 /// The tags of a response, as hashes. Case counts.
 public struct ResponseTags: Sendable {

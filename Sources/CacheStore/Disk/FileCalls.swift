@@ -2,18 +2,20 @@
 // The system calls on files, by descriptor: whole, retried when a signal interrupts them, with `errno` as a value.
 
 import CLinux
-import Engine
-import Glibc
+package import Engine
+package import Glibc
 
-enum FileCalls {
+package enum FileCalls {
     /// Opens `name` in `directory`; a symbolic link is not followed. The corresponding C function is `openat`.
-    static func open(_ name: String, in directory: Int32, _ flags: Int32 = O_RDONLY) -> Result<Int32, SystemFailure> {
+    package static func open(
+        _ name: String, in directory: Int32, _ flags: Int32 = O_RDONLY
+    ) -> Result<Int32, SystemFailure> {
         let number = gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
         return number >= 0 ? .success(number) : .failure(SystemFailure("openat"))
     }
 
     /// Reads until `memory` is full or the file ends; how many bytes came, or nil after an error.
-    static func read(_ fd: Int32, into memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int? {
+    package static func read(_ fd: Int32, into memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int? {
         guard let base = memory.baseAddress else { return 0 }
         var done = 0
         while done < memory.count {
@@ -29,14 +31,14 @@ enum FileCalls {
     }
 
     /// The `count` bytes at `offset`, or nil when there are fewer or they cannot be read.
-    static func bytes(_ fd: Int32, at offset: Int, count: Int) -> CachedBody? {
+    package static func bytes(_ fd: Int32, at offset: Int, count: Int) -> CachedBody? {
         try? readableBytes(fd, at: offset, count: count)
     }
 
     /// The `count` bytes at `offset`, or nil when there are fewer, or the disk cannot read them.
     ///
     /// - Throws: what says nothing of the file, such as a lack of memory.
-    static func readableBytes(_ fd: Int32, at offset: Int, count: Int) throws(SystemFailure) -> CachedBody? {
+    package static func readableBytes(_ fd: Int32, at offset: Int, count: Int) throws(SystemFailure) -> CachedBody? {
         var got: Int?
         var code: Int32 = 0
         let bytes = CachedBody(count: count) { memory in
@@ -48,7 +50,7 @@ enum FileCalls {
     }
 
     /// Writes all of `bytes` at `offset`; 0, or the `errno`.
-    static func write(_ fd: Int32, _ bytes: Span<UInt8>, at offset: Int) -> Int32 {
+    package static func write(_ fd: Int32, _ bytes: Span<UInt8>, at offset: Int) -> Int32 {
         bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else { return 0 }
             var done = 0
@@ -65,13 +67,13 @@ enum FileCalls {
     }
 
     /// What the file is, or nil.
-    static func status(_ fd: Int32) -> stat? {
+    package static func status(_ fd: Int32) -> stat? {
         var status = stat()
         return fstat(fd, &status) == 0 ? status : nil
     }
 
     /// What `name` in `directory` is; of a link, the link itself.
-    static func status(_ name: String, in directory: Int32) -> Result<stat, SystemFailure> {
+    package static func status(_ name: String, in directory: Int32) -> Result<stat, SystemFailure> {
         var status = stat()
         guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             return .failure(SystemFailure("fstatat"))
@@ -80,12 +82,12 @@ enum FileCalls {
     }
 
     /// Bytes of the blocks that it takes.
-    static func blockBytes(_ status: stat) -> Int { Int(status.st_blocks) * 512 }
+    package static func blockBytes(_ status: stat) -> Int { Int(status.st_blocks) * 512 }
 
-    static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
+    package static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
 
     /// The names in a directory, without `.` and `..`. Nil when it cannot be read to its end.
-    static func names(in directory: Int32) -> [String]? {
+    package static func names(in directory: Int32) -> [String]? {
         // A descriptor of its own, because `closedir` closes it and reading moves its offset.
         let number = gw_open_at(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard number >= 0 else { return nil }

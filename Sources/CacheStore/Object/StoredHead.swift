@@ -18,7 +18,7 @@ import Bytes
 public final class StoredHead: Sendable {
     static let magic: UInt64 = 0x4548_4341_4357_4721  // "!GWCACHE"
     static let version: UInt32 = 1
-    static let fixedLength = 160
+    package static let fixedLength = 160
     /// The longest primary key, in bytes.
     public static let keyLimit = 16 << 10
     /// The most metadata, in bytes.
@@ -40,10 +40,10 @@ public final class StoredHead: Sendable {
     public let storedAt: UInt64
     /// The purge generation in which its download began.
     let generation: UInt64
-    let checksum: UInt64
+    package let checksum: UInt64
     let scopeCount: Int
     /// Length of the head in bytes; the body follows.
-    let length: Int
+    package let length: Int
     /// The head, and perhaps what follows.
     private let image: CachedBody
     private let keyLength: Int
@@ -81,7 +81,7 @@ public final class StoredHead: Sendable {
     }
 
     /// Whether that is its primary key.
-    func hasKey(_ other: Span<UInt8>) -> Bool { key.equals(other) }
+    package func hasKey(_ other: Span<UInt8>) -> Bool { key.equals(other) }
 
     func scope(_ index: Int) -> CacheScope {
         CacheScope(hash: image.number(at: Self.fixedLength + index * 8, as: UInt64.self))
@@ -89,7 +89,7 @@ public final class StoredHead: Sendable {
 
     /// The length of the head of such an object: of its own when it is not known yet how long the body is, and in the common case
     /// that it is small.
-    static func length(key: CachedBody, _ said: ObjectDescription) -> Int {
+    package static func length(key: CachedBody, _ said: ObjectDescription) -> Int {
         let length = length(key: key.count, metadata: said.metadata.count, scopes: said.scopes.count)
         return said.bodyLength ?? 0 < alignedLength ? length : (length + page - 1) / page * page
     }
@@ -99,7 +99,7 @@ public final class StoredHead: Sendable {
     }
 
     /// The length that the first bytes of a file say their head has, or nil when they are none of ours.
-    static func length(in start: CachedBody) -> Int? {
+    package static func length(in start: CachedBody) -> Int? {
         guard start.count >= fixedLength, start.number(at: 0, as: UInt64.self) == magic,
             start.number(at: 8, as: UInt32.self) == version
         else { return nil }
@@ -108,7 +108,7 @@ public final class StoredHead: Sendable {
     }
 
     /// Reads the head at the start of `image`, or nil when anything in it is not as it was written.
-    init?(reading image: CachedBody) {
+    package init?(reading image: CachedBody) {
         guard let length = Self.length(in: image), image.count >= length else { return nil }
         let head = image.bytes.extracting(0..<length)
         let written = image.number(at: 152, as: UInt64.self)
@@ -139,7 +139,7 @@ public final class StoredHead: Sendable {
     }
 
     /// Writes a head of `length` bytes (see `length(key:_:)`) into memory, at its start.
-    static func write(
+    package static func write(
         _ id: ObjectID, key: CachedBody, _ said: ObjectDescription, bodyLength: Int, storedAt: UInt64,
         generation: UInt64, length: Int, into memory: UnsafeMutableRawBufferPointer
     ) {

@@ -199,9 +199,11 @@ extension UpstreamConnection {
 
     func becomeIdle() {
         phase = .idle
+        idleSince = loop.milliseconds
+        idleTimeout = min(pool.options.idleTimeout, server.idleAllowance)
         if let seconds = head.keepAliveTimeout {
             // One second early, so that the server does not close it just as we send.
-            idleTimeout = min(pool.options.idleTimeout, max(0, Int(seconds) - 1) * 1000)
+            idleTimeout = min(idleTimeout, max(0, Int(seconds) - 1) * 1000)
         }
         server.enterIdle()
         guard idleTimeout > 0, pool.takeBack(self) else {

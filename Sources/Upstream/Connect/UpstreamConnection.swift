@@ -69,6 +69,10 @@ public final class UpstreamConnection: Watcher {
     public internal(set) var isReused = false
     /// How long it may idle, in milliseconds.
     var idleTimeout: Int
+    /// Since when it idles (monotonic milliseconds).
+    var idleSince: UInt64 = 0
+    /// It is being made for nobody yet.
+    var isWarming: Bool
 
     /// Interim responses before the final one at most.
     static let interimLimit = 16
@@ -77,9 +81,11 @@ public final class UpstreamConnection: Watcher {
     /// Milliseconds for which a head waits for the first bytes of its content, where the attempt wants to see them.
     static let contentPatience = 10
 
-    init(pool: ConnectionPool, attempt: Attempt) {
+    /// A connection for `attempt`, or one that is to idle until somebody asks for it.
+    init(pool: ConnectionPool, attempt: Attempt?) {
         self.pool = pool
         self.attempt = attempt
+        isWarming = attempt == nil
         loop = pool.loop
         outbox = Outbox(on: pool.loop)
         idleTimeout = pool.options.idleTimeout
@@ -171,7 +177,7 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing { pool.pool.connectFailed(server, at: loop.milliseconds) }
+        if failure.isServersDoing, pool.queue != nil { pool.pool.connectFailed(server, at: loop.milliseconds) }
         fail(failure)
     }
 
@@ -222,10 +228,15 @@ public final class UpstreamConnection: Watcher {
 
     private func connected() {
         server.prefer(address: addressIndex % server.addresses.count)
-        pool.pool.connectSucceeded(server)
         phase = .active
         loop.clearDeadline(self)
-        attempt?.connected(self)
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+            becomeIdle()
+        } else {
+            attempt?.connected(self)
+        }
     }
 
     // MARK: Leasing
@@ -277,6 +288,7 @@ public final class UpstreamConnection: Watcher {
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
             // TLS has messages of its own that come at any time, such as session tickets.
             if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
+            server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince))
             pool.remove(self)
             discard()
         case .closed:
@@ -299,6 +311,7 @@ public final class UpstreamConnection: Watcher {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }
         case .idle:
+            server.outlivedIdle(idleTimeout)
             pool.remove(self)
             discard()
         case .closed: break
@@ -330,6 +343,21 @@ public final class UpstreamConnection: Watcher {
         fail(.readTimeout)
     }
 
+    /// Whether no byte of a response has come for a request that is on it, or about to be.
+    var isWaiting: Bool {
+        switch phase {
+        case .connecting, .securing: true
+        case .active: !hasReceived && !isTunnel
+        case .idle, .closed: false
+        }
+    }
+
+    /// Its server was taken out: whoever waits on it goes elsewhere, if that is safe.
+    func serverTakenOut() {
+        guard isWaiting, attempt?.mayMove(from: self) == true else { return }
+        fail(.takenOut)
+    }
+
     /// Closes an idle connection that has left its pool.
     func discard() { shut() }
 
@@ -337,6 +365,10 @@ public final class UpstreamConnection: Watcher {
         guard phase != .closed else { return }
         let wasIdle = phase == .idle
         phase = .closed
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+        }
         reading = .done
         loop.unregister(self)
         transport.layer?.close()
@@ -347,5 +379,6 @@ public final class UpstreamConnection: Watcher {
             loop.largeBlocks.give(headBlock)
         }
         server.giveConnection(wasIdle: wasIdle)
+        pool.queue?.connectionFreed()
     }
 }
