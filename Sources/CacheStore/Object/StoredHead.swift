@@ -94,7 +94,8 @@ public final class StoredHead: Sendable {
         return said.bodyLength ?? 0 < alignedLength ? length : (length + page - 1) / page * page
     }
 
-    private static func length(key: Int, metadata: Int, scopes: Int) -> Int {
+    /// The length of a head with so much in it, unless it fills whole pages.
+    package static func length(key: Int, metadata: Int, scopes: Int) -> Int {
         fixedLength + scopes * 8 + key + metadata
     }
 
