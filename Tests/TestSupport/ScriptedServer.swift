@@ -12,8 +12,8 @@ public final class ScriptedServer: Sendable {
     private let heads = Mutex<[String]>([])
     private let ended = Atomic<Int>(0)
 
-    /// Begins to listen, in the clear or as `tls`, on a port that the system chooses or on that of a server that has stopped. A
-    /// connection whose handshake comes to nothing is not handed to `handle`.
+    /// Begins to listen, in the clear or as `tls`, on a port that the system chooses or on that of a server that has
+    /// stopped. A connection whose handshake comes to nothing is not handed to `handle`.
     public init(tls: TLSSide? = nil, port wanted: UInt16 = 0, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
         signal(SIGPIPE, SIG_IGN)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -17,6 +17,7 @@ public final class PoolView: @unchecked Sendable {
     private let queue: BusyQueue
     private var balancer: Balancer
     private var budget: RetryBudget
+    private let repeated: StatusSet
     /// In the order of the balancer's members.
     private var connections: [ConnectionPool] = []
 
@@ -28,6 +29,7 @@ public final class PoolView: @unchecked Sendable {
         let settings = pool.settings
         queue = BusyQueue(
             loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
+        repeated = StatusSet(settings.retries.statuses)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
         arrange()
@@ -43,6 +45,9 @@ public final class PoolView: @unchecked Sendable {
 
     /// Counts a request, of which a part may be repeated.
     public func requestBegan() { budget.requestBegan(at: loop.milliseconds) }
+
+    /// Whether another server should be asked when one answers with this status.
+    public func repeats(_ status: UInt16) -> Bool { repeated.contains(status) }
 
     /// Whether the budget allows one more repetition, which is counted if so.
     public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
