@@ -14,7 +14,9 @@ public final class ScriptedServer: Sendable {
 
     /// Begins to listen, in the clear or as `tls`, on a port that the system chooses or on that of a server that has
     /// stopped. A connection whose handshake comes to nothing is not handed to `handle`.
-    public init(tls: TLSSide? = nil, port wanted: UInt16 = 0, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
+    public init(
+        tls: TLSSide? = nil, port wanted: UInt16 = 0, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void
+    ) {
         signal(SIGPIPE, SIG_IGN)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
