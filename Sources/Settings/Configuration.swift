@@ -19,8 +19,14 @@ public struct Configuration: Sendable, Equatable {
     public var cache = Cache()
     /// How pools that say nothing else look after their servers.
     public var upstream = PoolSettings()
+    /// How names of upstream servers are looked up.
+    public var discovery = Discovery()
+    /// How much one client may ask.
+    public var clients = ClientLimits()
     /// Event loops; 1 to 1024. By default one per core that the process may run on.
     public var workers = 1
+    /// Where the operator asks; nil for nowhere.
+    public var admin: Endpoint?
     /// The access log's path, or nil when none is written.
     public var logPath: String?
     /// How a line of the access log is written.

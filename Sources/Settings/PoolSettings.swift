@@ -5,6 +5,8 @@
 extension Configuration {
     /// How the servers of a pool are looked after. Durations are milliseconds.
     public struct PoolSettings: Sendable, Equatable {
+        /// How its servers are chosen.
+        public var balance = Balance()
         /// Questions that the gateway asks the servers by itself.
         public var check = HealthCheck()
         /// What failed requests tell of a server.

@@ -30,7 +30,13 @@ struct Setting: Sendable {
         case text(Text, Place<String?>)
         /// Statuses and ranges of them, separated by commas.
         case statuses(Place<Configuration.StatusRanges>)
+        /// Numeric addresses with ports, 53 where none is named.
+        case endpoints(Place<[Configuration.Endpoint]>)
+        /// Requests per minute; 0 for none.
+        case rate(Place<Int>)
         case ranges(Place<[Configuration.AddressRange]>)
+        /// An address and a port or, in the file, null.
+        case endpoint(Place<Configuration.Endpoint?>)
         /// The port of the one plain listener that flags and variables can name.
         case port
         /// The port of the one TLS listener that they can name.
@@ -80,6 +86,7 @@ struct Setting: Sendable {
         case listening = "Listening"
         case tls = "TLS"
         case upstream = "Upstream servers"
+        case balancing = "Choosing and finding upstream servers"
         case health = "Health of upstream servers"
         case retries = "Retries"
         case upstreamTLS = "TLS with upstream servers"
@@ -87,6 +94,7 @@ struct Setting: Sendable {
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
+        case admin = "Admin address"
     }
 
     /// The flag without its dashes.
@@ -114,7 +122,7 @@ struct Setting: Sendable {
     /// The file may have null for it.
     var isNullable: Bool {
         switch kind {
-        case .path, .directory, .text: true
+        case .path, .directory, .endpoint, .text: true
         default: false
         }
     }
@@ -125,7 +133,7 @@ struct Setting: Sendable {
     /// May be given several times, and its values add up.
     var isRepeatable: Bool {
         switch kind {
-        case .ranges, .certificates, .keys, .servers: true
+        case .ranges, .endpoints, .certificates, .keys, .servers: true
         default: false
         }
     }
@@ -155,6 +163,7 @@ extension Setting {
     func clear(in draft: inout Draft) {
         switch kind {
         case .ranges(let place): draft.configuration[keyPath: place] = []
+        case .endpoints(let place): draft.configuration[keyPath: place] = []
         case .text(_, let place): draft.configuration[keyPath: place] = nil
         case .certificates: draft.certificates = []
         case .keys: draft.keys = []
@@ -179,6 +188,7 @@ extension Setting {
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
         case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
         case .directory(let place): draft.configuration[keyPath: place] = try Self.path(text, ofA: "directory")
+        case .endpoint(let place): draft.configuration[keyPath: place] = try Configuration.Endpoint.read(text)
         case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
         case .negated(let place): draft.configuration[keyPath: place] = try Quantities.truth(text) == ofFile
         case .choice(let choice):
@@ -193,6 +203,11 @@ extension Setting {
             draft.configuration[keyPath: place] = text
         case .statuses(let place):
             draft.configuration[keyPath: place] = try Configuration.StatusRanges(text)
+        case .endpoints(let place):
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+                draft.configuration[keyPath: place].append(try Quantities.endpoint(part.trimmed, port: 53))
+            }
+        case .rate(let place): draft.configuration[keyPath: place] = try Quantities.rate(text)
         case .ranges(let place):
             // A list that is not empty by default is emptied this way.
             if text == "none" { break }

@@ -66,7 +66,7 @@ import Testing
 
     @Test("never gives a request the same server twice")
     func tried() {
-        let balancer = Balancer(pool([(3, false), (1, false), (1, true)]))
+        var balancer = Balancer(pool([(3, false), (1, false), (1, true)]))
         var tried = TriedServers()
         var seen: [Int] = []
         while let index = balancer.next(tried: tried) {

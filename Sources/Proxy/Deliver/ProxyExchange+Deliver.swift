@@ -58,6 +58,7 @@ extension ProxyExchange {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
         addOwnFields(to: stream, via: connection.head.version)
+        writeStickyCookie(to: stream)
         // A server that answers before it has the whole request, and keeps its connection, goes on reading it; one that
         // closes wants no more of it (RFC 9112 section 9.3).
         stream.readsWhileResponding = connection.head.isPersistent

@@ -40,7 +40,7 @@ extension ProxyExchange {
         while passedOver.count < TriedServers.capacity {
             let isAnew = needsFresh
             needsFresh = false
-            guard let chosen = isAnew ? target : pool.next(tried: passedOver) else { break }
+            guard let chosen = isAnew ? target : chooseServer(in: pool, passing: passedOver) else { break }
             // What cannot be repeated is worth a system call to find out whether the connection still stands.
             let verify = !head.method.isIdempotent || head.framing != .none
             let lease = chosen.lease(for: attempt, fresh: isAnew, verify: verify)

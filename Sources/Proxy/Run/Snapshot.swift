@@ -15,6 +15,8 @@ public final class Snapshot: Sendable {
     public let configuration: Configuration
     /// In the order of the configuration.
     public let pools: [ServerPool]
+    /// What follows the names of their servers.
+    let discovery: Discovery
     let routes: RouteTable
     /// The value of `Strict-Transport-Security`, or empty.
     let hsts: [UInt8]
@@ -23,7 +25,10 @@ public final class Snapshot: Sendable {
     private let tlsPort = Atomic<Int>(443)
     func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
 
-    /// Resolves the names of every upstream server. Blocks while it asks the system's resolver.
+    /// How long the start waits for names to be looked up, in milliseconds. What takes longer joins its pool later.
+    private static let patience = 5_000
+
+    /// Looks the names of upstream servers up for the first time, and blocks meanwhile.
     ///
     /// - Parameter report: Told in a sentence what happens to upstream servers; called from any thread.
     public init(
@@ -32,28 +37,53 @@ public final class Snapshot: Sendable {
         self.configuration = configuration
         let needsTLS = configuration.pools.contains { $0.servers.contains(where: \.isTLS) }
         let tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
-        var pools: [ServerPool] = []
+        var followed: [[FollowedName?]] = []
         for pool in configuration.pools {
-            var servers: [UpstreamServer] = []
-            for server in pool.servers {
-                switch Sockets.resolve(server.host, port: server.port) {
-                case .success(let addresses):
-                    let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
-                    servers += AddressGroups.of(addresses).map {
-                        UpstreamServer(server, addresses: $0, security: security)
+            followed.append(
+                pool.servers.map { server in
+                    if SocketAddress(numeric: server.host, port: server.port) != nil { return nil }
+                    return FollowedName(server, report: report) { host in
+                        server.isTLS ? tls.map { ServerSecurity($0, host: host) } : nil
                     }
-                case .failure(let failure):
-                    throw StartFailure(
-                        "--upstream \(server.url): the name \(failure.host) does not resolve: \(failure.reason)"
-                    )
-                }
-            }
-            pools.append(ServerPool(name: pool.name, servers: servers, settings: pool.settings, report: report))
+                })
         }
-        self.pools = pools
+        let resolvers = configuration.discovery.resolvers.compactMap {
+            SocketAddress(numeric: $0.address, port: $0.port)
+        }
+        discovery = Discovery(
+            followed.flatMap { $0.compactMap(\.self) }, resolver: NameResolver(servers: resolvers),
+            ceiling: configuration.discovery.interval)
+        discovery.start(patience: Self.patience)
+        pools = configuration.pools.enumerated().map { index, pool in
+            Self.pool(pool, followed[index], tls, report)
+        }
         routes = RouteTable(configuration)
         let seconds = configuration.tls.hstsSeconds
         hsts = seconds > 0 ? Array("max-age=\(seconds)".utf8) : []
+    }
+
+    private static func pool(
+        _ settings: Configuration.Pool, _ followed: [FollowedName?], _ tls: ClientTLS?,
+        _ report: @escaping @Sendable (String) -> Void
+    ) -> ServerPool {
+        var servers: [UpstreamServer] = []
+        var given: [[UpstreamServer]] = []
+        for (index, server) in settings.servers.enumerated() {
+            let found: [UpstreamServer]
+            if let name = followed[index] {
+                found = name.servers
+            } else if let address = SocketAddress(numeric: server.host, port: server.port) {
+                let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
+                found = [UpstreamServer(server, addresses: [address], security: security)]
+            } else {
+                found = []
+            }
+            servers += found
+            given.append(found)
+        }
+        let pool = ServerPool(name: settings.name, servers: servers, settings: settings.settings, report: report)
+        for (index, name) in followed.enumerated() { name?.join(pool, given: given[index]) }
+        return pool
     }
 
     private static func clientTLS(_ settings: Configuration.UpstreamTLS) throws(StartFailure) -> ClientTLS {

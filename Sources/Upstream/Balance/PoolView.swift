@@ -20,6 +20,8 @@ public final class PoolView: @unchecked Sendable {
     private let repeated: StatusSet
     /// In the order of the balancer's members.
     private var connections: [ConnectionPool] = []
+    /// Nil where no connection is kept open for nothing.
+    private let warmer: PoolWarmer?
 
     /// A view of `pool`, made before the loop is started or on it.
     public init(_ pool: ServerPool, loop: Loop, options: UpstreamOptions) {
@@ -32,10 +34,22 @@ public final class PoolView: @unchecked Sendable {
         repeated = StatusSet(settings.retries.statuses)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
+        warmer = settings.balance.warm > 0 ? PoolWarmer(loop) : nil
         arrange()
         pool.observe(
             isAlive: { [weak self] in self != nil },
             changed: { [weak self] in self?.poolChanged() })
+        warmer?.view = self
+        if warmer != nil { loop.submit { [weak self] in self?.warmer?.start() } }
+    }
+
+    /// Opens connections to servers that have fewer idle ones than are to be kept.
+    func warm() {
+        if balancer.isStale(at: loop.milliseconds) { refresh() }
+        let share = (pool.settings.balance.warm + options.loops - 1) / options.loops
+        for (index, member) in balancer.members.list.enumerated() where member.state.isUsable && member.weight > 0 {
+            connections[index].warm(to: share)
+        }
     }
 
     /// How requests may be repeated.
@@ -53,9 +67,24 @@ public final class PoolView: @unchecked Sendable {
     public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
 
     /// The loop's connections to the server whose turn it is, passing over those that were tried. Nil when there is none.
-    public func next(tried: TriedServers) -> ConnectionPool? {
+    ///
+    /// - Parameters:
+    ///   - key: The hash of what decides, where the pool hashes.
+    ///   - token: Stands for the server that the client wants back to, where the pool has a sticky cookie.
+    public func next(tried: TriedServers, key: UInt64? = nil, sticky token: UInt64? = nil) -> ConnectionPool? {
         if balancer.isStale(at: loop.milliseconds) { refresh() }
-        return balancer.next(tried: tried).map { connections[$0] }
+        if let token, let index = stuckTo(token, tried) { return connections[index] }
+        return balancer.next(tried: tried, key: key).map { connections[$0] }
+    }
+
+    /// The server that a client is stuck to, while requests may go there; a draining one keeps those that it has.
+    private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
+        for index in connections.indices where connections[index].stickyToken == token {
+            let member = balancer.members.list[index]
+            guard member.state.isUsable || member.state == .draining, !tried.contains(member.server) else { return nil }
+            return index
+        }
+        return nil
     }
 
     /// Whether `next` would find a server that is known to be well.
@@ -100,6 +129,7 @@ public final class PoolView: @unchecked Sendable {
             let found =
                 former.removeValue(forKey: member.server.identity)
                 ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options, queue: queue)
+            if let sticky = pool.sticky { found.stickyToken = sticky.token(for: member.server.hashName) }
             found.keepsIdle = member.state != .draining
             if !member.state.isUsable, !balancer.members.isPanicking { found.closeIdle() }
             return found
@@ -114,7 +144,10 @@ public final class PoolView: @unchecked Sendable {
     /// that hangs is worse than one that is gone, which says so.
     private func moveWaiting(_ former: Members) {
         var wasOut: Set<UInt32> = []
-        for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        // While there was nobody better, what waited stayed; perhaps there is now.
+        if !former.isPanicking, !former.eligible.isEmpty {
+            for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        }
         var isOut: Set<UInt32> = []
         for member in balancer.members.list
         where member.state.isTakenOut && !wasOut.contains(member.server.identity) {

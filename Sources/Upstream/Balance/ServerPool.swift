@@ -2,6 +2,7 @@
 // The servers of one pool, shared by the loops. What is known of them changes rarely (a server dies, is taken out, comes):
 // then a new `Members` is published and the generation counted on, which is all that a request looks at.
 
+import Engine
 public import Settings
 import Synchronization
 
@@ -11,7 +12,12 @@ public final class ServerPool: Sendable {
     public let name: String
     /// How its servers are looked after.
     public let settings: Configuration.PoolSettings
+    /// How servers are chosen.
+    public let balance: BalanceMethod
+    /// The cookie by which a client comes back to its server, or nil for none.
+    public let sticky: StickyCookie?
     private let report: @Sendable (String) -> Void
+    private let tables = Mutex(HashTable())
     private let cursor = Atomic<UInt64>(0)
     private let changes = Atomic<Int>(1)
     private let state: Mutex<State>
@@ -40,6 +46,8 @@ public final class ServerPool: Sendable {
         self.name = name
         self.settings = settings
         self.report = report
+        balance = BalanceMethod(settings.balance)
+        sticky = StickyCookie(settings.balance)
         let health = PoolHealth(servers, settings, at: now)
         state = Mutex(State(health: health, members: health.members(at: now)))
     }
@@ -58,6 +66,10 @@ public final class ServerPool: Sendable {
 
     /// The servers now.
     public var servers: [UpstreamServer] { present.members.list.map(\.server) }
+
+    /// Which of `members` a key belongs to. Made once for all loops, and again only when those whose turn it may be, or their
+    /// weights, have changed.
+    func table(for members: Members) -> Maglev { tables.withLock { $0.table(for: members) } }
 
     /// Calls `changed` after every change, from any thread and without a lock held, as long as `isAlive`.
     func observe(isAlive: @escaping @Sendable () -> Bool, changed: @escaping @Sendable () -> Void) {

@@ -28,6 +28,7 @@ public final class UpstreamServer: Sendable {
     private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
     private let idle = Atomic<Int>(0)
+    private let allowance = Atomic<Int>(.max)
     /// The address that accepted last; the others are tried when it fails.
     private let preferred = Atomic<Int>(0)
 
@@ -93,10 +94,27 @@ public final class UpstreamServer: Sendable {
     func enterIdle() { idle.add(1, ordering: .relaxed) }
     func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
+    /// How long connections to it may idle, in milliseconds, as it has shown.
+    var idleAllowance: Int { allowance.load(ordering: .relaxed) }
+
+    /// It closed a connection that had idled so long.
+    func closedIdle(after milliseconds: Int) {
+        // Two loops that do this at once may lose one of two lessons.
+        allowance.store(IdleAllowance.afterClose(idleAllowance, idled: milliseconds), ordering: .relaxed)
+    }
+
+    /// A connection idled for `milliseconds`, as long as it was allowed to, and still stood.
+    func outlivedIdle(_ milliseconds: Int) {
+        let now = idleAllowance
+        if milliseconds >= now { allowance.store(IdleAllowance.afterExpiry(now), ordering: .relaxed) }
+    }
+
     /// Connections that idle, of all loops.
     var idleCount: Int { idle.load(ordering: .relaxed) }
     /// Requests on it now: a connection that does not idle has one.
     public var inFlight: Int { max(0, connectionCount - idleCount) }
+    /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
+    var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
     /// Connections of all loops, idle ones included.
     public var connectionCount: Int { open.load(ordering: .relaxed) }
 }

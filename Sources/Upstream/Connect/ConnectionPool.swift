@@ -2,7 +2,7 @@
 // The connections of one loop to one server. Each loop has its own, so leasing one takes no lock; the limits are for the
 // process, so each loop keeps its share of the idle ones, and the open ones are counted in the shared server.
 
-public import Engine
+import Engine
 public import HTTP
 public import Settings
 
@@ -60,8 +60,12 @@ public final class ConnectionPool {
     let pool: ServerPool
     let options: UpstreamOptions
     private var idle: ContiguousArray<UpstreamConnection> = []
+    /// Connections that are being made for nobody yet.
+    private var warming = 0
     /// False for a server that drains or has left.
     var keepsIdle = true
+    /// What stands for the server in the pool's sticky cookie, if it has one.
+    public internal(set) var stickyToken: UInt64 = 0
     /// Those who wait for a connection to any server of the pool; nil for the connections of health checks, which also
     /// leave it to the check to say what a failure means.
     let queue: BusyQueue?
@@ -108,6 +112,18 @@ public final class ConnectionPool {
         connection.connect()
         return .connecting(connection)
     }
+
+    /// Opens connections until so many idle, or as many as may idle on this loop.
+    func warm(to count: Int) {
+        while idle.count + warming < min(count, options.idlePerLoop) {
+            guard server.takeConnection(limit: options.connectionsPerServer) else { return }
+            warming += 1
+            UpstreamConnection(pool: self, attempt: nil).connect()
+        }
+    }
+
+    /// One of them stands, or has failed.
+    func warmed() { warming -= 1 }
 
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {
