@@ -60,12 +60,17 @@ let package = Package(
             swiftSettings: language),
         .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
-        .target(name: "Client", dependencies: ["TLS", "HTTP", "Engine", "Bytes"], swiftSettings: language),
+        .target(
+            name: "Client",
+            dependencies: [
+                "CacheStore", "CachePolicy", "ContentCoding", "TLS", "HTTP", "Engine", "Bytes", "CLinux",
+            ],
+            swiftSettings: language),
         .executableTarget(
             name: "GatewayCommand",
             dependencies: ["Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
-        .executableTarget(name: "ClientCommand", dependencies: ["Client", arguments], swiftSettings: language),
+        .executableTarget(name: "ClientCommand", dependencies: ["Client"], swiftSettings: language),
         .executableTarget(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
@@ -75,14 +80,16 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
-        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "HTTP", "TestSupport"], swiftSettings: language),
+            name: "ClientTests", dependencies: ["Client", "ClientCommand", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
         .testTarget(

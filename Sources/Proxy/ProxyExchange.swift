@@ -88,7 +88,6 @@ final class ProxyExchange: Exchange {
         needsFresh = false
         failure = nil
         isExhausted = false
-        use = CacheUse()
         reason = ""
         upstreamStarted = 0
         upstreamFinished = 0
@@ -185,6 +184,9 @@ final class ProxyAttempt: Attempt {
 
     override func connected(_ connection: UpstreamConnection) { exchange.sendRequest(on: connection) }
     override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
+    override func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool {
+        exchange.wantsSample(of: connection)
+    }
     override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
     override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
     override func batchEnded() {

@@ -36,21 +36,6 @@ extension Configuration {
         public init() {}
     }
 
-    /// A numeric address and a port.
-    public struct Endpoint: Sendable, Equatable {
-        /// IPv6 without brackets.
-        public var address: String
-        /// 1 to 65535.
-        public var port: UInt16
-        /// An address and a port.
-        public init(address: String, port: UInt16) {
-            self.address = address
-            self.port = port
-        }
-        /// As settings have it: `192.0.2.1:53`, `[2001:db8::1]:53`.
-        var text: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
-    }
-
     /// How much one client may ask. IPv6 clients count by their /64.
     public struct ClientLimits: Sendable, Equatable {
         /// Requests per minute; 0 for no limit: 429.

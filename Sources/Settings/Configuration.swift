@@ -25,6 +25,8 @@ public struct Configuration: Sendable, Equatable {
     public var clients = ClientLimits()
     /// Event loops; 1 to 1024. By default one per core that the process may run on.
     public var workers = 1
+    /// Where the operator asks; nil for nowhere.
+    public var admin: Endpoint?
     /// The access log's path, or nil when none is written.
     public var logPath: String?
     /// How a line of the access log is written.

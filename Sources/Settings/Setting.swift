@@ -35,6 +35,8 @@ struct Setting: Sendable {
         /// Requests per minute; 0 for none.
         case rate(Place<Int>)
         case ranges(Place<[Configuration.AddressRange]>)
+        /// An address and a port or, in the file, null.
+        case endpoint(Place<Configuration.Endpoint?>)
         /// The port of the one plain listener that flags and variables can name.
         case port
         /// The port of the one TLS listener that they can name.
@@ -92,6 +94,7 @@ struct Setting: Sendable {
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
+        case admin = "Admin address"
     }
 
     /// The flag without its dashes.
@@ -119,7 +122,7 @@ struct Setting: Sendable {
     /// The file may have null for it.
     var isNullable: Bool {
         switch kind {
-        case .path, .directory, .text: true
+        case .path, .directory, .endpoint, .text: true
         default: false
         }
     }
@@ -185,6 +188,7 @@ extension Setting {
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
         case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
         case .directory(let place): draft.configuration[keyPath: place] = try Self.path(text, ofA: "directory")
+        case .endpoint(let place): draft.configuration[keyPath: place] = try Configuration.Endpoint.read(text)
         case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
         case .negated(let place): draft.configuration[keyPath: place] = try Quantities.truth(text) == ofFile
         case .choice(let choice):

@@ -9,10 +9,16 @@ enum SettingTable {
     /// In the order of the help.
     static let all: [Setting] =
         listening + tls + upstream + balancing + health + retries + upstreamTLS + cache + timeouts + limits + clients
-        + log
+        + log + admin
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }
+
+    private static let admin: [Setting] = [
+        Setting(
+            flag: "admin", keys: ["admin"], group: .admin, kind: .endpoint(\.admin),
+            summary: "Address for the operator: explains the cache, purges it; without a password.")
+    ]
 
     private static let listening: [Setting] = [
         Setting(

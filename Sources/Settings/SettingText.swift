@@ -13,6 +13,7 @@ extension Setting {
             configuration[keyPath: place].map { Quantities.text(ofSize: Int(clamping: $0)) } ?? "none"
         case .path(let place), .directory(let place):
             configuration[keyPath: place].map(YAMLText.string) ?? "null"
+        case .endpoint(let place): configuration[keyPath: place].map { YAMLText.string($0.text) } ?? "null"
         case .text(_, let place): configuration[keyPath: place].map(YAMLText.string) ?? "null"
         case .statuses(let place): YAMLText.string(configuration[keyPath: place].text)
         case .truth(let place), .negated(let place): "\(configuration[keyPath: place])"
@@ -45,6 +46,7 @@ extension Setting {
         case .size, .sizeOrNone: "SIZE"
         case .path, .certificates, .keys: "FILE"
         case .directory: "DIR"
+        case .endpoint: "[ADDR:]PORT"
         case .truth, .negated: "true|false"
         case .choice(let choice): choice.words.joined(separator: "|")
         case .ranges: "CIDR[,CIDR...]"
@@ -70,6 +72,7 @@ extension Setting {
             "\(Quantities.text(ofSize: range.lowerBound)) to \(Quantities.text(ofSize: range.upperBound))"
         case .sizeOrNone: "a size or `none`"
         case .path, .directory: "a path"
+        case .endpoint: "a numeric address and a port; without an address, 127.0.0.1"
         case .certificates, .keys: "a path; repeatable"
         case .truth: "`true`, `false`"
         case .negated: "`true`, `false`; the opposite in the file"
@@ -90,7 +93,7 @@ extension Setting {
         switch kind {
         case .port: "8080"
         case .address: "::, every address of both families"
-        case .tlsPort, .servers, .path: "none"
+        case .tlsPort, .servers, .path, .endpoint: "none"
         case .endpoints: "none; the system's resolver"
         case .text(_, let place): Configuration()[keyPath: place] ?? "none"
         case .statuses(let place): Configuration()[keyPath: place].text

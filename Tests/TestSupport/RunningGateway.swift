@@ -70,6 +70,9 @@ public final class RunningGateway {
         gateway.reloadCertificates()
     }
 
+    /// A connection to its admin address, which the configuration must have.
+    public func connectToAdmin() -> Peer { Peer(port: gateway.adminAddress?.port ?? 0) }
+
     /// What it has told its operator so far.
     public var reports: [String] { told.sentences.withLock { $0 } }
 

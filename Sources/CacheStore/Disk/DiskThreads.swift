@@ -20,6 +20,7 @@ final class DiskThreads: Sendable {
         var first = 0
         var isStopping = false
         var running = 0
+        var members: [pthread_t] = []
         var count: Int { jobs.count - first }
     }
     private let state: Mutex<State>
@@ -79,6 +80,9 @@ final class DiskThreads: Sendable {
         return taken
     }
 
+    /// Whether the caller runs on one of them.
+    var isCurrent: Bool { state.withLock { $0.members.contains(pthread_self()) } }
+
     /// Whether a thread should leave off long work.
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
@@ -95,6 +99,7 @@ final class DiskThreads: Sendable {
     }
 
     private func work() {
+        state.withLock { $0.members.append(pthread_self()) }
         while true {
             wake.wait()
             let (job, isOver) = state.withLock { state -> (DiskJob?, Bool) in
@@ -111,6 +116,7 @@ final class DiskThreads: Sendable {
             job?.run()
             if isOver { break }
         }
+        state.withLock { $0.members.removeAll { $0 == pthread_self() } }
         ended.signal()
     }
 }

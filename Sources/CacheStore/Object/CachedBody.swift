@@ -16,7 +16,7 @@ public final class CachedBody: @unchecked Sendable {
     private let whole: CachedBody?
 
     /// Lets `fill` write `count` bytes, zero before that.
-    init(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    package init(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
         base = .allocate(byteCount: max(1, count), alignment: 16)
         self.count = count
         whole = nil
@@ -51,7 +51,7 @@ public final class CachedBody: @unchecked Sendable {
     }
 
     /// The number at `offset`, least significant byte first; 0 beyond the end.
-    func number<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
+    package func number<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
         guard offset >= 0, offset <= count - MemoryLayout<Number>.size else { return 0 }
         return Number(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: Number.self))
     }
@@ -59,12 +59,12 @@ public final class CachedBody: @unchecked Sendable {
 
 extension UnsafeMutableRawBufferPointer {
     /// Writes `number` at `offset`, least significant byte first.
-    func put<Number: FixedWidthInteger>(_ number: Number, at offset: Int) {
+    package func put<Number: FixedWidthInteger>(_ number: Number, at offset: Int) {
         storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
     }
 
     /// Writes `bytes` at `offset`.
-    func put(_ bytes: Span<UInt8>, at offset: Int) {
+    package func put(_ bytes: Span<UInt8>, at offset: Int) {
         precondition(offset >= 0 && bytes.count <= count - offset, "more bytes than there is room for")
         bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: self[offset...]).copyMemory(from: $0) }
     }

@@ -3,18 +3,18 @@
 // it is sent; a checksum of these, which is bound to the head; and the magic number again.
 
 /// The checksums of a body's chunks.
-enum StoredFooter {
+package enum StoredFooter {
     /// The piece of a body that has a checksum of its own, in bytes.
-    static let chunk = 64 << 10
+    package static let chunk = 64 << 10
 
     /// How many chunks a body has.
-    static func chunks(_ bodyLength: Int) -> Int { (bodyLength + chunk - 1) / chunk }
+    package static func chunks(_ bodyLength: Int) -> Int { (bodyLength + chunk - 1) / chunk }
     /// The length of the footer of such a body.
-    static func length(_ bodyLength: Int) -> Int { chunks(bodyLength) * 8 + 16 }
+    package static func length(_ bodyLength: Int) -> Int { chunks(bodyLength) * 8 + 16 }
     /// The checksum of the chunk with that number: its place counts, so that two cannot be exchanged.
-    static func sum(_ bytes: Span<UInt8>, number: Int) -> UInt64 { Checksum.of(bytes, seed: UInt64(number)) }
+    package static func sum(_ bytes: Span<UInt8>, number: Int) -> UInt64 { Checksum.of(bytes, seed: UInt64(number)) }
 
-    static func make(_ sums: [UInt64], head checksum: UInt64) -> CachedBody {
+    package static func make(_ sums: [UInt64], head checksum: UInt64) -> CachedBody {
         CachedBody(count: sums.count * 8 + 16) { memory in
             for (index, sum) in sums.enumerated() { memory.put(sum, at: index * 8) }
             let table = UnsafeRawBufferPointer(rebasing: memory[..<(sums.count * 8)])
@@ -24,7 +24,7 @@ enum StoredFooter {
     }
 
     /// The checksums in the footer that stands at `offset` of `image` and ends it, or nil when they are not as written.
-    static func read(_ image: CachedBody, at offset: Int, head: StoredHead) -> [UInt64]? {
+    package static func read(_ image: CachedBody, at offset: Int, head: StoredHead) -> [UInt64]? {
         let count = chunks(head.bodyLength)
         guard offset >= 0, image.count - offset == length(head.bodyLength),
             image.number(at: offset + count * 8 + 8, as: UInt64.self) == StoredHead.magic

@@ -26,6 +26,9 @@ public final class Gateway {
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
+    /// Where the admin address really is; nil without one.
+    public var adminAddress: SocketAddress? { admin?.address }
+    private let admin: AdminServer?
     private let discovery: Discovery
     /// On the first loop.
     private let checks: [HealthWatch]
@@ -73,6 +76,10 @@ public final class Gateway {
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
         cache = try Self.openCache(configuration, report)
+        admin = try configuration.admin.map { [cache] endpoint throws(StartFailure) in
+            try AdminServer(
+                endpoint, cache: cache, snapshot: snapshot, loopIndex: configuration.workers, report: report)
+        }
         let rates = TokenBucket(configuration.clients).map { ClientRates($0) }
         for index in 0..<configuration.workers {
             loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, rates, report))
@@ -83,6 +90,7 @@ public final class Gateway {
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
+        admin?.start(report: report)
         for running in loops { running.loop.start() }
         // Before the first request, so that a server that is not there is known of soon.
         startChecks()
@@ -212,7 +220,7 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
-    /// Nil without a cache, or when the default folder cannot be had: then that is said, and nothing is stored.
+    /// Nil without a cache. When the default folder cannot be had, that is said, and the cache is in memory only.
     private static func openCache(
         _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> ResponseCache? {
@@ -228,13 +236,19 @@ public final class Gateway {
         options.largestBody = settings.largestStoredBody
         let rules = CacheRules(
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+        func open(_ options: StoreOptions) throws(CacheFolderError) -> ResponseCache {
+            try ResponseCache(
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField, report: report)
+        }
         do throws(CacheFolderError) {
-            return try ResponseCache(
-                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+            return try open(options)
         } catch {
             guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
-            report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
-            return nil
+            report(
+                "\(error); the cache is in memory only, within --cache-memory, and lost when this process ends (--cache-dir "
+                    + "names another folder)")
+            options.path = nil
+            return try? open(options)
         }
     }
 
@@ -276,6 +290,7 @@ public final class Gateway {
                 running.log?.flush()
             }
         }
+        admin?.stop()
         cache?.stop()
         log?.drain(isUrgent: isUrgent)
         return open

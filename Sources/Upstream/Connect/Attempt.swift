@@ -20,6 +20,10 @@ open class Attempt {
     /// An interim response (status 100 to 199 without 101). `connection.head` describes it.
     open func interimResponse(_ connection: UpstreamConnection) {}
 
+    /// Whether a final response's head, `connection.head`, should wait a few milliseconds for the first bytes of its content, to
+    /// be told of both at once (`connection.firstContent`).
+    open func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool { false }
+
     /// The final response's head, or 101 when the request asked for an upgrade. `connection.head` describes it.
     open func responseHead(_ connection: UpstreamConnection) {}
 

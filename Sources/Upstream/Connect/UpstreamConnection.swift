@@ -17,6 +17,7 @@ import TLS
 public final class UpstreamConnection: Watcher {
     enum Phase { case connecting, securing, active, idle, closed }
     enum Reading { case head, body, done }
+    enum HeldHead { case none, waiting, due }
 
     /// Holds the pool, which holds it while it idles: the cycle ends when the connection is closed.
     let pool: ConnectionPool
@@ -59,6 +60,8 @@ public final class UpstreamConnection: Watcher {
     var peerClosed = false
     var isPaused = false
     var isReceiving = false
+    /// Whether a complete head waits for the first bytes of its content, and whether it has waited long enough.
+    var heldHead = HeldHead.none
     var isTunnel = false
     /// Whether any byte of the current response has come.
     public internal(set) var hasReceived = false
@@ -75,6 +78,8 @@ public final class UpstreamConnection: Watcher {
     static let interimLimit = 16
     /// Blocks received in a row at most, before others have their turn.
     static let receivesInARow = 16
+    /// Milliseconds for which a head waits for the first bytes of its content, where the attempt wants to see them.
+    static let contentPatience = 10
 
     /// A connection for `attempt`, or one that is to idle until somebody asks for it.
     init(pool: ConnectionPool, attempt: Attempt?) {
@@ -100,6 +105,16 @@ public final class UpstreamConnection: Watcher {
         get {
             guard let headBlock else { return Span() }
             let bytes = headBlock.readable
+            return unsafe _overrideLifetime(bytes, borrowing: self)
+        }
+    }
+
+    /// In `responseHead`: what has come of a content of known length together with its head.
+    public var firstContent: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            guard let headBlock, case .length = head.framing else { return Span() }
+            let bytes = headBlock.readable.extracting(head.length...)
             return unsafe _overrideLifetime(bytes, borrowing: self)
         }
     }
@@ -162,7 +177,9 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing, pool.queue != nil { pool.pool.connectFailed(server, at: loop.milliseconds) }
+        if failure.isServersDoing, pool.queue != nil {
+            pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
+        }
         fail(failure)
     }
 
@@ -283,11 +300,25 @@ public final class UpstreamConnection: Watcher {
 
     public override func deadlineReached() {
         switch phase {
-        case .connecting: connectFailed(.connectTimeout)
+        case .connecting:
+            // A loop that was late itself looks at its deadlines before it hears what has happened in the meantime.
+            if Sockets.hasConnectEnded(transport.fd) {
+                connectEnded()
+            } else {
+                connectFailed(.connectTimeout)
+            }
         case .securing: connectFailed(.secure(TLSFailure(.timeout)))
         case .active:
-            if isTunnel {
+            if heldHead == .waiting {
+                heldHead = .due
+                awaitResponse()
+                receive()
+            } else if isTunnel {
                 finishTunnel()
+            } else if transport.layer == nil, !isPaused, !outbox.isBlocked, !transport.isQuiet() {
+                awaitResponse()
+                isReadable = true
+                receive()
             } else {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person sees of a transfer: heads, notes, progress, the body where it was asked for.
+
+import Engine
+import Glibc
+
+/// Where a command writes. Shared by its threads; every message is one `write`.
+final class Console: Sendable {
+    /// Standard error, or what `--stderr` named.
+    let errors: Int32
+    let isVerbose: Bool
+    /// Whether messages go to a terminal.
+    let isTerminal: Bool
+
+    init(errors: Int32, isVerbose: Bool) {
+        self.errors = errors
+        self.isVerbose = isVerbose
+        isTerminal = isatty(errors) == 1
+    }
+
+    /// Writes text for people, made harmless.
+    func say(_ text: String) {
+        var line = ""
+        for part in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            line += (line.isEmpty ? "" : "\n") + Escaping.visible(String(part))
+        }
+        line += "\n"
+        let bytes = Array(line.utf8)
+        bytes.withUnsafeBufferPointer { _ = write(errors, $0.baseAddress, $0.count) }
+    }
+
+    /// A head's lines, each behind a mark.
+    func say(head: Span<UInt8>, mark: String) {
+        let text = head.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        var lines = ""
+        for line in text.split(separator: "\r\n", omittingEmptySubsequences: false).dropLast() {
+            lines += mark + Escaping.visible(String(line)) + "\n"
+        }
+        let bytes = Array(lines.utf8)
+        bytes.withUnsafeBufferPointer { _ = write(errors, $0.baseAddress, $0.count) }
+    }
+}
+
+/// Listens to one transfer on behalf of the command.
+final class CommandListener: TransferListener {
+    private let console: Console
+    private let output: BodyOutput
+    private let includesHead: Bool
+    private let headFile: Int32?
+    private var progress: ProgressBar?
+    private var received: UInt64 = 0
+    private var total: UInt64?
+    private var sent: UInt64 = 0
+    private var sentTotal: UInt64?
+    private var contentType: String?
+
+    init(_ console: Console, _ output: BodyOutput, includesHead: Bool, headFile: Int32?, showsProgress: Bool) {
+        self.console = console
+        self.output = output
+        self.includesHead = includesHead
+        self.headFile = headFile
+        if showsProgress { progress = ProgressBar(fd: console.errors) }
+    }
+
+    override var wantsNotes: Bool { console.isVerbose }
+    override func note(_ sentence: String) { if console.isVerbose { console.say("* \(sentence)") } }
+    override func requestHead(_ bytes: Span<UInt8>) { if console.isVerbose { console.say(head: bytes, mark: "> ") } }
+
+    override func responseHead(_ bytes: Span<UInt8>, status: UInt16, isFinal: Bool) throws(ClientFailure) {
+        if console.isVerbose { console.say(head: bytes, mark: "< ") }
+        let head = bytes.withUnsafeBufferPointer { Array($0) }
+        if isFinal { contentType = HeadText.values(of: "content-type", in: head).first }
+        if let headFile { try WholeWrite.all(bytes, to: headFile, named: "the file of --dump-header") }
+        if includesHead {
+            // A head is for people as much as a body, and never has control bytes that anybody needs.
+            output.begin(contentType: nil)
+            try output.take(bytes)
+        }
+    }
+
+    override func beginBody(length: UInt64?) throws(ClientFailure) {
+        total = length
+        output.begin(contentType: contentType)
+    }
+
+    override func body(_ bytes: Span<UInt8>) throws(ClientFailure) {
+        received += UInt64(bytes.count)
+        try output.take(bytes)
+        tick()
+    }
+
+    override func sent(_ bytes: UInt64, of total: UInt64?) {
+        sent = bytes
+        sentTotal = total
+        tick()
+    }
+
+    override func tick() {
+        guard progress != nil else { return }
+        if sent > 0, received == 0 {
+            progress?.update(sent, of: sentTotal, isUpload: true)
+        } else {
+            progress?.update(received, of: total, isUpload: false)
+        }
+    }
+
+    override func retries(after milliseconds: UInt64, because sentence: String) {
+        clear()
+        console.say("client: \(sentence); trying again in \((milliseconds + 999) / 1000) s")
+    }
+
+    /// The progress bar makes room.
+    func clear() { progress?.clear() }
+}

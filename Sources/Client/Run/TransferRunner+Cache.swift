@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a transfer has to do with the cache: every decision is `CachePolicy`'s, every file `ClientCache`'s.
+
+import Bytes
+import CachePolicy
+import CacheStore
+import HTTP
+
+/// A request as the cache sees it.
+struct CacheQuestion {
+    let parsed: ParsedRequest
+    let request: CacheRequest
+    let key: RequestKey
+    let url: HTTPURL
+}
+
+extension TransferRunner {
+    /// The user's own cache (RFC 9111 section 1).
+    static let rules = CacheRules(isShared: false)
+
+    /// Looks a stored response up.
+    func lookUp(_ state: inout State) -> TransferMachine.Step {
+        state.entry = nil
+        state.asked = nil
+        guard let cache = context.cache else { return state.machine.found(.none) }
+        state.report.cache = .bypass
+        state.report.method = state.machine.method
+        state.report.url = state.machine.url.text
+        let outgoing = outgoing(state, content: nil, resumesAt: nil)
+        guard let parsed = ParsedRequest(outgoing, state.settings),
+            let key = RequestKey(parsed, state.machine.url, state.settings)
+        else { return state.machine.found(.none) }
+        let request = CacheRequest(parsed.head, parsed.bytes.span)
+        guard Lookup.decide(request) == .lookUp else { return state.machine.found(.none) }
+        state.asked = CacheQuestion(parsed: parsed, request: request, key: key, url: state.machine.url)
+        state.report.cache = .miss
+        let search = cache.find(key)
+        guard let entry = search.entry, !entry.policy.flags.contains(.isPartial) else {
+            return Lookup.timesOut(request) ? .fail(Self.onlyIfCached, delivers: false) : state.machine.found(.none)
+        }
+        state.entry = entry
+        switch Reuse.decide(entry.policy, request.directives, now: WallClock.milliseconds, Self.rules) {
+        case .fresh: return state.machine.found(.usable(isStale: false))
+        // Nobody stays behind to validate it meanwhile.
+        case .stale(_, refresh: true), .validate:
+            // A client's own conditions and ranges are for what is stored, not for the server to be asked with.
+            let isPlain = request.present.isDisjoint(with: .conditions)
+            let hasValidator = entry.policy.flags.contains(.hasValidator) && isPlain && state.machine.method == "GET"
+            return state.machine.found(.needsValidation(hasValidator: hasValidator))
+        case .stale(_, refresh: false): return state.machine.found(.usable(isStale: true))
+        case .gatewayTimeout: return .fail(Self.onlyIfCached, delivers: false)
+        }
+    }
+
+    /// RFC 9111 section 5.2.1.7, by a field of the user's own.
+    private static let onlyIfCached = ClientFailure(
+        4, "nothing usable is in the cache, and \"Cache-Control: only-if-cached\" forbids to ask the server")
+
+    /// The fields that ask whether a stored response is still good.
+    func conditions(of entry: CacheEntry) -> [UInt8] {
+        let stored = entry.bytes
+        let block = Block(capacity: ValidationFields.byteLimit + entry.bytes.count + 256)
+        _ = ValidationFields.write(entry.head, stored.span, to: block)
+        return block.readable.withUnsafeBufferPointer { Array($0) }
+    }
+
+    /// Whether the stored response may answer when the server fails (RFC 5861 section 4).
+    func mayServeStale(_ state: State, status: UInt16) -> Bool {
+        guard let entry = state.entry, let asked = state.asked, state.settings.cacheMode == .standard else {
+            return false
+        }
+        let decision = StaleIfError.decide(
+            entry.policy, asked.request.directives, now: WallClock.milliseconds, status: status)
+        if case .serve = decision { return true }
+        return false
+    }
+
+    /// Updates the stored response by a 304; false when that is not about it (RFC 9111 section 4.3.4).
+    func freshen(_ state: inout State, _ exchange: Exchange) -> Bool {
+        guard let entry = state.entry, let asked = state.asked else { return false }
+        let stored = entry.bytes
+        let received = exchange.headBytes
+        var choice = Freshening(exchange.head, received.span)
+        choice.offer(entry.policy, entry.head, stored.span, bytes: received.span)
+        guard choice.selected & 1 != 0 else { return false }
+        return update(entry, asked, exchange)
+    }
+
+    /// Merges the fields of `exchange` into a stored response, and writes that down if it may still be stored.
+    private func update(_ entry: CacheEntry, _ asked: CacheQuestion, _ exchange: Exchange) -> Bool {
+        guard let cache = context.cache else { return false }
+        let stored = entry.bytes
+        let received = exchange.headBytes
+        let times = ExchangeTimes(request: exchange.requestTime, response: exchange.responseTime)
+        let age = ResponseAge(exchange.head, received.span, times)
+        let merged = Block(capacity: entry.bytes.count + exchange.headBytes.count + 1_024)
+        merged.append(stored.span.extracting(0..<Self.statusLineEnd(entry.bytes)))
+        guard
+            FieldMerge.write(
+                entry.head, stored.span, exchange.head, received.span, age: age, Self.rules, to: merged)
+        else { return false }
+        merged.appendLineEnd()
+        let bytes = merged.readable.withUnsafeBufferPointer { Array($0) }
+        guard let head = CacheEntry.parse(bytes) else { return false }
+        do throws(StoreRefusal) {
+            let policy = try Storing.renew(
+                entry.policy, head, bytes.span, times, age: age, Self.rules, isSecure: asked.url.isSecure)
+            let names = VaryNames(head, bytes.span)
+            let list = Block(capacity: VaryNames.byteLimit + 64)
+            names.write(bytes.span, to: list)
+            let vary = list.readable.withUnsafeBufferPointer { Array($0) }
+            entry.take(bytes, head, policy)
+            let description = CacheDescription(
+                id: ObjectID(key: asked.key.hash, variant: asked.key.variant(vary)), key: asked.key.bytes,
+                url: asked.url.text, varyNames: vary, head: bytes, policy: policy)
+            _ = cache.replace(entry, by: description)
+        } catch {
+            // It answers this request; nobody else gets it.
+            var policy = entry.policy
+            policy.invalidate()
+            entry.take(bytes, head, policy)
+            cache.remove(entry.place)
+        }
+        return true
+    }
+
+    private static func statusLineEnd(_ bytes: [UInt8]) -> Int { (bytes.firstIndex(of: 0x0A) ?? -1) + 1 }
+
+    /// A writer for the response, if it may be stored; what it replaces goes.
+    func storing(_ state: inout State, _ exchange: Exchange) -> CacheWriter? {
+        guard let cache = context.cache, let asked = state.asked, state.settings.cacheMode != .noStore
+        else { return nil }
+        defer { state.asked = nil }
+        if asked.request.method == .head {
+            updateByHead(state, asked, exchange)
+            return nil
+        }
+        if let entry = state.entry, exchange.head.status != 304,
+            ValidationOutcome.decide(
+                entry.policy, asked.request.directives, now: exchange.responseTime, status: exchange.head.status)
+                == .replace, !asked.request.present.contains(.range)
+        {
+            cache.remove(entry.place)
+        }
+        let times = ExchangeTimes(request: exchange.requestTime, response: exchange.responseTime)
+        let bytes = exchange.headBytes
+        if let length = exchange.bodyLength, length > UInt64(cache.objectLimit) { return nil }
+        do throws(StoreRefusal) {
+            let policy = try Storing.decide(
+                asked.request, exchange.head, bytes.span, times, Self.rules, isSecure: asked.url.isSecure)
+            // Parts are not put together here.
+            guard !policy.flags.contains(.isPartial) else { return nil }
+            let age = ResponseAge(exchange.head, bytes.span, times)
+            let fields = Block(capacity: bytes.count + 1_024)
+            fields.append(bytes.span.extracting(0..<Self.statusLineEnd(bytes)))
+            guard StoredFields.write(exchange.head, bytes.span, age: age, Self.rules, to: fields) else { return nil }
+            fields.appendLineEnd()
+            let names = Block(capacity: VaryNames.byteLimit + 64)
+            VaryNames(exchange.head, bytes.span).write(bytes.span, to: names)
+            let vary = names.readable.withUnsafeBufferPointer { Array($0) }
+            let description = CacheDescription(
+                id: ObjectID(key: asked.key.hash, variant: asked.key.variant(vary)), key: asked.key.bytes,
+                url: asked.url.text, varyNames: vary,
+                head: fields.readable.withUnsafeBufferPointer { Array($0) }, policy: policy)
+            return CacheWriter(description, in: cache)
+        } catch {
+            if state.listener.wantsNotes { state.listener.note("not stored in the cache: \(error.word)") }
+            return nil
+        }
+    }
+
+    /// The body was read to its end.
+    func finishStoring(_ state: inout State, _ writer: CacheWriter?) {
+        guard let writer else { return }
+        state.report.isStored = writer.finish()
+        if state.listener.wantsNotes, state.report.isStored { state.listener.note("stored in the cache") }
+    }
+
+    /// RFC 9111 section 4.3.5.
+    private func updateByHead(_ state: State, _ asked: CacheQuestion, _ exchange: Exchange) {
+        guard let entry = state.entry, let cache = context.cache else { return }
+        let stored = entry.bytes
+        let received = exchange.headBytes
+        let decision = HeadUpdate.decide(
+            exchange.head, received.span, entry.head, stored.span, length: entry.length)
+        switch decision {
+        case .update: _ = update(entry, asked, exchange)
+        case .expire: cache.remove(entry.place)
+        case .ignore: break
+        }
+    }
+
+    /// What a change at the server makes invalid goes (RFC 9111 section 4.4).
+    func noteUnsafe(_ state: State, _ exchange: Exchange) {
+        let method = Method.named(state.report.method)
+        let url = state.machine.url
+        guard let cache = context.cache, Invalidation.applies(method, status: exchange.head.status),
+            let hash = RequestKey.hash(of: url)
+        else { return }
+        cache.invalidate(hash)
+        for name in ["location", "content-location"] {
+            for value in HeadText.values(of: name, in: exchange.headBytes) {
+                guard let named = try? url.resolving(value), named.isSameOrigin(as: url),
+                    let hash = RequestKey.hash(of: named)
+                else { continue }
+                cache.invalidate(hash)
+            }
+        }
+    }
+
+    /// Answers from the cache. False when the file is not as it was written; nothing was passed on then.
+    func serve(_ state: inout State, _ serving: TransferMachine.Serving) throws(ClientFailure) -> Bool {
+        guard let entry = state.entry, let asked = state.asked else { return false }
+        guard entry.isSound(block) else {
+            context.cache?.remove(entry.place)
+            return false
+        }
+        if case .hit = serving {} else { try drainExchange(&state) }
+        let now = WallClock.milliseconds
+        let age = entry.policy.age(at: now)
+        switch serving {
+        case .hit(let isStale): state.report.cache = isStale ? .stale : .hit
+        case .revalidated: state.report.cache = .revalidated
+        case .staleIfError: state.report.cache = .stale
+        }
+        if state.listener.wantsNotes {
+            state.listener.note("from the cache: \(state.report.cache.rawValue), \(age) seconds old")
+        }
+        let stored = entry.bytes
+        let served = ClientConditions.evaluate(
+            asked.request, asked.parsed.head, asked.parsed.bytes.span, entry.policy, entry.head, stored.span,
+            size: entry.length, now: now)
+        let bytes = Self.servedHead(entry, served, asked, age: age)
+        state.report.status = served.status(of: entry.policy)
+        state.report.head = bytes
+        state.report.headBytes += UInt64(bytes.count)
+        state.report.httpVersion = "1.1"
+        try state.listener.responseHead(bytes.span, status: state.report.status, isFinal: true)
+        var range: Range<UInt64> = 0..<0
+        switch served {
+        case .whole: range = 0..<entry.length
+        case .partial(let part): range = part
+        case .notModified, .unsatisfiable: break
+        }
+        if asked.request.method == .head { range = 0..<0 }
+        try pass(entry, range, &state)
+        if state.settings.failsOnError || state.settings.failsWithBody, state.report.status >= 400 {
+            throw ClientFailure(22, "the server answered \(state.report.status), says the cache")
+        }
+        return true
+    }
+
+    /// The step to take when what is stored is a redirect.
+    func followStored(_ state: inout State) throws(ClientFailure) -> TransferMachine.Step? {
+        guard let entry = state.entry else { return nil }
+        let bytes = entry.bytes
+        let location = HeadText.values(of: "location", in: bytes).first
+        guard let step = state.machine.served(entry.policy.status, location: location) else { return nil }
+        try state.listener.responseHead(bytes.span, status: entry.policy.status, isFinal: false)
+        state.report.timings.noteRedirect()
+        return step
+    }
+
+    private func drainExchange(_ state: inout State) throws(ClientFailure) {
+        guard let exchange = state.exchange else { return }
+        try? exchange.drain(report: &state.report)
+        state.report.bodyBytes = 0
+    }
+
+    private func pass(_ entry: CacheEntry, _ range: Range<UInt64>, _ state: inout State) throws(ClientFailure) {
+        let isPart = range.count != Int(clamping: entry.length)
+        let coding = HeadText.values(of: "content-encoding", in: entry.bytes).first
+        let decoder = try ContentDecoder(
+            coding: state.settings.acceptsCompressed && !isPart ? coding : nil, limit: state.settings.maxBodyBytes,
+            listener: state.listener)
+        try state.listener.beginBody(length: UInt64(range.count))
+        guard !range.isEmpty else { return }
+        let block = block
+        let size = UInt64(CacheEntry.chunkBytes)
+        for number in Int(range.lowerBound / size)...Int((range.upperBound - 1) / size) {
+            guard entry.read(number, into: block) else {
+                context.cache?.remove(entry.place)
+                throw ClientFailure(18, "the cache's copy was damaged and has been removed; try again")
+            }
+            let start = UInt64(number) * size
+            let from = Int(max(range.lowerBound, start) - start)
+            let to = Int(min(range.upperBound - start, size))
+            state.report.bodyBytes += UInt64(to - from)
+            try decoder.take(block.readable.extracting(from..<to))
+        }
+        try decoder.finish()
+    }
+
+    private static func servedHead(
+        _ entry: CacheEntry, _ served: Served, _ asked: CacheQuestion, age: UInt32
+    ) -> [UInt8] {
+        let stored = entry.bytes
+        let head = Block(capacity: entry.bytes.count + ServedFields.ownLimit + 256)
+        if served == .whole {
+            head.append(stored.span.extracting(0..<statusLineEnd(entry.bytes)))
+        } else {
+            head.appendStatusLine(status: served.status(of: entry.policy))
+        }
+        let hasTag = Validators(entry.head, stored.span).tag != nil
+        let isIfRange = asked.request.present.contains(.ifRange)
+        for position in 0..<entry.head.fields.count {
+            let field = entry.head.fields[position]
+            guard ServedFields.send(field.name, served, hasTag: hasTag, isIfRange: isIfRange) else { continue }
+            head.appendField(
+                name: stored.span.extracting(field.nameRange), value: stored.span.extracting(field.valueRange))
+        }
+        ServedFields.writeOwn(served, age: age, size: entry.length, to: head)
+        head.appendLineEnd()
+        return head.readable.withUnsafeBufferPointer { Array($0) }
+    }
+}
