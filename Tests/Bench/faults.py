@@ -461,6 +461,10 @@ async def main(arguments):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     faults = arguments.faults.split(",")
+    # Whoever ends this ends what it has started.
+    task = asyncio.current_task()
+    for number in [signal.SIGINT, signal.SIGTERM]:
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     make_space()
     try:
         for name in ["gateway", "nginx"] if arguments.proxy == "both" else [arguments.proxy]:

@@ -82,7 +82,7 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     func bound() {
         #expect(BoundedLoad.limit(total: 100, weight: 1, weights: 4) == 32)
         #expect(BoundedLoad.limit(total: 100, weight: 2, weights: 4) == 63)
-        #expect(BoundedLoad.limit(total: 0, weight: 1, weights: 100) == 1)
+        #expect(BoundedLoad.limit(total: 0, weight: 1, weights: 100) == BoundedLoad.least)
         #expect(BoundedLoad.limit(total: .max, weight: 256, weights: 256) == .max)
         #expect(BoundedLoad.limit(total: 5, weight: 1, weights: 0) == 5)
     }
@@ -174,10 +174,12 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
         var tried = TriedServers()
         tried.insert(list[owner])
         #expect(balancer.next(tried: tried, key: key) != owner)
-        // All others idle: with 2 in flight its share is exceeded (3 × 1.25 / 4, rounded up, is 1).
-        take(list[owner], 2)
+        // A few are always taken; with more, while all others idle, its share is exceeded.
+        take(list[owner], BoundedLoad.least - 1)
+        #expect(balancer.next(tried: TriedServers(), key: key) == owner)
+        take(list[owner], 1)
         #expect(balancer.next(tried: TriedServers(), key: key) != owner)
-        for index in list.indices where index != owner { take(list[index], 2) }
+        for index in list.indices where index != owner { take(list[index], BoundedLoad.least) }
         #expect(balancer.next(tried: TriedServers(), key: key) == owner)
         #expect(balancer.next(tried: TriedServers(), key: nil) != nil)
         // A server that drains gives its keys away, and has them back afterwards.

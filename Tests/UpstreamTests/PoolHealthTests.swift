@@ -149,6 +149,18 @@ import Testing
         #expect(told(&pool, at: 7).last == "there are servers to use again")
     }
 
+    @Test("does not take silence of the last server for its fault, but does take its word")
+    func silence() {
+        let servers = servers(2)
+        var pool = pool(servers)
+        pool.connectFailed(servers[0], isCertain: false, at: 1)
+        #expect(states(pool) == [.unreachable, .up])
+        pool.connectFailed(servers[1], isCertain: false, at: 2)
+        #expect(states(pool) == [.unreachable, .up])
+        pool.connectFailed(servers[1], isCertain: true, at: 3)
+        #expect(states(pool) == [.unreachable, .unreachable])
+    }
+
     @Test("forgives the failures of a server whose checks failed and pass again")
     func forgiveness() {
         let servers = servers(2)

@@ -37,6 +37,16 @@ import Testing
         }
     }
 
+    @Test("one that got no answer in time is when it is idempotent, once, within the budget")
+    func silent() {
+        for method in idempotent {
+            #expect(decide(.silent, method) == .anotherWithinBudget)
+            #expect(decide(.silent, method, reused: true) == .anotherWithinBudget)
+            #expect(decide(.silent, method, servers: 2, breaks: 1) == .no)
+        }
+        for method in others { #expect(decide(.silent, method) == .no) }
+    }
+
     @Test("one whose connection had idled is sent to the same server again, on a new one, if it may be sent twice")
     func reused() {
         for method in idempotent {
@@ -69,12 +79,12 @@ import Testing
         for method in [Method.put, .delete] + others { #expect(decide(.status, method, received: true) == .no) }
     }
 
-    @Test("nothing is after a byte of a response, without its body, for a silent server, or too often")
+    @Test("nothing is after a byte of a response, without its body, for a server that talks nonsense, or too often")
     func limits() {
-        for cause in [RetryPolicy.Cause.broken, .takenOut] { #expect(decide(cause, received: true) == .no) }
+        for cause in [RetryPolicy.Cause.broken, .silent, .takenOut] { #expect(decide(cause, received: true) == .no) }
         for cause in RetryPolicy.Cause.allCases { #expect(decide(cause, replayable: false) == .no) }
         for method in idempotent + others { #expect(decide(.other, method) == .no) }
-        for cause in [RetryPolicy.Cause.notConnected, .broken, .takenOut, .status] {
+        for cause in [RetryPolicy.Cause.notConnected, .broken, .silent, .takenOut, .status] {
             #expect(decide(cause, servers: 3) != .no)
             #expect(decide(cause, servers: 4) == .no)
             var none = Configuration.Retries()

@@ -43,7 +43,9 @@ extension ProxyExchange {
             guard let chosen = isAnew ? target : chooseServer(in: pool, passing: passedOver) else { break }
             // What cannot be repeated is worth a system call to find out whether the connection still stands.
             let verify = !head.method.isIdempotent || head.framing != .none
-            let lease = chosen.lease(for: attempt, fresh: isAnew, verify: verify)
+            // Nor is it risked on a connection that the server may be closing at this moment.
+            let isFresh = isAnew || (!head.method.isIdempotent && chosen.closesEarly)
+            let lease = chosen.lease(for: attempt, fresh: isFresh, verify: verify)
             if case .exhausted = lease {
                 isBusy = true
                 passedOver.insert(chosen.server)

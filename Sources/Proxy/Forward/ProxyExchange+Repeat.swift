@@ -45,7 +45,7 @@ extension ProxyExchange {
             giveUp()
             return
         }
-        if cause == .broken, failed.hasSent, !failed.isReused { breaks += 1 }
+        if cause == .silent || cause == .broken && failed.hasSent && !failed.isReused { breaks += 1 }
         if cause == .takenOut { service.counters.moved.add(1, ordering: .relaxed) }
         service.counters.retries.add(1, ordering: .relaxed)
         reason = ""
@@ -67,7 +67,7 @@ extension ProxyExchange {
         } else {
             target.requestSucceeded()
         }
-        guard pool.retries.statuses.contains(status), let stream, !stream.hasBegun, !use.isRefresh,
+        guard pool.repeats(status), let stream, !stream.hasBegun, !use.isRefresh,
             decide(.status, connection) == .anotherWithinBudget, pool.hasAnother(than: tried), pool.mayRepeat(),
             head.framing == .none || stream.rewindBody()
         else { return false }
@@ -130,7 +130,8 @@ extension UpstreamFailure {
         case .connect, .connectTimeout, .secure: .notConnected
         case .broken: .broken
         case .takenOut: .takenOut
-        case .firstByteTimeout, .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: .other
+        case .firstByteTimeout: .silent
+        case .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: .other
         }
     }
 }

@@ -7,18 +7,22 @@ public enum BoundedLoad {
     /// load is high, and no server has a quarter more than the others.
     public static let percent = 125
 
-    /// Requests in flight that a server may have, at least 1.
+    /// What a server may always have, whatever its share: while there is little to do, nothing is gained by sending a key
+    /// elsewhere.
+    public static let least = 4
+
+    /// Requests in flight that a server may have, at least `least`.
     ///
     /// - Parameters:
     ///   - total: In flight in the pool, the one that is placed now included.
     ///   - weight: The server's.
     ///   - weights: Of all servers that take part, together.
     public static func limit(total: Int, weight: Int, weights: Int) -> Int {
-        guard weights > 0 else { return max(1, total) }
+        guard weights > 0 else { return max(least, total) }
         let (product, overflow) = max(1, total).multipliedReportingOverflow(by: percent * weight)
         guard !overflow else { return .max }
         let divisor = 100 * weights
-        return max(1, (product + divisor - 1) / divisor)
+        return max(least, product / divisor + (product % divisor > 0 ? 1 : 0))
     }
 }
 

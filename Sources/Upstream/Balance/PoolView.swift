@@ -17,6 +17,7 @@ public final class PoolView: @unchecked Sendable {
     private let queue: BusyQueue
     private var balancer: Balancer
     private var budget: RetryBudget
+    private let repeated: StatusSet
     /// In the order of the balancer's members.
     private var connections: [ConnectionPool] = []
     /// Nil where no connection is kept open for nothing.
@@ -30,6 +31,7 @@ public final class PoolView: @unchecked Sendable {
         let settings = pool.settings
         queue = BusyQueue(
             loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
+        repeated = StatusSet(settings.retries.statuses)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
         warmer = settings.balance.warm > 0 ? PoolWarmer(loop) : nil
@@ -57,6 +59,9 @@ public final class PoolView: @unchecked Sendable {
 
     /// Counts a request, of which a part may be repeated.
     public func requestBegan() { budget.requestBegan(at: loop.milliseconds) }
+
+    /// Whether another server should be asked when one answers with this status.
+    public func repeats(_ status: UInt16) -> Bool { repeated.contains(status) }
 
     /// Whether the budget allows one more repetition, which is counted if so.
     public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
@@ -139,7 +144,10 @@ public final class PoolView: @unchecked Sendable {
     /// that hangs is worse than one that is gone, which says so.
     private func moveWaiting(_ former: Members) {
         var wasOut: Set<UInt32> = []
-        for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        // While there was nobody better, what waited stayed; perhaps there is now.
+        if !former.isPanicking, !former.eligible.isEmpty {
+            for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        }
         var isOut: Set<UInt32> = []
         for member in balancer.members.list
         where member.state.isTakenOut && !wasOut.contains(member.server.identity) {

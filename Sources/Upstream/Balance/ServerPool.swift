@@ -78,9 +78,9 @@ public final class ServerPool: Sendable {
 
     // MARK: What happens to a server
 
-    /// Connecting to `server` failed.
-    func connectFailed(_ server: UpstreamServer, at now: UInt64) {
-        update(at: now) { $0.connectFailed(server, at: now) }
+    /// Connecting to `server` failed. `isCertain`: it, or the way to it, has said so; not that nothing was heard in time.
+    func connectFailed(_ server: UpstreamServer, isCertain: Bool = true, at now: UInt64) {
+        update(at: now) { $0.connectFailed(server, isCertain: isCertain, at: now) }
     }
 
     /// A request failed on `server`. Once it fails too often, it is taken out for a while.

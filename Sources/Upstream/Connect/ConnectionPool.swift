@@ -125,6 +125,9 @@ public final class ConnectionPool {
     /// One of them stands, or has failed.
     func warmed() { warming -= 1 }
 
+    /// Whether the server has closed idle connections before their time here was over.
+    public var closesEarly: Bool { server.idleAllowance < options.idleTimeout }
+
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {
         guard keepsIdle, idle.count < options.idlePerLoop else { return false }

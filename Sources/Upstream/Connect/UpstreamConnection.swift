@@ -177,7 +177,9 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing, pool.queue != nil { pool.pool.connectFailed(server, at: loop.milliseconds) }
+        if failure.isServersDoing, pool.queue != nil {
+            pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
+        }
         fail(failure)
     }
 
@@ -298,7 +300,13 @@ public final class UpstreamConnection: Watcher {
 
     public override func deadlineReached() {
         switch phase {
-        case .connecting: connectFailed(.connectTimeout)
+        case .connecting:
+            // A loop that was late itself looks at its deadlines before it hears what has happened in the meantime.
+            if Sockets.hasConnectEnded(transport.fd) {
+                connectEnded()
+            } else {
+                connectFailed(.connectTimeout)
+            }
         case .securing: connectFailed(.secure(TLSFailure(.timeout)))
         case .active:
             if heldHead == .waiting {
@@ -307,6 +315,10 @@ public final class UpstreamConnection: Watcher {
                 receive()
             } else if isTunnel {
                 finishTunnel()
+            } else if transport.layer == nil, !isPaused, !outbox.isBlocked, !transport.isQuiet() {
+                awaitResponse()
+                isReadable = true
+                receive()
             } else {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }

@@ -130,7 +130,10 @@ struct PoolHealth: Sendable {
 
     // MARK: Requests
 
-    mutating func connectFailed(_ server: UpstreamServer, at now: UInt64) {
+    /// A request could not connect. When it only heard nothing in time, and no other server is left, that may be this machine's
+    /// fault as well: then it is left to the checks.
+    mutating func connectFailed(_ server: UpstreamServer, isCertain: Bool = true, at now: UInt64) {
+        guard isCertain || hasAnother(than: server) else { return }
         change(server, at: now) { entry, events in
             if entry.health.connectFailed(at: now) { events.append(.connectFailed(server)) }
         }
@@ -159,8 +162,11 @@ struct PoolHealth: Sendable {
     private func mayEject(_ server: UpstreamServer) -> Bool {
         let kind = entries.filter { $0.server.isBackup == server.isBackup }
         let ejected = kind.count { $0.ejection.until != nil }
-        let usable = entries.count { $0.server !== server && $0.state.isUsable && $0.weight > 0 }
-        return (ejected + 1) * 2 <= max(2, kind.count) && usable > 0
+        return (ejected + 1) * 2 <= max(2, kind.count) && hasAnother(than: server)
+    }
+
+    private func hasAnother(than server: UpstreamServer) -> Bool {
+        entries.contains { $0.server !== server && $0.state.isUsable && $0.weight > 0 }
     }
 
     // MARK: Time

@@ -14,7 +14,9 @@ public enum RetryPolicy {
         case takenOut
         /// The response has a status that says that another server may do better.
         case status
-        /// Anything else: a server that is silent, or talks nonsense, has had the request.
+        /// No byte of a response came in time.
+        case silent
+        /// Anything else, such as a server that talks nonsense.
         case other
     }
 
@@ -34,7 +36,7 @@ public enum RetryPolicy {
         public var wasReused: Bool
         /// Servers that were asked so far, this one included.
         public var servers: Int
-        /// Earlier attempts whose connection broke although it was new.
+        /// Earlier attempts on which the server was silent, or whose connection broke although it was new.
         public var earlierBreaks: Int
 
         /// What is known.
@@ -75,7 +77,7 @@ public enum RetryPolicy {
             // The server has answered, so it may have acted (RFC 9110 section 9.2.1).
             return attempt.method.isSafe && mayGoOn ? .anotherWithinBudget : .no
         case .notConnected: return mayGoOn ? .another : .no
-        case .broken, .takenOut: break
+        case .broken, .silent, .takenOut: break
         }
         guard !attempt.responseBytesReceived else { return .no }
         // An idle connection that died says nothing about its server.
@@ -88,7 +90,7 @@ public enum RetryPolicy {
         guard mayGoOn else { return .no }
         // It waited for nothing, and the server that is left gets no more of it.
         if attempt.cause == .takenOut { return .another }
-        // A request that kills its server shall not go round them all.
+        // A request that kills its server, or takes it too long, shall not go round them all.
         return attempt.earlierBreaks == 0 ? .anotherWithinBudget : .no
     }
 }
