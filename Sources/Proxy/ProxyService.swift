@@ -32,6 +32,8 @@ final class ProxyService: Service {
     let fieldScratch = Block(capacity: 4096)
     /// What `parseStoredHead` understood last.
     private(set) var storedHead = ResponseHead()
+    /// What nobody has to wait for, because it will not be stored.
+    var refusals = RecentRefusals()
     /// Encoders and decoders for use again.
     let codings = CodingPool()
     /// Bodies that clients without gzip ask for.

@@ -30,8 +30,9 @@ extension Configuration {
         public var lockTimeout = 5_000
         /// Responses carry `Cache-Status` (RFC 9211).
         public var statusField = true
-        /// Addresses from which the method PURGE is taken. By default those of the loopback interface.
-        public var purgers = Addresses.loopback
+        /// Addresses from which the method PURGE is taken. By default none: behind a proxy on the same machine everybody has an
+        /// address of the loopback interface.
+        public var purgers: [AddressRange] = []
         /// The defaults.
         public init() {}
 

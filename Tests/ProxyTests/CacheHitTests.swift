@@ -63,7 +63,7 @@ import Testing
     @Test("of a scheme or host that a trusted proxy names is not another's")
     func forwardedProto() throws {
         let server = origin { _, number in response("\(number)", "Cache-Control: max-age=60\r\n") }
-        let gateway = try CachingGateway(server) { $0.trustedProxies = Configuration.Cache().purgers }
+        let gateway = try CachingGateway(server) { $0.trustedProxies = loopbackRange }
         gateway.store()
         let secure = gateway.ask("/", "X-Forwarded-Proto: https\r\n")
         #expect(!secure.isHit)

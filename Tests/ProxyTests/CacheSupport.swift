@@ -92,6 +92,7 @@ final class CachingGateway {
         gateway = try RunningGateway(upstreams: [origin.port], workers: workers) {
             $0.cache.isOn = true
             $0.cache.directory = folder.file("cache")
+            $0.cache.purgers = loopbackRange
             configure(&$0)
         }
     }
@@ -137,6 +138,9 @@ final class CachingGateway {
         }.map { "\(root)/\($0)" }
     }
 }
+
+/// The addresses that tests come from.
+let loopbackRange = [Configuration.AddressRange(bytes: [127, 0, 0, 0], prefix: 8)]
 
 /// An origin that answers request after request: `answer` gets the head and the request's number from 0.
 func origin(_ answer: @escaping @Sendable (_ head: String, _ number: Int) -> String) -> ScriptedServer {

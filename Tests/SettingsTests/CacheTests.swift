@@ -57,7 +57,7 @@ import Testing
         return cache
     }
 
-    @Test("The cache is on unless it is turned off, and only the own machine purges it")
+    @Test("The cache is on unless it is turned off, and nobody may PURGE unless it is said who")
     func defaults() throws {
         let cache = try configuration([]).cache
         #expect(cache.isOn && cache.honoursReload && cache.compresses && cache.statusField)
@@ -67,11 +67,7 @@ import Testing
         #expect(cache.largestBody == 268_435_456)
         #expect(cache.defaultLifetime == 0)
         #expect(cache.lockTimeout == 5_000)
-        #expect(
-            cache.purgers == [
-                .init(bytes: [127, 0, 0, 0], prefix: 8),
-                .init(bytes: [UInt8](repeating: 0, count: 15) + [1], prefix: 128),
-            ])
+        #expect(cache.purgers.isEmpty)
     }
 
     @Test("File, flags and variables say the same")
@@ -107,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("What a flag says of purges replaces the default, and none is a word for nobody")
+    @Test("What a flag says of purges replaces what the file says, and none is a word for nobody")
     func purgers() throws {
         #expect(try configuration(["--cache-purge-from=none"]).cache.purgers == [])
         #expect(try configuration(["--cache-purge-from=::1"]).cache.purgers.map(\.prefix) == [128])
@@ -116,7 +112,7 @@ import Testing
             try withFile("cache: {purge_from: \(none)}".utf8) { file throws in
                 #expect(try configuration(["--config", file]).cache.purgers == [])
                 let flags = ["--config", file, "--cache-purge-from=loopback"]
-                #expect(try configuration(flags).cache.purgers == Configuration.Cache().purgers)
+                #expect(try configuration(flags).cache.purgers.map(\.prefix) == [8, 128])
             }
         }
     }

@@ -28,6 +28,8 @@ struct CacheUse {
     var reading: Fill?
     var reader: ExchangeReader?
     var wait: WaitTimer?
+    /// Whether it may wait for another's request for the same thing; else it goes forward beside that.
+    var mayWait = true
     /// The stored body that is being sent, and what is left of it.
     var serving: StoredResponse?
     var position = 0
@@ -81,7 +83,7 @@ final class ExchangeReader: CacheReader, @unchecked Sendable {
     }
 }
 
-/// Ends the waiting for another's download.
+/// Ends the waiting for another's download, or for a disk.
 final class WaitTimer: Watcher {
     private var exchange: ProxyExchange?
     private let loop: Loop

@@ -35,6 +35,10 @@ extension ProxyExchange {
                 stream?.abort()
                 return
             }
+            guard mayWait else {
+                forwardAlone()
+                return
+            }
             use.wait = WaitTimer(self, in: cache.wait)
             pumpDownload()
         case .alone where use.isRefresh: stream?.abort()
@@ -42,8 +46,26 @@ extension ProxyExchange {
         }
     }
 
-    /// Others fetch the same thing, and it takes too long.
-    func waitedTooLong() { forwardAlone() }
+    /// Whether what another's request brings may be for this one too, as far as can be told beforehand.
+    private var mayWait: Bool {
+        guard use.mayWait else { return false }
+        guard use.candidate == nil else { return true }
+        // Most answers to who proves who he is are for him alone (RFC 9111 section 3.5).
+        return use.request?.present.contains(.authorization) != true
+            && !service.refusals.contains(use.id, at: service.loop.milliseconds)
+    }
+
+    /// Others fetch the same thing, or the disk is asked, and it takes too long.
+    func waitedTooLong() {
+        use.isReading = false
+        guard let stream, stream.hasBegun else {
+            forwardAlone()
+            return
+        }
+        reason = "cache-timeout"
+        use.serving = nil
+        stream.abort()
+    }
 
     /// Forwards although somebody else fetches the same thing; what comes is not stored. What is stored already may still turn
     /// out to be valid, or be better than an error.
@@ -98,6 +120,7 @@ extension ProxyExchange {
                     service.loop.giveBack(block)
                 case .wouldBlock:
                     use.isReading = true
+                    use.wait = WaitTimer(self, in: Self.diskPatience)
                     use.position = skipping
                     fill.readSoon(chunk, into: block, for: reader)
                     return
@@ -114,7 +137,11 @@ extension ProxyExchange {
                 let hasBegun = stream.hasBegun
                 stopWaiting()
                 if hasBegun { stream.abort() } else { downloadFailed() }
-            case .handOver, .refreshed: beginAnew(cache)
+            case .handOver: beginAnew(cache)
+            case .refreshed:
+                // If it has to be validated again already, by itself: nobody waits twice.
+                use.mayWait = false
+                beginAnew(cache)
             case .released: forwardAlone()
             }
         }

@@ -88,12 +88,17 @@ extension ProxyExchange {
         case .onDisk, .unknown:
             let reader = newReader()
             use.isReading = true
-            if !cache.store.open(use.id, key: keptKey, for: reader) {
+            if cache.store.open(use.id, key: keptKey, for: reader) {
+                use.wait = WaitTimer(self, in: Self.diskPatience)
+            } else {
                 use.isReading = false
                 missed(cache)
             }
         }
     }
+
+    /// Milliseconds after which a disk that does not answer is done without.
+    static let diskPatience = 5_000
 
     /// The key, copied.
     var keptKey: CachedBody {
@@ -115,6 +120,8 @@ extension ProxyExchange {
     func objectOpened(_ opening: Opening) {
         guard let cache = service.cache, use.isReading else { return }
         use.isReading = false
+        use.wait?.cancel()
+        use.wait = nil
         switch opening {
         case .miss: missed(cache)
         case .object(let object): found(.object(object), cache)
@@ -164,6 +171,8 @@ extension ProxyExchange {
             use.candidate = stored
             use.status = CacheStatus(.forward(why.forward), detail: why.word)
             use.word = "miss"
+            // What must be validated for each request is for the one who asked.
+            if why != .expired { use.mayWait = false }
             guard request.method == .get, !request.directives.noStore else {
                 // What it answers may tell of what is stored.
                 use.key = keptKey

@@ -23,12 +23,20 @@ extension ProxyExchange {
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
             return true
         }
-        if let problem = purge(cache) {
-            deliverError(400, problem)
-        } else {
-            deliverAnswer(200, Array("text/plain; charset=utf-8".utf8), Array("Purged.\n".utf8))
-        }
+        if let problem = purge(cache) { deliverError(400, problem) }
         return true
+    }
+
+    /// Purges, and answers when that is written down.
+    private func purge(_ scope: CacheScope, _ cache: ResponseCache) {
+        let reader = newReader()
+        cache.store.purge(scope, then: (service.loop, { isWritten in reader.exchange?.purged(isWritten) }))
+    }
+
+    func purged(_ isWritten: Bool) {
+        let text = isWritten ? "Purged.\n" : "Purged, but not written down: a restart may bring it back.\n"
+        deliverAnswer(200, Array("text/plain; charset=utf-8".utf8), Array(text.utf8))
+        stream?.flush()
     }
 
     /// Purges what the request names. Otherwise what is wrong with it.
@@ -38,7 +46,9 @@ extension ProxyExchange {
             guard let tags = ResponseTags(head, bytes, cache.secret) else {
                 return "PURGE takes at most 64 tags at a time."
             }
-            for position in 0..<tags.count { cache.store.purge(CacheScopes.tag(tags[position])) }
+            guard tags.count > 0 else { return "PURGE names a field of tags, and no tag in it." }
+            for position in 1..<tags.count { cache.store.purge(CacheScopes.tag(tags[position])) }
+            purge(CacheScopes.tag(tags[0]), cache)
             return nil
         }
         let key = service.keyScratch
@@ -49,7 +59,7 @@ extension ProxyExchange {
             head.queryRange == nil
         else {
             guard CacheKey.write(scheme, head, bytes, to: key) else { return "PURGE needs a target with a host." }
-            cache.store.purge(CacheScope(.url, key.readable))
+            purge(CacheScope(.url, key.readable), cache)
             return nil
         }
         guard
@@ -60,7 +70,7 @@ extension ProxyExchange {
         guard let scope = CacheScopes.below(key: key.readable) else {
             return "What is below a path can be purged down to 16 folders deep."
         }
-        cache.store.purge(scope)
+        purge(scope, cache)
         return nil
     }
 

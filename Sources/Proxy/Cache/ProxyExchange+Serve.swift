@@ -276,6 +276,7 @@ extension ProxyExchange {
         let reader = use.reader ?? ExchangeReader(self)
         use.reader = reader
         use.isReading = true
+        use.wait = WaitTimer(self, in: Self.diskPatience)
         file.readSoon(number, into: block, for: reader)
     }
 
@@ -308,6 +309,8 @@ extension ProxyExchange {
     func chunkRead(_ outcome: ChunkOutcome, _ block: Block) {
         guard use.isReading, let stream else { return }
         use.isReading = false
+        use.wait?.cancel()
+        use.wait = nil
         guard outcome == .ready else {
             damaged()
             return

@@ -46,6 +46,7 @@ extension ProxyExchange {
             guard !variesOnClient(connection) else { throw .varyAny }
         } catch {
             use.status?.detail = error.word
+            service.refusals.insert(use.id, at: service.loop.milliseconds)
             fill.refuse()
             return false
         }
@@ -76,6 +77,7 @@ extension ProxyExchange {
             return false
         }
         use.status?.isStored = true
+        service.refusals.remove(fill.id)
         use.reading = target
         self.connection = nil
         upstreamFinished = service.loop.nanoseconds
@@ -254,10 +256,36 @@ extension ProxyExchange {
 
     private func invalidate(_ key: Span<UInt8>, _ cache: ResponseCache) {
         let id = cache.id(of: key)
-        // Nothing is written down for what was never stored. What is being downloaded may be from before the change.
-        if case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds), !cache.store.isFilling(id) {
-            return
+        // What is being downloaded may be from before the change. Nothing is written down for what was never stored; until it is
+        // known what is, a disk thread looks.
+        if !cache.store.isFilling(id) {
+            switch cache.store.look(id, key: key, now: service.loop.milliseconds) {
+            case .miss: return
+            case .unknown:
+                _ = cache.store.open(id, key: CachedBody(key), for: InvalidationReader(cache, key, on: service.loop))
+                return
+            case .object, .file, .onDisk: break
+            }
         }
         cache.store.purge(CacheScope(.url, key))
+    }
+}
+
+/// Invalidates what is stored for a URL, if a disk thread finds anything.
+///
+/// `@unchecked Sendable` is inherited: it holds nothing that changes.
+private final class InvalidationReader: CacheReader, @unchecked Sendable {
+    private let cache: ResponseCache
+    private let scope: CacheScope
+
+    init(_ cache: ResponseCache, _ key: Span<UInt8>, on loop: Loop) {
+        self.cache = cache
+        scope = CacheScope(.url, key)
+        super.init(on: loop)
+    }
+
+    override func opened(_ opening: Opening) {
+        if case .miss = opening { return }
+        cache.store.purge(scope)
     }
 }
