@@ -65,7 +65,6 @@ extension ObjectStore {
         guard let (id, bytes) = index.evict() else { return false }
         counters.evictions.count()
         return withName(id) {
-            objects.remove(id)
             files.remove(id)
             // Stored anew in the meantime: its name leads to another file now.
             guard !index.contains(id) else {

@@ -110,6 +110,17 @@ import Testing
         #expect(try get(cut) { $0.cacheMode = .onlyIfCached }.exitStatus == 4)
     }
 
+    @Test("asks a server that names no lifetime")
+    func noGuesses() throws {
+        let date = "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT\r\n"
+        let server = scripted { head, _, _ in
+            head.contains("If-Modified-Since: Thu, 01 Jan 2015 00:00:00 GMT\r\n")
+                ? "HTTP/1.1 304 Not Modified\r\n\(date)\r\n" : ok("old", fields: date)
+        }
+        _ = try get(server)
+        for _ in 0..<2 { #expect(try get(server).report.cache == .revalidated) }
+    }
+
     @Test("forgets a URL when something is changed there")
     func invalidation() throws {
         for method in ["POST", "PUT", "DELETE", "STRANGE"] {

@@ -120,7 +120,10 @@ import Testing
             #expect(Manual.completions(for: shell)?.contains("compressed") == true)
         }
         #expect(status(["--generate-completion-script", "csh"]) == 2)
-        #expect(Manual.page().hasPrefix(".TH CLIENT 1"))
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        #expect(contents(of: root + "/docs/client.1") == Manual.page(), "client --generate-manual > docs/client.1")
+        let page = contents(of: root + "/docs/client.md")
+        for mode in CacheMode.allCases { #expect(page.contains("`\(mode.rawValue)`")) }
     }
 
     @Test("every flag that is declared is understood")

@@ -123,6 +123,20 @@ import Testing
         #expect(status(machine.received(.init(status: 302, location: location), now: 0)) == expected)
     }
 
+    @Test("neither repeats nor redirects what cannot be sent again")
+    func unrepeatable() throws {
+        for code in [307, 503] as [UInt16] {
+            var machine = try machine {
+                $0.followsRedirects = true
+                $0.retry.attempts = 5
+                $0.body = .file("-")
+            }
+            _ = machine.begin()
+            let step = machine.received(.init(status: code, location: "/next", isRepeatable: false), now: 0)
+            #expect(code == 307 ? status(step) == 65 : step == .deliver)
+        }
+    }
+
     @Test("waits 1, 2, 4 seconds, or as long as the server says, and no longer than it may")
     func pauses() {
         var rule = RetryRule()

@@ -2,6 +2,7 @@
 // The threads that may wait for a disk, so that no loop ever does.
 
 import Dispatch
+import Engine
 import Glibc
 import Synchronization
 
@@ -32,36 +33,12 @@ final class DiskThreads: Sendable {
     init(count: Int, limit: Int) {
         self.limit = limit
         state = Mutex(State())
-        // Threads of their own rather than Dispatch's, which has a few for each core: a loop must not have to wait for one
-        // that waits for a disk.
-        let started = (0..<count).count { _ in startThread() }
+        let started = (0..<count).count { _ in BlockingThread.start { [self] in work() } }
         state.withLock { state in
             state.running = started
             // Without threads every job is refused, and everything is a miss.
             state.isStopping = started == 0
         }
-    }
-
-    private func startThread() -> Bool {
-        let reference = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { raw in
-                guard let raw else { return nil }
-                // Signals are for the threads that wait for them.
-                var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                Unmanaged<DiskThreads>.fromOpaque(raw).takeRetainedValue().work()
-                return nil
-            }, reference.toOpaque())
-        guard code == 0 else {
-            reference.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
     }
 
     /// Takes `job` unless too many wait already.

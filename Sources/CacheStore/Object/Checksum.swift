@@ -4,7 +4,7 @@
 // the folder; the folder's mode is.
 
 /// A checksum of 64 bits.
-package enum Checksum {
+enum Checksum {
     private static let p1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let p2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
     private static let p3: UInt64 = 0x1656_67B1_9E37_79F9
@@ -12,12 +12,12 @@ package enum Checksum {
     private static let p5: UInt64 = 0x27D4_EB2F_1656_67C5
 
     /// The sum of `bytes`.
-    package static func of(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
+    static func of(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
         unsafe bytes.withUnsafeBytes { unsafe of($0, seed: seed) }
     }
 
     /// The sum of `bytes`.
-    package static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
+    static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
         guard let base = bytes.baseAddress else { return finish(seed &+ p5, nil, 0) }
         var at = base
         var left = bytes.count

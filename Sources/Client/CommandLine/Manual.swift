@@ -24,7 +24,8 @@ public enum Manual {
         (26, "cannot read what is to be sent"), (28, "it took too long"), (33, "cannot be continued"),
         (35, "no secure connection"), (47, "too many redirects"), (49, "--resolve is wrong"), (52, "no answer"),
         (55, "sending failed"), (56, "receiving failed"), (58, "own certificate"), (60, "the server's certificate"),
-        (61, "content coding"), (63, "the body is too long"), (77, "--cacert"),
+        (61, "content coding"), (63, "the body is too long"), (65, "what was sent cannot be sent again"),
+        (77, "--cacert"),
     ]
 
     /// `--help`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a redirect leads and when an attempt is repeated. Pure.
 
-import Glibc
+import HTTP
 
 /// How a redirect changes a request (RFC 9110 section 15.4).
 enum RedirectRule {
@@ -89,5 +89,16 @@ public struct RetryRule: Equatable, Sendable {
     func applies(to failure: ClientFailure) -> Bool {
         if onAnyError { return failure.exitStatus != 23 && failure.exitStatus != 2 && failure.exitStatus != 3 }
         return failure.isTransient || (onRefused && failure.exitStatus == 7)
+    }
+}
+
+/// Retry-After (RFC 9110 section 10.2.3).
+enum RetryAfter {
+    /// Milliseconds to wait: seconds, or a date. `now`: wall-clock milliseconds.
+    static func milliseconds(_ value: String?, now: Int64) -> UInt64? {
+        guard let value else { return nil }
+        if let seconds = UInt64(value) { return min(seconds, 86_400) * 1_000 }
+        guard let date = HTTPDate.parse(Array(value.utf8).span, now: now / 1_000) else { return nil }
+        return UInt64(max(0, min(date, now / 1_000 + 86_400) * 1_000 - now))
     }
 }

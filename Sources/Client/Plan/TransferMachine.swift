@@ -56,6 +56,8 @@ struct TransferMachine: Sendable {
         var rangeStart: UInt64?
         /// The length of the whole that a 416 names.
         var wholeLength: UInt64?
+        /// The content can be sent again.
+        var isRepeatable = true
     }
 
     private let settings: TransferSettings
@@ -132,7 +134,7 @@ struct TransferMachine: Sendable {
     /// What is stored is a redirect that is to be followed: the step to take instead of serving it, or nil.
     mutating func served(_ status: UInt16, location: String?) -> Step? {
         guard settings.followsRedirects, RedirectRule.applies(status), let location else { return nil }
-        return follow(status, location)
+        return follow(status, location, isRepeatable: true)
     }
 
     /// The stored response cannot be read after all.
@@ -152,14 +154,14 @@ struct TransferMachine: Sendable {
             usesCache = false
             return .send(validating: false)
         }
-        if RetryRule.isTransient(answer.status),
+        if RetryRule.isTransient(answer.status), answer.isRepeatable,
             let pause = settings.retry.pause(done: retries, elapsed: now &- startedAt, asked: answer.retryAfter)
         {
             return again(after: pause)
         }
         if answer.mayServeStale { return .serve(.staleIfError) }
         if settings.followsRedirects, RedirectRule.applies(answer.status), let location = answer.location {
-            return follow(answer.status, location)
+            return follow(answer.status, location, isRepeatable: answer.isRepeatable)
         }
         if let resumesAt, resumesAt > 0, let step = resumed(answer, resumesAt) { return step }
         if answer.status >= 400, settings.failsOnError || settings.failsWithBody {
@@ -182,7 +184,7 @@ struct TransferMachine: Sendable {
         }
     }
 
-    private mutating func follow(_ status: UInt16, _ location: String) -> Step {
+    private mutating func follow(_ status: UInt16, _ location: String, isRepeatable: Bool) -> Step {
         if redirects >= min(settings.redirectLimit ?? .max, RedirectRule.absoluteLimit) {
             return .fail(
                 ClientFailure(
@@ -196,6 +198,10 @@ struct TransferMachine: Sendable {
                 status, method, isForced: settings.method != nil, keepsPostAfter: settings.keepsPostAfter)
             method = change.method
             sendsContent = sendsContent && change.keepsContent
+            guard !sendsContent || isRepeatable else {
+                throw ClientFailure(
+                    65, "the server redirects, and what came from standard input cannot be sent again; -T FILE can")
+            }
             if !next.isSameOrigin(as: origin), !settings.trustsLocation { withholdsCredentials = true }
             url = next
         } catch {

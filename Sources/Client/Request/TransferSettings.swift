@@ -85,9 +85,9 @@ public struct ProxyServer: Equatable, Sendable {
         guard url.scheme == "http" else {
             throw ClientFailure(5, "-x \(text): proxies are spoken to in the clear here; give it as http://")
         }
-        let bytes = Array(text.utf8)
-        let host = bytes[(bytes.lastIndex(of: 0x40).map { $0 + 1 } ?? 0)...]
-        if !String(decoding: host, as: UTF8.self).hasSuffix(":80"), url.port == 80 {
+        // curl's default port for proxies is not that of the scheme.
+        let authority = text.hasSuffix("/") ? text.dropLast() : text[...]
+        if url.port == 80, !authority.hasSuffix(":80") {
             url.port = 1080
             url.authority = "\(url.authority):1080"
         }

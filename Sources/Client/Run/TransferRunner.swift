@@ -253,6 +253,7 @@ public final class TransferRunner {
         }
         noteUnsafe(state, exchange)
         var answer = TransferMachine.Answer(status: exchange.head.status)
+        answer.isRepeatable = state.isRepeatable
         answer.location = HeadText.values(of: "location", in: exchange.headBytes).first
         answer.retryAfter = RetryAfter.milliseconds(
             HeadText.values(of: "retry-after", in: exchange.headBytes).first, now: WallClock.milliseconds)
@@ -272,65 +273,11 @@ public final class TransferRunner {
         return step
     }
 
-    /// Passes the body on, and into the cache.
-    private func deliver(_ state: inout State) throws(ClientFailure) {
-        guard let exchange = state.exchange else { return }
-        let head = exchange.headBytes
-        try state.listener.responseHead(head.span, status: exchange.head.status, isFinal: true)
-        let length = exchange.bodyLength
-        if let limit = state.settings.maxBodyBytes, let length, length > limit {
-            throw ClientFailure(63, "the body has \(length) bytes, --max-filesize allows \(limit)")
-        }
-        let decoder = try ContentDecoder(
-            coding: state.settings.acceptsCompressed
-                ? HeadText.values(of: "content-encoding", in: exchange.headBytes).first : nil,
-            limit: state.settings.maxBodyBytes, listener: state.listener)
-        let hasBody = exchange.head.framing.hasBody
-        try state.listener.beginBody(length: length)
-        let writer = storing(&state, exchange)
-        try exchange.receiveBody(report: &state.report) { bytes throws(ClientFailure) in
-            writer?.append(bytes)
-            try decoder.take(bytes)
-            state.hasDelivered = state.hasDelivered || decoder.delivered > 0
-            return true
-        }
-        if hasBody { try decoder.finish() }
-        finishStoring(&state, writer)
-        release(&state)
-    }
-
-    /// Lets go of a response whose body nobody wants; a small one is read, for the cache and so that the connection can be
-    /// used again.
-    private func discard(_ state: inout State) {
-        guard let exchange = state.exchange else { return }
-        let head = exchange.headBytes
-        try? state.listener.responseHead(head.span, status: exchange.head.status, isFinal: false)
-        let writer = storing(&state, exchange)
-        do throws(ClientFailure) {
-            try exchange.drain(report: &state.report) { writer?.append($0) }
-            if exchange.isComplete { finishStoring(&state, writer) }
-        } catch {
-            state.exchange = nil
-        }
-        release(&state)
-    }
-
     /// Keeps the connection, if it can be used again.
-    private func release(_ state: inout State) {
+    func release(_ state: inout State) {
         guard let exchange = state.exchange else { return }
         state.exchange = nil
         guard exchange.leavesConnectionUsable, let url = try? HTTPURL(state.report.url) else { return }
         pool.keep(exchange.connection, ConnectionPool.Key(url, state.settings))
-    }
-}
-
-/// Retry-After (RFC 9110 section 10.2.3).
-enum RetryAfter {
-    /// Milliseconds to wait: seconds, or a date. `now`: wall-clock milliseconds.
-    static func milliseconds(_ value: String?, now: Int64) -> UInt64? {
-        guard let value else { return nil }
-        if let seconds = UInt64(value) { return min(seconds, 86_400) * 1_000 }
-        guard let date = HTTPDate.parse(Array(value.utf8).span, now: now / 1_000) else { return nil }
-        return UInt64(max(0, min(date, now / 1_000 + 86_400) * 1_000 - now))
     }
 }

@@ -5,6 +5,9 @@
 //   GET  /cache                   what the cache holds and has done
 //   GET  /cache/explain?url=URL   what is stored for a URL, and what the next request for it would do
 //   POST /cache/purge?url=URL     and ?prefix=URL/, ?host=HOST, ?tag=TAG, ?all
+//   GET  /upstreams               pools and their servers
+//   POST /upstreams/POOL/add?server=URL[,weight=N][,backup]
+//   POST /upstreams/POOL/SERVER/drain, /undrain, /remove, /weight?to=N
 
 import Bytes
 import HTTP
@@ -16,6 +19,17 @@ enum AdminCall: Equatable {
     /// The URL, as it would be asked for.
     case explain(url: [UInt8])
     case purge(Purge)
+    case upstreams
+    /// A server for a pool, written as in the settings.
+    case add(pool: String, server: String)
+    /// What is to become of a server.
+    case change(pool: String, server: String, Change)
+
+    /// What an operator does with a server.
+    enum Change: Equatable {
+        case drain, undrain, remove
+        case weight(Int)
+    }
 
     /// What a purge is to find.
     enum Purge: Equatable {
@@ -51,11 +65,17 @@ enum AdminCall: Equatable {
             guard method == .post else { throw Problem(405, "To purge is a POST.", allow: "POST") }
             return .purge(try purge(query))
         }
+        if path.count > 11, path.extracting(0..<11).equals("/upstreams/") {
+            guard method == .post else { throw Problem(405, "To change an upstream server is a POST.", allow: "POST") }
+            return try upstream(text(path.extracting(11...)), query)
+        }
         let call: AdminCall
         if path.equals("/") {
             call = .help
         } else if path.equals("/cache") {
             call = .cache
+        } else if path.equals("/upstreams") {
+            call = .upstreams
         } else if path.equals("/cache/explain") {
             guard isReading else { throw Problem(405, "To explain is a GET.", allow: "GET, HEAD") }
             guard case ("url", let url?)? = try parameter(query) else {
@@ -67,6 +87,33 @@ enum AdminCall: Equatable {
         }
         guard isReading else { throw Problem(405, "This is a GET.", allow: "GET, HEAD") }
         return call
+    }
+
+    private static func upstream(_ rest: String, _ query: Span<UInt8>) throws(Problem) -> AdminCall {
+        let parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let given = try parameter(query)
+        if parts.count == 2, parts[1] == "add" {
+            guard case ("server", let value?)? = given else {
+                throw Problem(400, "Which server? /upstreams/POOL/add?server=http://192.0.2.1:8080,weight=2")
+            }
+            return .add(pool: parts[0], server: String(decoding: value, as: UTF8.self))
+        }
+        guard parts.count == 3 else {
+            throw Problem(404, "A server is changed at /upstreams/POOL/SERVER/drain, undrain, remove or weight.")
+        }
+        let change: Change
+        switch parts[2] {
+        case "drain": change = .drain
+        case "undrain": change = .undrain
+        case "remove": change = .remove
+        case "weight":
+            guard case ("to", let value?)? = given, let weight = Int(String(decoding: value, as: UTF8.self)),
+                (0...256).contains(weight)
+            else { throw Problem(400, "Which weight? ?to=N, 0 to 256.") }
+            change = .weight(weight)
+        default: throw Problem(404, "What may be done with a server: drain, undrain, remove, weight.")
+        }
+        return .change(pool: parts[0], server: parts[1], change)
     }
 
     private static func purge(_ query: Span<UInt8>) throws(Problem) -> Purge {

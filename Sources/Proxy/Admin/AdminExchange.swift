@@ -35,6 +35,10 @@ final class AdminExchange: Exchange {
             case .cache: answer(200, json: cacheState())
             case .explain(let url): try explain(url)
             case .purge(let purge): try self.purge(purge)
+            case .upstreams: answer(200, json: upstreams())
+            case .add(let pool, let server): answer(200, json: try add(server, to: pool))
+            case .change(let pool, let server, let change):
+                answer(200, json: try self.change(server, of: pool, change))
             }
         } catch {
             refuse(error)
@@ -80,6 +84,13 @@ final class AdminExchange: Exchange {
         POST /cache/purge?host=HOST    all of a host
         POST /cache/purge?tag=TAG      all responses with the tag, from Surrogate-Key or Cache-Tag
         POST /cache/purge?all          everything
+
+        GET  /upstreams                                 pools, their servers, and how these are
+        POST /upstreams/POOL/SERVER/drain               no new requests; those that run end
+        POST /upstreams/POOL/SERVER/undrain             as before
+        POST /upstreams/POOL/SERVER/weight?to=N         another share of the requests, 0 to 256
+        POST /upstreams/POOL/SERVER/remove              out for good
+        POST /upstreams/POOL/add?server=URL[,weight=N]  one more, by its numeric address
 
         """
 

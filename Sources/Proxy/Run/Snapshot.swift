@@ -17,6 +17,8 @@ public final class Snapshot: Sendable {
     public let pools: [ServerPool]
     /// What follows the names of their servers.
     let discovery: Discovery
+    /// How upstream servers are spoken to through TLS; nil when none of the settings is.
+    let tls: ClientTLS?
     let routes: RouteTable
     /// The value of `Strict-Transport-Security`, or empty.
     let hsts: [UInt8]
@@ -36,7 +38,8 @@ public final class Snapshot: Sendable {
     ) throws(StartFailure) {
         self.configuration = configuration
         let needsTLS = configuration.pools.contains { $0.servers.contains(where: \.isTLS) }
-        let tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
+        tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
+        let tls = tls
         var followed: [[FollowedName?]] = []
         for pool in configuration.pools {
             followed.append(

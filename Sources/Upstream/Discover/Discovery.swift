@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads that look names up again and again, so that no loop ever waits for a name server. Threads of their own rather
-// than Dispatch's, which has a few for each core: a resolver that hangs must not take one that a loop needs.
+// The threads that look names up again and again, so that no loop ever waits for a name server.
 
 import Dispatch
+import Engine
 import Glibc
 import Synchronization
 
@@ -35,7 +35,7 @@ public final class Discovery: Sendable {
     /// Begins to look up, and waits until every name has been looked up once, or `patience` milliseconds have passed.
     public func start(patience: Int) {
         for _ in names { first.enter() }
-        for lane in 0..<lanes where !startThread(lane) {
+        for lane in 0..<lanes where !BlockingThread.start({ [self] in work(lane) }) {
             // Without a thread its names are looked up here, once.
             for name in members(of: lane) { firstTime(name) }
         }
@@ -69,38 +69,5 @@ public final class Discovery: Sendable {
                 next.refresh(resolver, ceiling: ceiling)
             }
         }
-    }
-
-    /// A thread's part of the work.
-    private final class Lane: Sendable {
-        let discovery: Discovery
-        let number: Int
-        init(_ discovery: Discovery, _ number: Int) {
-            self.discovery = discovery
-            self.number = number
-        }
-    }
-
-    private func startThread(_ lane: Int) -> Bool {
-        let reference = Unmanaged.passRetained(Lane(self, lane))
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { raw in
-                guard let raw else { return nil }
-                // Signals are for the threads that wait for them.
-                var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                let lane = Unmanaged<Lane>.fromOpaque(raw).takeRetainedValue()
-                lane.discovery.work(lane.number)
-                return nil
-            }, reference.toOpaque())
-        guard code == 0 else {
-            reference.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
     }
 }

@@ -29,7 +29,9 @@ def ext4(disk):
 
 
 def remove_all(disk):
-    subprocess.run(["rm", "-rf", disk + "/cache"], check=True)
+    # What is stored while it runs is in its way.
+    while subprocess.run(["rm", "-rf", disk + "/cache"], stderr=subprocess.DEVNULL).returncode:
+        pass
 
 
 def make_read_only(disk):
