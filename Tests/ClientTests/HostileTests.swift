@@ -117,9 +117,20 @@ import Testing
             #expect(scalar.value >= 0x20 && scalar.value != 0x7F && !(0x80..<0xA0).contains(scalar.value))
         }
         #expect(shown.hasPrefix("a\\x") && !shown.contains("\u{202E}"))
-        let lines = Escaping.visibleLines(Array("ä\n\t\(text)".utf8).span)
-        #expect(String(decoding: lines, as: UTF8.self).hasPrefix("ä\n\t"))
-        #expect(!lines.contains(0x1B) && !lines.contains(0x07) && !lines.contains(0))
+        let bytes = Array("ä€😀\r\n\t\(text)\rx".utf8) + [0x9B, 0xC2]
+        for cut in 0...bytes.count {
+            let (first, second) = (Array(bytes[..<cut]), Array(bytes[cut...]))
+            var filter = TerminalFilter()
+            var lines = filter.take(first.span)
+            lines += filter.take(second.span)
+            lines += filter.finish()
+            let all = String(decoding: lines, as: UTF8.self)
+            #expect(all.hasPrefix("ä€😀\r\n\t\\x") && all.hasSuffix("\\x0dx\\x9b\\xc2"))
+            for scalar in all.unicodeScalars where !["\r", "\n", "\t"].contains(scalar) {
+                #expect(scalar.value >= 0x20 && scalar.value != 0x7F && !(0x80..<0xA0).contains(scalar.value))
+            }
+            #expect(!all.contains("\u{202E}") && !all.contains("\u{FFFD}"))
+        }
     }
 
     @Test(

@@ -125,23 +125,23 @@ final class CacheEntry {
 
 /// Reads what stands in the metadata.
 private struct MetadataReader {
-    private var rest_: ArraySlice<UInt8>
+    private var left: ArraySlice<UInt8>
 
     init(_ bytes: Span<UInt8>) {
-        rest_ = bytes.withUnsafeBufferPointer { Array($0) }[...]
+        left = bytes.withUnsafeBufferPointer { Array($0) }[...]
     }
 
     mutating func text() -> [UInt8]? {
-        guard rest_.count >= 4 else { return nil }
+        guard left.count >= 4 else { return nil }
         var length = 0
-        for (index, byte) in rest_.prefix(4).enumerated() { length |= Int(byte) << (8 * index) }
-        rest_ = rest_.dropFirst(4)
-        guard length <= rest_.count else { return nil }
-        defer { rest_ = rest_.dropFirst(length) }
-        return Array(rest_.prefix(length))
+        for (index, byte) in left.prefix(4).enumerated() { length |= Int(byte) << (8 * index) }
+        left = left.dropFirst(4)
+        guard length <= left.count else { return nil }
+        defer { left = left.dropFirst(length) }
+        return Array(left.prefix(length))
     }
 
-    func rest() -> [UInt8] { Array(rest_) }
+    func rest() -> [UInt8] { Array(left) }
 }
 
 /// Where a stored response is: folder and name are its hashes.

@@ -117,7 +117,7 @@ public final class CommandRunner: Sendable {
 
     private func runThreads(_ count: Int) {
         let running = Atomic<Int>(count)
-        let ended = UnsafeSemaphore()
+        let ended = ThreadSemaphore()
         var started = 0
         for _ in 0..<count {
             let isStarted = BlockingThread.start { [self] in
@@ -230,7 +230,7 @@ public final class CommandRunner: Sendable {
 ///
 /// `@unchecked Sendable` is safe because the C library's functions on it are safe from any thread, its memory stays where it is
 /// and is freed by the last owner.
-private final class UnsafeSemaphore: @unchecked Sendable {
+private final class ThreadSemaphore: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     init() {

@@ -59,7 +59,8 @@ final class Exchange {
                 return
             }
         }
-        let block = Block(capacity: 128 << 10)
+        // Small enough to stay in the processor's cache between the file and the socket: larger ones are slower.
+        let block = Block(capacity: 64 << 10)
         let isChunked = content.length == nil
         while true {
             block.clear()

@@ -60,7 +60,7 @@ public struct TransferReport: Sendable {
     public var bodyBytes: UInt64 = 0
     /// Bytes of content that were sent.
     public var sentBytes: UInt64 = 0
-    /// Bytes of all heads that came, and of the requests' heads.
+    /// Bytes of all heads that came, interim ones and those of redirects too.
     public var headBytes: UInt64 = 0
     /// Bytes of the heads that were sent.
     public var requestBytes: UInt64 = 0

@@ -40,6 +40,7 @@ public final class BodyOutput {
     private let isTerminal: Bool
     private var descriptor: Descriptor?
     private var printer: JSONPrinter?
+    private var filter = TerminalFilter()
     private var isFirst = true
     /// The file's path, or nil for standard output.
     public let path: String?
@@ -95,7 +96,7 @@ public final class BodyOutput {
             if isFirst { try refuseBinary(bytes) }
             isFirst = false
             // What is coloured is made harmless before that.
-            let harmless = Escaping.visibleLines(bytes)
+            let harmless = filter.take(bytes)
             let shown = printer?.take(harmless.span) ?? harmless
             try put(shown.span)
             return
@@ -106,6 +107,8 @@ public final class BodyOutput {
     /// The body is complete.
     public func finish() throws(ClientFailure) {
         try openFile()
+        let rest = filter.finish()
+        try put(rest.span)
         if let last = printer?.finish() { try put(last.span) }
         printer = nil
         descriptor = nil
