@@ -79,9 +79,9 @@ public final class Fill: @unchecked Sendable {
             if state.isDiskLost {
                 state.trim(window: store.options.fillWindow, limit: memoryLimit)
                 guard state.isWanted else { return (.unwanted, state.takeWaiting(), false) }
-                state.isLeaderBlocked = state.unread >= memoryLimit / 2
-            } else {
-                state.isLeaderBlocked = behind >= backlog
+                if state.unread >= memoryLimit / 2 { state.isLeaderBlocked = true }
+            } else if behind >= backlog {
+                state.isLeaderBlocked = true
             }
             return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite)
         }
