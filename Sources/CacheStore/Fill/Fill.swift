@@ -112,15 +112,15 @@ public final class Fill: @unchecked Sendable {
     /// The leader goes away, and the download with it: one of those who have taken nothing is to begin anew.
     public func leave() { end(.abandoned) }
 
-    /// The stored object is valid still (304): its metadata, record and scopes are replaced by these, its body stays. Those
-    /// who wait are told when that is done. Instead of `begin`.
-    public func refresh(_ description: ObjectDescription) {
+    /// The stored object of that version is valid still (304): its metadata, record and scopes are replaced by these, its body
+    /// stays. Those who wait are told when that is done, and let go when another is stored by then. Instead of `begin`.
+    public func refresh(_ description: ObjectDescription, of version: StoredVersion) {
         let isPossible = state.withLock { state in
             guard state.phase == .open, state.description == nil, description.fits else { return false }
             state.isWriting = true
             return true
         }
-        if !isPossible || !store.submitWriting(FillRefreshing(self, description)) { end(.refused) }
+        if !isPossible || !store.submitWriting(FillRefreshing(self, description, of: version)) { end(.refused) }
     }
 
     func end(_ phase: FillState.Phase) {
