@@ -170,6 +170,30 @@ import Testing
         test.loop.perform { second.leave() }
     }
 
+    @Test func aPurgeHitsWhatIsStoredUnderAnotherNameThanWasAskedFor() throws {
+        let test = try TestStore()
+        for isPurged in [true, false] {
+            guard let (first, _) = test.lead("key") else { return fail("nobody leads") }
+            if isPurged { test.store.purge(Self.scopes[0]) }
+            // The head has come, and the response varies.
+            let reader = TestReader(on: test.loop)
+            let joined = test.loop.perform { [store = test.store] in
+                store.join(id("key", variant: 1), key: bytes("key"), as: reader, generation: first.generation)
+            }
+            guard case .lead(let second) = joined else { return fail("somebody else leads") }
+            #expect(second.generation == first.generation)
+            test.loop.perform {
+                first.refuse()
+                second.begin(
+                    ObjectDescription(metadata: bytes("head"), record: CacheRecord(), scopes: [Self.scopes[0]]))
+                _ = second.append([1, 2, 3].span)
+                second.complete()
+            }
+            eventually("the end") { !test.store.fills.contains(second) }
+            #expect((test.openIt("key", variant: 1) == nil) == isPurged)
+        }
+    }
+
     @Test func aLostOrDamagedListOfPurgesPurgesEverything() throws {
         for isLost in [true, false] {
             let test = try TestStore()

@@ -17,8 +17,8 @@ public final class Fill: @unchecked Sendable {
     public let id: ObjectID
     /// The primary key.
     public let key: CachedBody
-    /// The purge generation in which it began.
-    let generation: UInt64
+    /// The purge generation in which it began: a later purge of one of its scopes hits it.
+    public let generation: UInt64
     let store: ObjectStore
     let state: Mutex<FillState>
     private var current: FillChunk?
@@ -30,11 +30,11 @@ public final class Fill: @unchecked Sendable {
     /// How much stays in memory when the disk is lost.
     private var memoryLimit: Int { 4 * store.options.fillWindow }
 
-    init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader) {
+    init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader, generation: UInt64) {
         self.id = id
         self.key = key
         self.store = store
-        generation = store.purges.latest
+        self.generation = generation
         state = Mutex(FillState(leader: leader))
     }
 
@@ -287,10 +287,15 @@ extension ObjectStore {
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 
     /// Joins the download of the object, or begins one.
-    public func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {
-        let generation = purges.latest
-        let joined = fills.join(id, isUsable: { $0.canBeJoined(generation: generation) }) {
-            Fill(id, key: key, store: self, leader: reader)
+    ///
+    /// - Parameter generation: That of the fill whose response the new one is to store, so that purges since count for it; nil
+    ///   for a response that has not been asked for yet.
+    public func join(
+        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil
+    ) -> Joined {
+        let latest = purges.latest
+        let joined = fills.join(id, isUsable: { $0.canBeJoined(generation: latest) }) {
+            Fill(id, key: key, store: self, leader: reader, generation: generation ?? latest)
         }
         if joined.isNew { return .lead(joined.fill) }
         let theirs = joined.fill.key

@@ -176,7 +176,8 @@ extension ProxyExchange {
         guard wanted != fill.id else { return fill }
         let reader = ExchangeReader(self)
         let target: Fill
-        switch cache.store.join(wanted, key: key, as: reader) {
+        // The response was asked for when the first began: a purge since then is of it, too.
+        switch cache.store.join(wanted, key: key, as: reader, generation: fill.generation) {
         case .lead(let new): target = new
         case .follow(let other):
             other.detach(reader)
@@ -198,7 +199,7 @@ extension ProxyExchange {
                 fill.complete()
             } else {
                 fill.refuse()
-                lead(primary, cache) { first in
+                lead(primary, cache, generation: fill.generation) { first in
                     first.begin(marker)
                     first.complete()
                 }
@@ -210,11 +211,12 @@ extension ProxyExchange {
         return target
     }
 
-    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it.
-    func lead(_ id: ObjectID, _ cache: ResponseCache, _ body: (Fill) -> Void) {
+    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it. `generation`:
+    /// that of the download which brought what is to be stored.
+    func lead(_ id: ObjectID, _ cache: ResponseCache, generation: UInt64? = nil, _ body: (Fill) -> Void) {
         let reader = ExchangeReader(self)
         reader.detach()
-        switch cache.store.join(id, key: keptKey, as: reader) {
+        switch cache.store.join(id, key: keptKey, as: reader, generation: generation) {
         case .lead(let fill): body(fill)
         case .follow(let other): other.detach(reader)
         case .alone: break
