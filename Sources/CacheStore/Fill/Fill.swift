@@ -210,10 +210,15 @@ public final class Fill: @unchecked Sendable {
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
 
-    /// Whether somebody who comes now may read it.
-    func canBeJoined(generation: UInt64) -> Bool {
-        self.generation == generation
-            && state.withLock { ($0.phase == .open || $0.phase == .complete) && $0.isReadableFromStart }
+    /// Whether somebody who comes now may read it. `scopes`: what the key says that it belongs to; asked for after a purge only.
+    func canBeJoined(scopes: () -> [CacheScope]) -> Bool {
+        let (isReadable, description) = state.withLock { state in
+            ((state.phase == .open || state.phase == .complete) && state.isReadableFromStart, state.description)
+        }
+        guard isReadable else { return false }
+        if generation >= store.purges.latest { return true }
+        if let description { return !store.purges.isPurged(description, since: generation) }
+        return !store.purges.mayBePurged(scopes(), since: generation)
     }
 
     // MARK: Telling
@@ -288,13 +293,17 @@ extension ObjectStore {
 
     /// Joins the download of the object, or begins one.
     ///
-    /// - Parameter generation: That of the fill whose response the new one is to store, so that purges since count for it; nil
-    ///   for a response that has not been asked for yet.
+    /// - Parameters:
+    ///   - generation: That of the fill whose response the new one is to store, so that purges since count for it; nil for a
+    ///     response that has not been asked for yet.
+    ///   - scopes: What the key says that its objects belong to: all but tags. Asked for only when something was purged since the
+    ///     download began; with a lock held, so it must not use the store.
     public func join(
-        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil
+        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil,
+        scopes: () -> [CacheScope]
     ) -> Joined {
         let latest = purges.latest
-        let joined = fills.join(id, isUsable: { $0.canBeJoined(generation: latest) }) {
+        let joined = fills.join(id, isUsable: { $0.canBeJoined(scopes: scopes) }) {
             Fill(id, key: key, store: self, leader: reader, generation: generation ?? latest)
         }
         if joined.isNew { return .lead(joined.fill) }

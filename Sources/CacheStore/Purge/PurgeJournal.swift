@@ -182,6 +182,16 @@ final class PurgeJournal: Sendable {
         return state.withLock { $0.table.isPurged(generation, scopes: scopes.count) { scopes[$0] } }
     }
 
+    /// Whether a download that began in `generation` may have been purged since: with one of `scopes`, which its key says, or with
+    /// a tag, since nobody knows yet which ones it has.
+    func mayBePurged(_ scopes: [CacheScope], since generation: UInt64) -> Bool {
+        if generation >= latest { return false }
+        return state.withLock { state in
+            state.table.latestTag > generation
+                || state.table.isPurged(generation, scopes: scopes.count) { scopes[$0] }
+        }
+    }
+
     /// Scope 0 stands for everything; a hash that is 0 purges everything, too.
     private static func record(_ scope: CacheScope?, _ generation: UInt64) -> [UInt8] {
         var record = [UInt8](repeating: 0, count: recordLength)

@@ -177,7 +177,10 @@ extension ProxyExchange {
         let reader = ExchangeReader(self)
         let target: Fill
         // The response was asked for when the first began: a purge since then is of it, too.
-        switch cache.store.join(wanted, key: key, as: reader, generation: fill.generation) {
+        let joined = cache.store.join(wanted, key: key, as: reader, generation: fill.generation) {
+            CacheScopes.of(key: key.bytes)
+        }
+        switch joined {
         case .lead(let new): target = new
         case .follow(let other):
             other.detach(reader)
@@ -216,7 +219,11 @@ extension ProxyExchange {
     func lead(_ id: ObjectID, _ cache: ResponseCache, generation: UInt64? = nil, _ body: (Fill) -> Void) {
         let reader = ExchangeReader(self)
         reader.detach()
-        switch cache.store.join(id, key: keptKey, as: reader, generation: generation) {
+        let key = keptKey
+        let joined = cache.store.join(id, key: key, as: reader, generation: generation) {
+            CacheScopes.of(key: key.bytes)
+        }
+        switch joined {
         case .lead(let fill): body(fill)
         case .follow(let other): other.detach(reader)
         case .alone: break
