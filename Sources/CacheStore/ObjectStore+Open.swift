@@ -85,6 +85,17 @@ extension ObjectStore {
         return opened
     }
 
+    /// The version of the object that has that name now; nil when there is none. Blocks.
+    func version(_ id: ObjectID) -> StoredVersion? {
+        guard let folder else {
+            guard case .object(let object)? = objects.look(id) else { return nil }
+            return object.head.version
+        }
+        guard case .success(let number) = folder.open(id) else { return nil }
+        defer { close(number) }
+        return FileCalls.bytes(number, at: 0, count: StoredHead.fixedLength).flatMap { StoredVersion(start: $0) }
+    }
+
     /// The object where everything is in memory.
     private func resident(_ id: ObjectID, key: CachedBody) -> Opening {
         guard case .object(let object)? = objects.look(id), object.head.hasKey(key.bytes),

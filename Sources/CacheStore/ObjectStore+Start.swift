@@ -130,6 +130,8 @@ extension ObjectStore {
         files.removeAll()
         // After the orderly end the next start reads no more than it must, where there is room for a second journal.
         if start.withLock({ $0.isReplayed }) { compactJournal(evicting: false) }
+        // Those that came while the last job wrote.
+        writePurges()
         _ = mendPurges()
         folder?.unlock()
     }
@@ -139,12 +141,23 @@ extension ObjectStore {
     /// Purges a scope, or everything. It counts at once; `done`, if any, is told on that loop whether it was written down
     /// and survives a restart. Takes constant time: what is purged is removed when it is asked for, or evicted.
     public func purge(_ scope: CacheScope?, then done: (loop: Loop, body: @Sendable (Bool) -> Void)? = nil) {
-        let generation = purges.purge(scope, now: Self.wallMicroseconds())
+        if purges.purge(scope, now: Self.wallMicroseconds(), then: done) { submitPurges() }
+    }
+
+    /// Behind the other jobs, each time, so that purges never keep a thread from them.
+    private func submitPurges() {
         threads.submit(
             TaskJob { [self] in
-                let isWritten = count(purges.write(scope, generation))
-                if let done { done.loop.submit { done.body(isWritten) } }
+                writePurges()
+                if purges.endWriting() { submitPurges() }
             })
+    }
+
+    /// Writes down the purges so far, and tells who waits for that. Blocks.
+    private func writePurges() {
+        let (written, listeners) = purges.writePending()
+        let isWritten = count(written)
+        for listener in listeners { listener.loop.submit { listener.body(isWritten) } }
     }
 
     /// Counts what was written, or has it tried again; whether it was.

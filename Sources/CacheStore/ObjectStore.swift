@@ -7,7 +7,8 @@
 //          ──▶ miss ── join ─▶ Fill      led by the first, followed by the others, written by disk threads
 //
 // Locks are taken in this order: an object's name (disk threads only), the journal, the order of eviction, a part of the
-// index. Loops take the last of them only, or that of a part of the memory tier, of a fill, or of the table of fills.
+// index. Loops take the last of them only, or that of a part of the memory tier, of a fill, of the table of fills (and then
+// of a fill), or of the table of purges (last). The file of purges has a lock of its own (disk threads only).
 
 import Bytes
 import Engine

@@ -115,13 +115,73 @@ private func breakWrites(to path: String) {
         #expect(test.get("other") == nil)
     }
 
+    @Test func aPurgeCountsAndIsAskedForWhileTheDiskHangs() throws {
+        let test = try TestStore()
+        let scope = CacheScope(.url, "purged".utf8Span.span)
+        test.put("purged", [1], scopes: [scope])
+        // As a disk thread does while `fdatasync` takes its time.
+        test.store.purges.file.withLock { _ in
+            test.store.purge(scope)
+            let answer = test.loop.perform { [store = test.store] in
+                store.look(id("purged"), key: "purged".utf8Span.span, now: 0)
+            }
+            if case .object = answer { fail("served what was purged") }
+        }
+        eventually("it is written") { contents(test.directory + "/purges").count == 2 * 24 }
+    }
+
+    @Test func purgesAreWrittenTogetherByOneJobHoweverManyThereAre() throws {
+        let folder = TemporaryFolder()
+        let path = folder.file("cache")
+        for count in [1, 100, 5_000] as [UInt64] {
+            let cache = try CacheFolder(path: path)
+            let journal = PurgeJournal(cache, now: 1)
+            _ = journal.rewrite()
+            let before = contents(path + "/purges").count
+            for number in 0..<count {
+                #expect(journal.purge(CacheScope(hash: count + number), now: 1) == (number == 0))
+            }
+            let growth = journal.writePending().written.growth
+            #expect(contents(path + "/purges").count == before + growth)
+            if count == 100 { #expect(growth == 100 * 24) }
+            #expect(!journal.endWriting())
+            // Another job for what comes while the first writes.
+            #expect(journal.purge(CacheScope(hash: 1), now: 1))
+            _ = journal.writePending()
+            #expect(!journal.purge(CacheScope(hash: 2), now: 1))
+            #expect(journal.endWriting())
+            _ = journal.writePending()
+            let latest = journal.latest
+            let next = PurgeJournal(cache, now: 1)
+            #expect(next.latest == latest)
+            for number in 0..<count {
+                let purged = ObjectDescription(
+                    metadata: bytes(""), record: CacheRecord(), scopes: [CacheScope(hash: count + number)])
+                #expect(next.isPurged(purged, since: 0))
+            }
+            cache.unlock()
+        }
+    }
+
+    @Test func purgesThatWaitAtTheEndAreWrittenDown() throws {
+        let test = try TestStore()
+        let scopes = (0..<200).map { CacheScope(.url, "\($0)".utf8Span.span) }
+        for (number, scope) in scopes.enumerated() where number % 50 == 0 {
+            test.put("\(number)", [1], scopes: [scope])
+        }
+        for scope in scopes { test.store.purge(scope) }
+        try test.restart()
+        for number in stride(from: 0, to: 200, by: 50) { #expect(test.get("\(number)") == nil) }
+    }
+
     @Test func theListOfPurgesIsWrittenAnewBeforeItGrowsLong() throws {
         let folder = TemporaryFolder()
         let journal = PurgeJournal(try CacheFolder(path: folder.file("cache")), now: 1, recordLimit: 20)
         var counted = journal.rewrite().growth
         for round in 0..<100 as Range<UInt64> {
-            let scope = CacheScope(hash: round % 5 + 1)
-            let written = journal.write(scope, journal.purge(scope, now: round))
+            #expect(journal.purge(CacheScope(hash: round % 5 + 1), now: round))
+            let written = journal.writePending().written
+            #expect(!journal.endWriting())
             #expect(written.failure == nil)
             counted += written.growth
             #expect(contents(folder.file("cache/purges")).count == counted)

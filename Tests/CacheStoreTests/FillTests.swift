@@ -137,13 +137,13 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
         test.put("large", large)
         for (round, metadata) in ["a longer head than before", "short", ""].enumerated() {
             for key in ["key", "large"] {
-                guard let (fill, _) = test.lead(key), let reader = follow(test, key, on: test.loop) else {
-                    return fail("nobody leads")
-                }
+                guard let (fill, _) = test.lead(key), let reader = follow(test, key, on: test.loop),
+                    let version = test.store.version(id(key))
+                else { return fail("nobody leads") }
                 var record = CacheRecord()
                 record.words[0] = UInt64(round)
                 let description = ObjectDescription(metadata: bytes(metadata), record: record)
-                test.loop.perform { fill.refresh(description) }
+                test.loop.perform { fill.refresh(description, of: version) }
                 reader.wait()
                 guard case .refreshed? = test.loop.perform({ reader.ending }) else { return fail("not refreshed") }
                 for isRestarted in [false, true] {
@@ -157,10 +157,10 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
         }
         #expect(test.store.counters.corrupt.load(ordering: .relaxed) == 0)
         #expect(TemporaryFolder.names(test.directory + "/tmp") == [])
-        guard let (fill, _) = test.lead("unknown"), let reader = follow(test, "unknown", on: test.loop) else {
-            return fail("nobody leads")
-        }
-        test.loop.perform { fill.refresh(description()) }
+        guard let (fill, _) = test.lead("unknown"), let reader = follow(test, "unknown", on: test.loop),
+            let version = test.store.version(id("key"))
+        else { return fail("nobody leads") }
+        test.loop.perform { fill.refresh(description(), of: version) }
         reader.wait()
         guard case .released? = test.loop.perform({ reader.ending }) else { return fail("not released") }
     }

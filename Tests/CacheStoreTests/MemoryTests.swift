@@ -91,9 +91,11 @@ import Testing
         eventually("an answer") { outcome.withLock { $0 } == true }
         #expect(test.get("purged") == nil)
         #expect(test.get("kept")?.body == [2])
-        guard let (fill, _) = test.lead("kept") else { return fail("nobody leads") }
+        guard let (fill, _) = test.lead("kept"), let version = test.store.version(id("kept")) else {
+            return fail("nobody leads")
+        }
         test.loop.perform {
-            fill.refresh(ObjectDescription(metadata: bytes("a new head"), record: CacheRecord()))
+            fill.refresh(ObjectDescription(metadata: bytes("a new head"), record: CacheRecord()), of: version)
         }
         eventually("refreshed") { test.get("kept")?.metadata == "a new head" }
         #expect(test.get("kept")?.body == [2])

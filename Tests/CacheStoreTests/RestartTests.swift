@@ -170,6 +170,74 @@ import Testing
         test.loop.perform { second.leave() }
     }
 
+    @Test func onlyAPurgeOfItsOwnScopesKeepsOthersFromADownload() throws {
+        let test = try TestStore()
+        let (url, tag) = (Self.scopes[2], Self.scopes[3])
+        let otherURL = CacheScope(.url, "a.example/other".utf8Span.span)
+        let otherTag = CacheScope(.tag, "other".utf8Span.span)
+        for hasHead in [false, true] {
+            // Before the head nobody knows its tags.
+            for (purged, isHit) in [(otherURL, false), (url, true), (tag, true), (otherTag, !hasHead), (nil, true)] {
+                guard let (fill, _) = test.lead("key", scopes: [url]) else { return fail("nobody leads") }
+                if hasHead {
+                    let description = ObjectDescription(
+                        metadata: bytes("head"), record: CacheRecord(), scopes: [url, tag])
+                    test.loop.perform { fill.begin(description) }
+                }
+                test.store.purge(purged)
+                let second = test.lead("key", scopes: [url])
+                #expect((second != nil) == isHit)
+                test.loop.perform {
+                    fill.leave()
+                    second?.0.leave()
+                }
+            }
+        }
+    }
+
+    @Test func whatAKeyBelongsToIsAskedForAfterAPurgeOnly() throws {
+        let test = try TestStore()
+        guard let (fill, _) = test.lead("key") else { return fail("nobody leads") }
+        for isPurged in [false, true] {
+            if isPurged { test.store.purge(Self.scopes[0]) }
+            let reader = TestReader(on: test.loop)
+            let asked = test.loop.perform { [store = test.store] in
+                var asked = false
+                _ = store.join(id("key"), key: bytes("key"), as: reader) {
+                    asked = true
+                    return []
+                }
+                return asked
+            }
+            #expect(asked == isPurged)
+        }
+        test.loop.perform { fill.leave() }
+    }
+
+    @Test func aPurgeHitsWhatIsStoredUnderAnotherNameThanWasAskedFor() throws {
+        let test = try TestStore()
+        for isPurged in [true, false] {
+            guard let (first, _) = test.lead("key") else { return fail("nobody leads") }
+            if isPurged { test.store.purge(Self.scopes[0]) }
+            // The head has come, and the response varies.
+            let reader = TestReader(on: test.loop)
+            let joined = test.loop.perform { [store = test.store] in
+                store.join(id("key", variant: 1), key: bytes("key"), as: reader, generation: first.generation) { [] }
+            }
+            guard case .lead(let second) = joined else { return fail("somebody else leads") }
+            #expect(second.generation == first.generation)
+            test.loop.perform {
+                first.refuse()
+                second.begin(
+                    ObjectDescription(metadata: bytes("head"), record: CacheRecord(), scopes: [Self.scopes[0]]))
+                _ = second.append([1, 2, 3].span)
+                second.complete()
+            }
+            eventually("the end") { !test.store.fills.contains(second) }
+            #expect((test.openIt("key", variant: 1) == nil) == isPurged)
+        }
+    }
+
     @Test func aLostOrDamagedListOfPurgesPurgesEverything() throws {
         for isLost in [true, false] {
             let test = try TestStore()

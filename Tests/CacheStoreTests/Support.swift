@@ -92,6 +92,13 @@ func eventually(_ what: String, sourceLocation: SourceLocation = #_sourceLocatio
     fail("never happened: \(what)", sourceLocation: sourceLocation)
 }
 
+extension ObjectStore {
+    /// Joins the download of an object whose key belongs to nothing.
+    func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {
+        join(id, key: key, as: reader) { [] }
+    }
+}
+
 /// A reader that takes a whole fill, or waits for an opening.
 class TestReader: CacheReader, @unchecked Sendable {
     let done = DispatchSemaphore(value: 0)
@@ -217,10 +224,10 @@ final class TestStore {
         return "\(directory)/\(name.prefix(2))/\(name)"
     }
 
-    func lead(_ key: String, variant: UInt64 = 0) -> (Fill, TestReader)? {
+    func lead(_ key: String, variant: UInt64 = 0, scopes: [CacheScope] = []) -> (Fill, TestReader)? {
         let reader = TestReader(on: loop)
         let joined = loop.perform { [store] in
-            store.join(CacheStoreTests.id(key, variant: variant), key: bytes(key), as: reader)
+            store.join(CacheStoreTests.id(key, variant: variant), key: bytes(key), as: reader) { scopes }
         }
         guard case .lead(let fill) = joined else { return nil }
         return (fill, reader)

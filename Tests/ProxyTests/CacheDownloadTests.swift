@@ -199,6 +199,42 @@ import Testing
         }
     }
 
+    @Test("that nobody has ever read goes on as long as it makes progress")
+    func patienceWithoutReaders() {
+        for isLengthKnown in [true, false] {
+            var patience = DownloadPatience(isLengthKnown: isLengthKnown)
+            func goesOn(_ received: Int, _ now: UInt64) -> Bool {
+                patience.goesOn(received: received, isRead: false, now: now)
+            }
+            #expect(goesOn(1_000, 0))
+            #expect(goesOn(50 << 20, 9_000))
+            #expect(goesOn(50 << 20, 12_000_000))
+            #expect(!goesOn(50 << 20, 13_000_000))
+        }
+    }
+
+    @Test("in the background brings a long body of unknown length up to date")
+    func longRefresh() throws {
+        let body = letters(3_000_000)
+        let server = ScriptedServer { peer, number, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            let fields =
+                number == 0 ? "Cache-Control: max-age=10, stale-while-revalidate=1000\r\nAge: 20" : "Cache-Control: max-age=60"
+            peer.send("HTTP/1.1 200 OK\r\n\(fields)\r\nX-Number: \(number)\r\nConnection: close\r\n\r\n")
+            peer.send(body)
+            peer.finishSending()
+            _ = peer.receiveAll()
+        }
+        let gateway = try CachingGateway(server)
+        gateway.store()
+        #expect(gateway.ask().field("X-Number") == "0")
+        #expect(eventually { gateway.ask().field("X-Number") == "1" })
+        #expect(gateway.ask().body == body)
+        #expect(server.requests.count == 2)
+    }
+
     @Test("is handed over when the client that asked leaves before there is a head")
     func handOver() throws {
         let server = ScriptedServer { peer, number, server in

@@ -17,8 +17,8 @@ public final class Fill: @unchecked Sendable {
     public let id: ObjectID
     /// The primary key.
     public let key: CachedBody
-    /// The purge generation in which it began.
-    let generation: UInt64
+    /// The purge generation in which it began: a later purge of one of its scopes hits it.
+    public let generation: UInt64
     let store: ObjectStore
     let state: Mutex<FillState>
     private var current: FillChunk?
@@ -30,11 +30,11 @@ public final class Fill: @unchecked Sendable {
     /// How much stays in memory when the disk is lost.
     private var memoryLimit: Int { 4 * store.options.fillWindow }
 
-    init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader) {
+    init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader, generation: UInt64) {
         self.id = id
         self.key = key
         self.store = store
-        generation = store.purges.latest
+        self.generation = generation
         state = Mutex(FillState(leader: leader))
     }
 
@@ -79,9 +79,9 @@ public final class Fill: @unchecked Sendable {
             if state.isDiskLost {
                 state.trim(window: store.options.fillWindow, limit: memoryLimit)
                 guard state.isWanted else { return (.unwanted, state.takeWaiting(), false) }
-                state.isLeaderBlocked = state.unread >= memoryLimit / 2
-            } else {
-                state.isLeaderBlocked = behind >= backlog
+                if state.unread >= memoryLimit / 2 { state.isLeaderBlocked = true }
+            } else if behind >= backlog {
+                state.isLeaderBlocked = true
             }
             return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite)
         }
@@ -112,15 +112,15 @@ public final class Fill: @unchecked Sendable {
     /// The leader goes away, and the download with it: one of those who have taken nothing is to begin anew.
     public func leave() { end(.abandoned) }
 
-    /// The stored object is valid still (304): its metadata, record and scopes are replaced by these, its body stays. Those
-    /// who wait are told when that is done. Instead of `begin`.
-    public func refresh(_ description: ObjectDescription) {
+    /// The stored object of that version is valid still (304): its metadata, record and scopes are replaced by these, its body
+    /// stays. Those who wait are told when that is done, and let go when another is stored by then. Instead of `begin`.
+    public func refresh(_ description: ObjectDescription, of version: StoredVersion) {
         let isPossible = state.withLock { state in
             guard state.phase == .open, state.description == nil, description.fits else { return false }
             state.isWriting = true
             return true
         }
-        if !isPossible || !store.submitWriting(FillRefreshing(self, description)) { end(.refused) }
+        if !isPossible || !store.submitWriting(FillRefreshing(self, description, of: version)) { end(.refused) }
     }
 
     func end(_ phase: FillState.Phase) {
@@ -210,10 +210,15 @@ public final class Fill: @unchecked Sendable {
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
 
-    /// Whether somebody who comes now may read it.
-    func canBeJoined(generation: UInt64) -> Bool {
-        self.generation == generation
-            && state.withLock { ($0.phase == .open || $0.phase == .complete) && $0.isReadableFromStart }
+    /// Whether somebody who comes now may read it. `scopes`: what the key says that it belongs to; asked for after a purge only.
+    func canBeJoined(scopes: () -> [CacheScope]) -> Bool {
+        let (isReadable, description) = state.withLock { state in
+            ((state.phase == .open || state.phase == .complete) && state.isReadableFromStart, state.description)
+        }
+        guard isReadable else { return false }
+        if generation >= store.purges.latest { return true }
+        if let description { return !store.purges.isPurged(description, since: generation) }
+        return !store.purges.mayBePurged(scopes(), since: generation)
     }
 
     // MARK: Telling
@@ -287,10 +292,19 @@ extension ObjectStore {
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 
     /// Joins the download of the object, or begins one.
-    public func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {
-        let generation = purges.latest
-        let joined = fills.join(id, isUsable: { $0.canBeJoined(generation: generation) }) {
-            Fill(id, key: key, store: self, leader: reader)
+    ///
+    /// - Parameters:
+    ///   - generation: That of the fill whose response the new one is to store, so that purges since count for it; nil for a
+    ///     response that has not been asked for yet.
+    ///   - scopes: What the key says that its objects belong to: all but tags. Asked for only when something was purged since the
+    ///     download began; with a lock held, so it must not use the store.
+    public func join(
+        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil,
+        scopes: () -> [CacheScope]
+    ) -> Joined {
+        let latest = purges.latest
+        let joined = fills.join(id, isUsable: { $0.canBeJoined(scopes: scopes) }) {
+            Fill(id, key: key, store: self, leader: reader, generation: generation ?? latest)
         }
         if joined.isNew { return .lead(joined.fill) }
         let theirs = joined.fill.key

@@ -16,6 +16,8 @@ final class FillDisk: @unchecked Sendable {
     var bodyOffset = 0
     /// Holds the bytes that are reserved for the file, until the index counts them.
     let open = OpenFile()
+    /// The only object that it may take the place of; nil when that is any.
+    var replaced: StoredVersion?
 }
 
 /// Writes what can be written of a fill.
@@ -162,8 +164,12 @@ extension Fill {
         disk.bodyOffset = StoredHead.length(key: key, description)
         let image = image(description, length, isSmall: true, copyBody)
         guard let head = StoredHead(reading: image) else { return false }
-        insert(head, image, length)
-        guard store.objects.contains(id) else { return false }
+        let isKept = store.withName(id) {
+            guard mayReplace() else { return false }
+            insert(head, image, length)
+            return store.objects.contains(id)
+        }
+        guard isKept else { return false }
         store.counters.stores.count()
         store.counters.objects.store(store.objects.count, ordering: .relaxed)
         return true
@@ -194,6 +200,9 @@ extension Fill {
         return true
     }
 
+    /// Whether the object of that name may be replaced. While nobody else can (`withName`).
+    private func mayReplace() -> Bool { disk.replaced.map { $0 == store.version(id) } ?? true }
+
     /// Gives the file its name; from then on its bytes are the index's.
     private func publish(_ head: StoredHead, _ units: UInt32) -> Bool {
         let taken = Int(units) * CacheIndex.unit
@@ -203,6 +212,7 @@ extension Fill {
             disk.open.bytes.add(missing, ordering: .relaxed)
         }
         let isPublished = store.withName(id) {
+            guard mayReplace() else { return false }
             guard isDone("renameat", store.folder?.publish(disk.name, as: id) ?? EBADF) else { return false }
             store.note(.small, id, head.record, units: units)
             store.objects.remove(id)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bringing a stored object up to date after a revalidation: a new file with the new head and the old body takes the place of
-// the old one, so whoever reads the old one is not disturbed, and a crash leaves one of the two.
+// the old one, so whoever reads the old one is not disturbed, and a crash leaves one of the two. What was validated is one
+// version; another that was stored meanwhile has a body that the new head says nothing of, and stays as it is.
 
 import Bytes
 import CLinux
@@ -11,13 +12,15 @@ import Synchronization
 final class FillRefreshing: DiskJob, @unchecked Sendable {
     private let fill: Fill
     private let description: ObjectDescription
-    init(_ fill: Fill, _ description: ObjectDescription) {
+    private let version: StoredVersion
+    init(_ fill: Fill, _ description: ObjectDescription, of version: StoredVersion) {
         self.fill = fill
         self.description = description
+        self.version = version
     }
 
     override func run() {
-        let isDone = fill.rewrite(description)
+        let isDone = fill.rewrite(description, of: version)
         if !isDone { fill.abandonFile() }
         fill.state.withLock { $0.isWriting = false }
         fill.end(isDone ? .refreshed : .refused)
@@ -25,13 +28,16 @@ final class FillRefreshing: DiskJob, @unchecked Sendable {
 }
 
 extension Fill {
-    /// Writes the stored object anew with another description. On a disk thread. False when there is none, or that failed.
-    func rewrite(_ said: ObjectDescription) -> Bool {
+    /// Writes the stored object of that version anew with another description. On a disk thread. False when there is none, or
+    /// that failed.
+    func rewrite(_ said: ObjectDescription, of version: StoredVersion) -> Bool {
         guard !store.purges.isPurged(said, since: generation) else { return false }
+        disk.replaced = version
         let opening = store.find(id, key: key)
         switch opening {
         case .miss: return false
         case .object(let object):
+            guard object.head.version == version else { return false }
             let body = object.body
             if store.folder == nil {
                 return keep(described(said, length: body.count), body.count) { $0.put(body.bytes, at: 0) }
@@ -46,6 +52,7 @@ extension Fill {
             else { return false }
             return seal(file, described, sums, body.count, isSmall: true) { $0.put(body.bytes, at: 0) }
         case .file(let old):
+            guard old.head.version == version else { return false }
             guard let (file, described) = openAnew(said, length: old.length) else { return false }
             // The old checksums are kept, so what is copied wrong is noticed when it is read.
             guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone("copy_file_range", errno) }

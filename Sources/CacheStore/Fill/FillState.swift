@@ -37,6 +37,7 @@ struct FillState {
     var isDiskLost = false
     /// Whether a job writes, or waits to.
     var isWriting = false
+    /// Whether the leader waits to be told that there is room: until `takeDrained` says so, or the end.
     var isLeaderBlocked = false
     var leader: CacheReader?
     var waiting: [CacheReader] = []

@@ -67,6 +67,8 @@ public struct CacheRecord: Equatable, Sendable {
 public struct CacheScope: Hashable, Sendable {
     /// The hash.
     public let hash: UInt64
+    /// Whether it is a tag, which only the response names. False for one that was read from a file.
+    let isTag: Bool
 
     /// What kind of thing a scope's name is, so that a host and a tag of the same name are two scopes.
     public enum Kind: UInt64, Sendable {
@@ -81,8 +83,20 @@ public struct CacheScope: Hashable, Sendable {
     }
 
     /// The scope of that kind and name.
-    public init(_ kind: Kind, _ name: Span<UInt8>) { hash = Checksum.of(name, seed: kind.rawValue) }
+    public init(_ kind: Kind, _ name: Span<UInt8>) {
+        hash = Checksum.of(name, seed: kind.rawValue)
+        isTag = kind == .tag
+    }
 
     /// The scope with that hash.
-    init(hash: UInt64) { self.hash = hash }
+    init(hash: UInt64) {
+        self.hash = hash
+        isTag = false
+    }
+
+    /// Whether their hashes are.
+    public static func == (left: CacheScope, right: CacheScope) -> Bool { left.hash == right.hash }
+
+    /// The hash, hashed.
+    public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }

@@ -14,6 +14,19 @@
 
 import Bytes
 
+/// Tells a stored object from others that have had its name, or will. Opaque.
+public struct StoredVersion: Equatable, Sendable {
+    fileprivate let checksum: UInt64
+
+    /// That of the object whose file begins with these bytes; nil when they are no head.
+    init?(start: CachedBody) {
+        guard StoredHead.length(in: start) != nil else { return nil }
+        checksum = start.number(at: 152, as: UInt64.self)
+    }
+
+    fileprivate init(_ head: StoredHead) { checksum = head.checksum }
+}
+
 /// The head of a stored object: what it is, and what the caller said of it. Immutable.
 public final class StoredHead: Sendable {
     static let magic: UInt64 = 0x4548_4341_4357_4721  // "!GWCACHE"
@@ -41,6 +54,9 @@ public final class StoredHead: Sendable {
     /// The purge generation in which its download began.
     let generation: UInt64
     package let checksum: UInt64
+    /// Which of the objects it is that have this name in turn. Two with the same head, validators and the second of storing
+    /// included, count as one.
+    public var version: StoredVersion { StoredVersion(self) }
     let scopeCount: Int
     /// Length of the head in bytes; the body follows.
     package let length: Int

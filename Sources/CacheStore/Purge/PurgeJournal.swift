@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purges survive a restart: each is a record of 24 bytes (scope, generation, checksum) appended to the file `purges`, which is
-// written anew at start, when it has become long, and after a failure. A file that is missing or damaged purges everything:
+// written anew at start, when it has become long, and after a failure. One job writes all that have come since the last, with
+// one `fdatasync`, so nothing that clients do makes more work for the disk than it can do. A file that is missing or damaged purges everything:
 // what was purged must not come back. So when a purge cannot be written down, the file is removed until it can be.
 
 import Engine
@@ -10,16 +11,43 @@ import Synchronization
 /// The purges, in memory and on disk.
 final class PurgeJournal: Sendable {
     private static let recordLength = 24
+    /// Purges that may wait to be appended. Beyond, the file is written anew from the table, which has its own limit.
+    private static let pendingLimit = 1024
     /// Records after which the file is written anew.
     private let recordLimit: Int
+
+    /// Who is told, on which loop, whether a purge was written down.
+    typealias Listener = (loop: Loop, body: @Sendable (Bool) -> Void)
+
     private struct State {
         var table = PurgeTable()
-        var file: Int32 = -1
-        var length = 0
-        /// Whether every purge is in the file.
-        var isSound = false
+        /// What is in the table and not yet in the file, oldest first.
+        var pending: [(scope: CacheScope?, generation: UInt64)] = []
+        /// Whether more than that is.
+        var isOverflown = false
+        /// Who waits for it.
+        var listeners: [Listener] = []
+        /// Whether a job that writes is queued, or runs.
+        var isWriting = false
+
+        /// What is to be written now, and who is to be told.
+        mutating func take() -> (records: [(scope: CacheScope?, generation: UInt64)]?, listeners: [Listener]) {
+            defer { (pending, isOverflown, listeners) = ([], false, []) }
+            return (isOverflown ? nil : pending, listeners)
+        }
     }
+    /// Loops take this lock with every lookup: nobody holds it while a disk works. Taken last of all.
     private let state = Mutex(State())
+
+    /// What disk threads know of the file.
+    struct File {
+        fileprivate var number: Int32 = -1
+        fileprivate var length = 0
+        /// Whether every purge that was to be written is in the file.
+        fileprivate var isSound = false
+    }
+    /// Held across system calls: on disk threads only.
+    let file = Mutex(File())
     /// Nil when the purges are in memory only, as what they purge.
     private let folder: CacheFolder?
     /// The latest generation, to be read without a lock.
@@ -41,13 +69,13 @@ final class PurgeJournal: Sendable {
         state.withLock { $0 = read }
     }
 
-    deinit { state.withLock { if $0.file >= 0 { close($0.file) } } }
+    deinit { file.withLock { if $0.number >= 0 { close($0.number) } } }
 
     /// The latest generation: what is downloaded from now on has it.
     var latest: UInt64 { latestGeneration.load(ordering: .acquiring) }
 
-    /// Whether every purge is on the disk.
-    var isSound: Bool { state.withLock { $0.isSound } }
+    /// Whether every purge that was to be written is on the disk, if there is one. May block.
+    var isSound: Bool { folder == nil || file.withLock { $0.isSound } }
 
     /// What became of writing: by how many bytes the file has grown, and what failed.
     struct Written {
@@ -55,55 +83,74 @@ final class PurgeJournal: Sendable {
         var failure: SystemFailure?
     }
 
-    /// Purges a scope, or everything, in memory. What is to be given to `write`.
-    func purge(_ scope: CacheScope?, now: UInt64) -> UInt64 {
+    /// Purges a scope, or everything, in memory. True when a job that calls `writePending` is to be queued: there is one at
+    /// most, however many purges it writes down.
+    func purge(_ scope: CacheScope?, now: UInt64, then done: Listener? = nil) -> Bool {
         state.withLock { state in
             let generation = state.table.purge(scope, now: now)
             latestGeneration.store(generation, ordering: .releasing)
-            return generation
+            if state.pending.count < Self.pendingLimit {
+                state.pending.append((scope, generation))
+            } else {
+                state.isOverflown = true
+            }
+            if let done { state.listeners.append(done) }
+            defer { state.isWriting = true }
+            return !state.isWriting
         }
     }
 
-    /// Writes a purge down, for good. Blocks. After a failure a restart purges everything, until `rewrite` succeeds.
-    func write(_ scope: CacheScope?, _ generation: UInt64) -> Written {
-        state.withLock { state in
-            let record = Self.record(scope, generation)
-            if state.isSound, state.file >= 0, state.length < recordLimit * Self.recordLength,
-                FileCalls.write(state.file, record.span, at: state.length) == 0, fdatasync(state.file) == 0
+    /// Writes down, for good, the purges that are not yet, with one `fdatasync`; who waits for that is to be told. Blocks. After a
+    /// failure a restart purges everything, until `rewrite` succeeds.
+    func writePending() -> (written: Written, listeners: [Listener]) {
+        file.withLock { file in
+            let (records, listeners) = state.withLock { $0.take() }
+            guard folder != nil, records?.isEmpty != true else { return (Written(), listeners) }
+            var image: [UInt8] = []
+            for (scope, generation) in records ?? [] { image += Self.record(scope, generation) }
+            if records != nil, file.isSound, file.number >= 0,
+                file.length + image.count <= recordLimit * Self.recordLength,
+                FileCalls.write(file.number, image.span, at: file.length) == 0, fdatasync(file.number) == 0
             {
-                state.length += record.count
-                return Written(growth: record.count)
+                file.length += image.count
+                return (Written(growth: image.count), listeners)
             }
-            return rewrite(&state)
+            return (rewrite(&file), listeners)
+        }
+    }
+
+    /// The job that wrote is over. True when another is to be queued for what has come in the meantime.
+    func endWriting() -> Bool {
+        state.withLock { state in
+            state.isWriting = !state.pending.isEmpty
+            return state.isWriting
         }
     }
 
     /// Writes all purges into a new file. Blocks.
-    func rewrite() -> Written { state.withLock { rewrite(&$0) } }
+    func rewrite() -> Written { file.withLock { rewrite(&$0) } }
 
-    private func rewrite(_ state: inout State) -> Written {
-        guard let folder else {
-            state.isSound = true
-            return Written()
-        }
-        let before = state.length
+    private func rewrite(_ file: inout File) -> Written {
+        guard let folder else { return Written() }
+        let before = file.length
         do throws(SystemFailure) {
+            let table = state.withLock { $0.table }
             var image: [UInt8] = []
-            for (scope, generation) in state.table.entries { image += Self.record(scope, generation) }
-            let file = try Self.writeNew(image, in: folder)
-            if state.file >= 0 { close(state.file) }
-            state.file = file
-            state.length = image.count
-            state.isSound = true
-            return Written(growth: state.length - before)
+            for (scope, generation) in table.entries { image += Self.record(scope, generation) }
+            let new = try Self.writeNew(image, in: folder)
+            if file.number >= 0 { close(file.number) }
+            file.number = new
+            file.length = image.count
+            file.isSound = true
+            return Written(growth: file.length - before)
         } catch {
             // Not what is there, which lacks a purge.
             folder.removeOwn("purges")
             _ = folder.syncNames()
-            if state.file >= 0 { close(state.file) }
-            state.file = -1
-            state.length = 0
-            state.isSound = false
+            if file.number >= 0 { close(file.number) }
+            file.number = -1
+            file.length = 0
+            file.isSound = false
             return Written(growth: -before, failure: error)
         }
     }
@@ -133,6 +180,16 @@ final class PurgeJournal: Sendable {
         if generation >= latest { return false }
         let scopes = description.scopes
         return state.withLock { $0.table.isPurged(generation, scopes: scopes.count) { scopes[$0] } }
+    }
+
+    /// Whether a download that began in `generation` may have been purged since: with one of `scopes`, which its key says, or with
+    /// a tag, since nobody knows yet which ones it has.
+    func mayBePurged(_ scopes: [CacheScope], since generation: UInt64) -> Bool {
+        if generation >= latest { return false }
+        return state.withLock { state in
+            state.table.latestTag > generation
+                || state.table.isPurged(generation, scopes: scopes.count) { scopes[$0] }
+        }
     }
 
     /// Scope 0 stands for everything; a hash that is 0 purges everything, too.

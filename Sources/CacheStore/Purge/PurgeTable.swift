@@ -13,6 +13,8 @@ struct PurgeTable {
     private(set) var floor: UInt64 = 0
     /// The latest generation.
     private(set) var latest: UInt64 = 0
+    /// That of the latest purge of a tag, by this process.
+    private(set) var latestTag: UInt64 = 0
 
     /// Purges a scope, or everything: what is stored from now on has a generation of at least what this returns.
     mutating func purge(_ scope: CacheScope?, now: UInt64) -> UInt64 {
@@ -29,6 +31,7 @@ struct PurgeTable {
             generations = generations.filter { $0.value > floor }
             return
         }
+        if scope.isTag { latestTag = max(latestTag, generation) }
         generations[scope] = max(generations[scope] ?? 0, generation)
         guard generations.count > Self.limit else { return }
         let sorted = generations.values.sorted()

@@ -16,7 +16,8 @@ extension ProxyExchange {
     /// Leads the download of what is missing, or waits for who does.
     func join(_ cache: ResponseCache) {
         let reader = newReader()
-        switch cache.store.join(use.id, key: keptKey, as: reader) {
+        let key = keptKey
+        switch cache.store.join(use.id, key: key, as: reader, scopes: { CacheScopes.of(key: key.bytes) }) {
         case .lead(let fill):
             // What was being downloaded when it was looked for may have been stored since.
             if use.candidate == nil, use.restarts < Self.restartLimit, cache.store.contains(use.id) {

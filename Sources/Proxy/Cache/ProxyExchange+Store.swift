@@ -178,7 +178,11 @@ extension ProxyExchange {
         guard wanted != fill.id else { return fill }
         let reader = ExchangeReader(self)
         let target: Fill
-        switch cache.store.join(wanted, key: key, as: reader) {
+        // The response was asked for when the first began: a purge since then is of it, too.
+        let joined = cache.store.join(wanted, key: key, as: reader, generation: fill.generation) {
+            CacheScopes.of(key: key.bytes)
+        }
+        switch joined {
         case .lead(let new): target = new
         case .follow(let other):
             other.detach(reader)
@@ -200,7 +204,7 @@ extension ProxyExchange {
                 fill.complete()
             } else {
                 fill.refuse()
-                lead(primary, cache) { first in
+                lead(primary, cache, generation: fill.generation) { first in
                     first.begin(marker)
                     first.complete()
                 }
@@ -212,11 +216,16 @@ extension ProxyExchange {
         return target
     }
 
-    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it.
-    func lead(_ id: ObjectID, _ cache: ResponseCache, _ body: (Fill) -> Void) {
+    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it. `generation`:
+    /// that of the download which brought what is to be stored.
+    func lead(_ id: ObjectID, _ cache: ResponseCache, generation: UInt64? = nil, _ body: (Fill) -> Void) {
         let reader = ExchangeReader(self)
         reader.detach()
-        switch cache.store.join(id, key: keptKey, as: reader) {
+        let key = keptKey
+        let joined = cache.store.join(id, key: key, as: reader, generation: generation) {
+            CacheScopes.of(key: key.bytes)
+        }
+        switch joined {
         case .lead(let fill): body(fill)
         case .follow(let other): other.detach(reader)
         case .alone: break

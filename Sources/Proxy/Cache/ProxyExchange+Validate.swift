@@ -78,7 +78,7 @@ extension ProxyExchange {
         let renewal = renew(candidate, record, connection, cache)
         release(connection)
         if let description = renewal?.description {
-            fill?.refresh(description)
+            fill?.refresh(description, of: stored.version)
         } else {
             fill?.refuse()
             cache.store.forget(use.id)
@@ -241,6 +241,6 @@ extension ProxyExchange {
             cache.store.forget(use.id)
             return
         }
-        lead(use.id, cache) { $0.refresh(description) }
+        lead(use.id, cache) { $0.refresh(description, of: stored.version) }
     }
 }
