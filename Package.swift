@@ -80,7 +80,9 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
-        .testTarget(name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes"], swiftSettings: language),
+        .testTarget(
+            name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
@@ -95,7 +97,9 @@ let package = Package(
             swiftSettings: language),
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
-        .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Settings"], swiftSettings: language),
+        .testTarget(
+            name: "UpstreamTests", dependencies: ["TestSupport", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
             dependencies: [

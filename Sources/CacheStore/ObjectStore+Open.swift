@@ -36,15 +36,31 @@ extension ObjectStore {
 
     /// As `openBlocking`, without counting.
     func find(_ id: ObjectID, key: CachedBody) -> Opening {
-        guard let number = folder.open(id) else {
-            // Somebody removed it, or it never was.
-            if index.contains(id) { remove(id) }
+        guard let folder else { return resident(id, key: key) }
+        let open = opens.open(id)
+        let number: Int32
+        switch folder.open(id) {
+        case .success(let opened): number = opened
+        case .failure(let failure):
+            release(opens.close(open, id))
+            cannotOpen(id, failure)
             return .miss
         }
-        let file = SharedFile(adopting: number, threads: threads)
-        guard let status = FileCalls.status(number), let opened = check(file, status, id) else {
+        let file = SharedFile(adopting: number, threads: threads) { [self] in release(opens.close(open, id)) }
+        guard let status = FileCalls.status(number) else {
+            failed(SystemFailure("fstat"))
+            return .miss
+        }
+        let checked: Opening?
+        do throws(SystemFailure) {
+            checked = try check(file, status, id)
+        } catch {
+            failed(error)
+            return .miss
+        }
+        guard let opened = checked else {
             counters.corrupt.count()
-            remove(id) { isSame(id, number) }
+            remove(id) { isMissing(id, orIs: status.st_ino) }
             return .miss
         }
         let head: StoredHead
@@ -56,7 +72,7 @@ extension ObjectStore {
         // Two keys with one hash: the object is another's, and sound.
         guard head.hasKey(key.bytes) else { return .miss }
         if purges.isPurged(head) {
-            remove(id) { isSame(id, number) }
+            remove(id) { isMissing(id, orIs: status.st_ino) }
             return .miss
         }
         if !index.contains(id) { adopt(id, head.record, status) }
@@ -69,23 +85,39 @@ extension ObjectStore {
         return opened
     }
 
-    /// Whether the name still leads to that file.
-    private func isSame(_ id: ObjectID, _ number: Int32) -> Bool {
-        let part = folder.part(id.part, making: false)
-        guard part >= 0, let named = FileCalls.status(ObjectName.of(id), in: part),
-            let opened = FileCalls.status(number)
-        else { return true }
-        return named.st_ino == opened.st_ino
+    /// The object where everything is in memory.
+    private func resident(_ id: ObjectID, key: CachedBody) -> Opening {
+        guard case .object(let object)? = objects.look(id), object.head.hasKey(key.bytes),
+            !purges.isPurged(object.head)
+        else { return .miss }
+        return .object(object)
+    }
+
+    /// Only what is not there is forgotten: a process without descriptors, memory or rights knows nothing of the file.
+    func cannotOpen(_ id: ObjectID, _ failure: SystemFailure) {
+        switch failure.code {
+        case ENOENT:
+            // Somebody removed it, or it never was.
+            if index.contains(id) { remove(id) { isMissing(id) } }
+        case ELOOP, ENXIO:
+            // A link, or something else that is no file of ours: its name is not for it to have.
+            counters.corrupt.count()
+            remove(id)
+        default: failed(failure)
+        }
     }
 
     /// Reads and checks the head, and a small file whole; nil when anything is not as it was written.
-    private func check(_ file: SharedFile, _ status: stat, _ id: ObjectID) -> Opening? {
+    ///
+    /// - Throws: what says nothing of the file.
+    private func check(_ file: SharedFile, _ status: stat, _ id: ObjectID) throws(SystemFailure) -> Opening? {
         guard FileCalls.isRegular(status), status.st_size >= StoredHead.fixedLength, status.st_size < 1 << 48 else {
             return nil
         }
         let size = Int(status.st_size)
         if size <= options.memoryObjectBytes {
-            guard let image = FileCalls.bytes(file.number, at: 0, count: size), let head = StoredHead(reading: image),
+            guard let image = try FileCalls.readableBytes(file.number, at: 0, count: size),
+                let head = StoredHead(reading: image),
                 head.id == id, let sums = StoredFooter.read(image, at: head.length + head.bodyLength, head: head)
             else { return nil }
             let body = CachedBody(head.length..<head.length + head.bodyLength, of: image)
@@ -96,13 +128,14 @@ extension ObjectStore {
             }
             return .object(CachedObject(head: head, body: body, cost: size))
         }
-        guard let start = FileCalls.bytes(file.number, at: 0, count: StoredHead.fixedLength),
+        guard let start = try FileCalls.readableBytes(file.number, at: 0, count: StoredHead.fixedLength),
             let length = StoredHead.length(in: start), length <= size,
-            let image = FileCalls.bytes(file.number, at: 0, count: length), let head = StoredHead(reading: image),
+            let image = try FileCalls.readableBytes(file.number, at: 0, count: length),
+            let head = StoredHead(reading: image),
             head.id == id, size == head.length + head.bodyLength + StoredFooter.length(head.bodyLength)
         else { return nil }
         let offset = head.length + head.bodyLength
-        guard let footer = FileCalls.bytes(file.number, at: offset, count: size - offset),
+        guard let footer = try FileCalls.readableBytes(file.number, at: offset, count: size - offset),
             let sums = StoredFooter.read(footer, at: 0, head: head)
         else { return nil }
         return .file(StoredFile(head: head, file: file, sums: sums, status: status, store: self))
@@ -113,9 +146,9 @@ extension ObjectStore {
         let units = Self.units(status)
         withName(id) {
             guard !index.contains(id) else { return }
-            counters.diskBytes.add(Int(units) * CacheIndex.unit + Self.nameBytes, ordering: .relaxed)
+            counters.diskBytes.add(Int(units) * CacheIndex.unit, ordering: .relaxed)
             note(.small, id, record, units: units)
-            if let old = index.insert(id, record, units: units) { release(old + Self.nameBytes) }
+            if let old = index.insert(id, record, units: units) { release(old) }
         }
         trim()
     }

@@ -17,8 +17,15 @@ struct StartState {
 
 extension ObjectStore {
     func begin() {
-        counters.diskBytes.add(Self.folderBytes + journal.length, ordering: .relaxed)
-        threads.submit(TaskJob { [self] in replay() })
+        guard let folder, let journal else {
+            start.withLock { $0.isReplayed = true }
+            isIndexComplete.store(true, ordering: .releasing)
+            return
+        }
+        let own = journal.length + folder.growthOfTemporaries()
+        counters.diskBytes.add(Self.fixedBytes + own, ordering: .relaxed)
+        count(purges.rewrite())
+        threads.submit(TaskJob { [self] in replay(folder, journal) })
     }
 
     /// Runs `job` when the bytes on disk are known, which is at once but for the first moments. False after the end.
@@ -30,19 +37,23 @@ extension ObjectStore {
         return isReplayed ? threads.submit(job) : true
     }
 
-    private func replay() {
+    private func replay(_ folder: CacheFolder, _ journal: IndexJournal) {
         journal.replay { kind, id, record, units in
-            let bytes = Int(units) * CacheIndex.unit + Self.nameBytes
+            let bytes = Int(units) * CacheIndex.unit
             switch kind {
             case .small, .main:
                 let old = index.insert(id, record, units: units, .old(isMain: kind == .main))
-                counters.diskBytes.add(bytes - (old.map { $0 + Self.nameBytes } ?? 0), ordering: .relaxed)
+                counters.diskBytes.add(bytes - (old ?? 0), ordering: .relaxed)
             case .removed:
-                if let old = index.remove(id) { release(old + Self.nameBytes) }
+                if let old = index.remove(id) { release(old) }
             }
         }
         counters.objects.store(index.count, ordering: .relaxed)
-        if journal.isBloated(live: index.count) { compactJournal() }
+        for part in 0..<256 {
+            _ = folder.part(part, making: false)
+            countGrowth(of: part)
+        }
+        if journal.takeBloated(live: index.count) || !journal.isSound, !compactJournal() { mendSoon() }
         let waiting = start.withLock { state in
             state.isReplayed = true
             defer { state.waiting = [] }
@@ -51,43 +62,44 @@ extension ObjectStore {
         for job in waiting { threads.submit(job) }
         // When the cap was lowered this takes long, and those who store meanwhile help with it.
         trim()
-        walk(part: 0)
+        walk(folder, part: 0)
     }
 
     /// One folder a job, so that others have their turn between.
-    private func walk(part: Int) {
+    private func walk(_ folder: CacheFolder, part: Int) {
         guard part < 256 else {
             isIndexComplete.store(true, ordering: .releasing)
             return
         }
-        visit(part)
-        threads.submit(TaskJob { [self] in walk(part: part + 1) })
+        visit(folder, part)
+        threads.submit(TaskJob { [self] in walk(folder, part: part + 1) })
     }
 
-    private func visit(_ part: Int) {
-        let directory = folder.part(part, making: false)
+    private func visit(_ folder: CacheFolder, _ part: Int) {
         var found: Set<ObjectID> = []
-        if directory >= 0 {
-            for name in FileCalls.names(in: directory) {
+        switch folder.part(part, making: false) {
+        case .success(let directory):
+            // What cannot be listed is not known to be missing.
+            guard let names = FileCalls.names(in: directory) else { return failed(SystemFailure("readdir")) }
+            for name in names {
                 guard let id = ObjectName.read(name), id.part == part, !threads.isStopping else { continue }
                 found.insert(id)
-                if !index.contains(id) { takeIn(id) }
+                if !index.contains(id) { takeIn(folder, id) }
             }
+        case .failure(let failure):
+            guard failure.code == ENOENT else { return failed(failure) }
         }
         for id in index.ids(part: part) where !found.contains(id) && !threads.isStopping {
             // The folder, and the file in it, may have been made since.
-            remove(id) {
-                let directory = folder.part(part, making: false)
-                return directory < 0 || FileCalls.status(ObjectName.of(id), in: directory) == nil
-            }
+            remove(id) { isMissing(id) }
         }
     }
 
-    private func takeIn(_ id: ObjectID) {
-        guard let number = folder.open(id) else {
-            // A link, or something else that is no file of ours: its name is not for it to have.
-            folder.remove(id)
-            return
+    private func takeIn(_ folder: CacheFolder, _ id: ObjectID) {
+        let number: Int32
+        switch folder.open(id) {
+        case .success(let opened): number = opened
+        case .failure(let failure): return cannotOpen(id, failure)
         }
         defer { close(number) }
         let start = FileCalls.bytes(number, at: 0, count: StoredHead.fixedLength)
@@ -102,14 +114,24 @@ extension ObjectStore {
         adopt(id, head.record, status)
     }
 
+    /// Somebody may have removed the folder, or what is in it: it is made anew, and what it does not hold is forgotten. Blocks.
+    func restoreFolder() {
+        guard let folder, folder.restore() else { return }
+        health.report("it was removed, and has been made anew")
+        count(purges.rewrite())
+        compactJournal()
+        threads.submit(TaskJob { [self] in walk(folder, part: 0) })
+    }
+
     /// Has what is being written written, and ends the threads. Readers must have gone before. Blocks.
     public func stop() {
         guard threads.stop() else { return }
         objects.removeAll()
         files.removeAll()
-        // After the orderly end the next start reads no more than it must.
-        if start.withLock({ $0.isReplayed }) { compactJournal() }
-        folder.unlock()
+        // After the orderly end the next start reads no more than it must, where there is room for a second journal.
+        if start.withLock({ $0.isReplayed }) { compactJournal(evicting: false) }
+        _ = mendPurges()
+        folder?.unlock()
     }
 
     // MARK: Purging
@@ -120,9 +142,20 @@ extension ObjectStore {
         let generation = purges.purge(scope, now: Self.wallMicroseconds())
         threads.submit(
             TaskJob { [self] in
-                let isWritten = purges.write(scope, generation)
-                if !isWritten { counters.diskErrors.count() }
+                let isWritten = count(purges.write(scope, generation))
                 if let done { done.loop.submit { done.body(isWritten) } }
             })
+    }
+
+    /// Counts what was written, or has it tried again; whether it was.
+    @discardableResult private func count(_ written: PurgeJournal.Written) -> Bool {
+        counters.diskBytes.add(written.growth, ordering: .relaxed)
+        guard let failure = written.failure else { return true }
+        failed(failure)
+        health.report(
+            "the list of purges cannot be written (\(failure)); that is tried every second, and a restart before it is done "
+                + "purges everything")
+        mendSoon()
+        return false
     }
 }

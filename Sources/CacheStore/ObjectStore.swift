@@ -16,8 +16,8 @@ import Synchronization
 
 /// How large a store may be, and where it is.
 public struct StoreOptions: Sendable {
-    /// The folder.
-    public var path: String
+    /// The folder; nil for a store that is in memory only.
+    public var path: String?
     /// Bytes on disk at most, counted in blocks.
     public var diskBytes: Int
     /// Bytes of hot objects in memory at most.
@@ -39,8 +39,8 @@ public struct StoreOptions: Sendable {
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
 
-    /// The defaults, for that folder and so many bytes.
-    public init(path: String, diskBytes: Int) {
+    /// The defaults, for that folder and so many bytes; or without a folder.
+    public init(path: String?, diskBytes: Int) {
         self.path = path
         self.diskBytes = diskBytes
     }
@@ -66,14 +66,21 @@ public final class ObjectStore: Sendable {
     public let options: StoreOptions
     /// What it has done.
     public let counters = CacheCounters()
-    let folder: CacheFolder
+    /// Nil when all is in memory.
+    let folder: CacheFolder?
     let threads: DiskThreads
     let index = CacheIndex()
-    let journal: IndexJournal
+    let journal: IndexJournal?
     let purges: PurgeJournal
     let objects: MemoryTier
     let files: MemoryTier
     let fills = FillTable()
+    /// The largest body that is stored, in bytes.
+    let largestBody: Int
+    let opens = OpenFiles()
+    let health: DiskHealth
+    /// Whether the journals are to be written anew in a moment.
+    let isMending = Atomic<Bool>(false)
     let start = Mutex(StartState())
     /// Whether the folder has been gone through, so that what the index does not know is not there.
     let isIndexComplete = Atomic<Bool>(false)
@@ -85,11 +92,25 @@ public final class ObjectStore: Sendable {
     }
 
     /// Opens the store; what it holds is read in the background. Blocks for a few system calls.
-    public init(_ options: StoreOptions) throws(CacheFolderError) {
+    ///
+    /// - Parameter report: Told in a sentence when the folder fails, and when it works again; called from any thread.
+    public init(
+        _ options: StoreOptions, report: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(CacheFolderError) {
         self.options = options
-        folder = try CacheFolder(path: options.path)
+        health = DiskHealth(path: options.path ?? "", tell: report)
+        if let path = options.path {
+            let opened = try CacheFolder(path: path)
+            folder = opened
+            journal = IndexJournal(opened)
+            largestBody = min(options.largestBody, options.diskBytes / 4)
+        } else {
+            folder = nil
+            journal = nil
+            // What is downloaded takes memory besides: no more than it does with a disk.
+            largestBody = min(options.largestBody, options.fillWindow, options.memoryBytes / 8)
+        }
         purges = PurgeJournal(folder, now: Self.wallMicroseconds())
-        journal = IndexJournal(folder)
         objects = MemoryTier(budget: options.memoryBytes)
         files = MemoryTier(budget: options.openFiles)
         names = InlineArray { _ in NameLock() }
@@ -162,13 +183,22 @@ public final class ObjectStore: Sendable {
             guard isStill() else { return }
             objects.remove(id)
             files.remove(id)
-            let isRemoved = folder.remove(id)
-            if let bytes = index.remove(id) {
-                release(bytes + Self.nameBytes)
-            } else if !isRemoved {
-                return
-            }
-            note(.removed, id)
+            guard let folder else { return }
+            let code = folder.remove(id)
+            let bytes = index.remove(id)
+            // A file that cannot be removed takes its room on.
+            if code != 0, code != ENOENT { return failed(SystemFailure("unlinkat", code: code)) }
+            if let bytes { vacate(id, bytes) }
+            if code == 0 || bytes != nil { note(.removed, id) }
+        }
+    }
+
+    /// Whether the object's name leads to nothing, or to that file. False when that cannot be told.
+    func isMissing(_ id: ObjectID, orIs inode: ino_t? = nil) -> Bool {
+        switch folder?.status(id) {
+        case .success(let status): status.st_ino == inode
+        case .failure(let failure): failure.code == ENOENT
+        case nil: true
         }
     }
 
@@ -177,24 +207,34 @@ public final class ObjectStore: Sendable {
         let id = file.head.id
         counters.corrupt.count()
         files.remove(id)
-        threads.submit(
-            TaskJob { [self] in
-                remove(id) {
-                    let part = folder.part(id.part, making: false)
-                    guard part >= 0, let status = FileCalls.status(ObjectName.of(id), in: part) else { return true }
-                    return file.isSame(as: status)
-                }
-            })
+        threads.submit(TaskJob { [self] in remove(id) { isMissing(id, orIs: file.inode) } })
+    }
+
+    /// A system call on the folder failed: it is counted, and told of.
+    func failed(_ failure: SystemFailure) {
+        counters.diskErrors.count()
+        health.failed(failure, now: Self.monotonicMilliseconds())
+    }
+
+    /// A file could not be made, or given its name.
+    func failedToStore(_ failure: SystemFailure) {
+        failed(failure)
+        if failure.code == ENOENT { threads.submit(TaskJob { [self] in restoreFolder() }) }
     }
 
     /// Writes into the journal, and counts what it takes.
     func note(_ kind: IndexJournal.Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) {
-        if journal.append(kind, id, record, units: units) {
-            counters.diskBytes.add(IndexJournal.recordLength, ordering: .relaxed)
-        } else {
-            counters.diskErrors.count()
+        guard let journal else { return }
+        switch journal.append(kind, id, record, units: units) {
+        case .written: counters.diskBytes.add(IndexJournal.recordLength, ordering: .relaxed)
+        case .waits: break
+        case .failed(let failure):
+            failed(failure)
+            mendSoon()
         }
-        counters.objects.store(index.count, ordering: .relaxed)
+        let count = index.count
+        counters.objects.store(count, ordering: .relaxed)
+        if journal.takeBloated(live: count) { threads.submit(TaskJob { [self] in compactJournal() }) }
     }
 
     // MARK: Clocks

@@ -8,7 +8,7 @@ public import HTTP
 /// Decides whether a response is compressed.
 public enum Compressible {
     /// Bytes below which content is not: with its head it fits a packet as it is.
-    public static let smallestContent: UInt64 = 860
+    public static let smallestContent: UInt64 = 1_100
 
     /// Whether the content of a final response may be compressed and gains by it. The client's wishes are another matter.
     public static func decide(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) -> Bool {

@@ -23,6 +23,7 @@ enum Banner {
                     + (embedded ? ": three origins of its own" : ""))
         }
         if embedded { say("  name servers of yours with --upstream http://HOST:PORT, once for each") }
+        if let admin = gateway.adminAddress { say("  tells and purges at http://\(admin)/") }
         say("  logs to \(configuration.logPath ?? "nowhere (--log FILE)")")
         say(
             "  \(configuration.workers) event loop\(configuration.workers == 1 ? "" : "s"); stop with Ctrl-C or SIGTERM"

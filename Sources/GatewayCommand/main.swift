@@ -52,7 +52,9 @@ do throws(StartFailure) {
     var embedded: EmbeddedOrigins?
     if configuration.pools.isEmpty {
         let origins = try EmbeddedOrigins { reporter.report($0) }
-        configuration.pools = [origins.pool]
+        var pool = origins.pool
+        pool.settings = configuration.upstream
+        configuration.pools = [pool]
         embedded = origins
     }
     let gateway = try Gateway(configuration) { reporter.report($0) }

@@ -31,11 +31,13 @@ final class ProxyExchange: Exchange {
     private(set) lazy var attempt = ProxyAttempt(self)
     var connection: UpstreamConnection?
     var poolIndex = 0
-    var serverIndex: Int?
+    /// This loop's connections to the server that was asked last.
+    var target: ConnectionPool?
     var tried = TriedServers()
-    var attempts = 0
-    /// Attempts in which bytes were sent on a new connection.
-    var freshSends = 0
+    /// Attempts in which bytes were sent on a new connection that then broke.
+    var breaks = 0
+    /// Whether it waits for a connection, because every server has as many as it may have.
+    var waitsForRoom = false
     /// Whether the next attempt must not use an idle connection.
     var needsFresh = false
     var failure: UpstreamFailure?
@@ -79,14 +81,13 @@ final class ProxyExchange: Exchange {
         route = nil
         connection = nil
         poolIndex = 0
-        serverIndex = nil
+        target = nil
         tried = TriedServers()
-        attempts = 0
-        freshSends = 0
+        breaks = 0
+        waitsForRoom = false
         needsFresh = false
         failure = nil
         isExhausted = false
-        use = CacheUse()
         reason = ""
         upstreamStarted = 0
         upstreamFinished = 0
@@ -159,6 +160,10 @@ final class ProxyExchange: Exchange {
     var isStreamingBody = false
 
     func dropConnection() {
+        if waitsForRoom {
+            waitsForRoom = false
+            view.pools[poolIndex].stopWaiting(attempt)
+        }
         guard let dropped = connection else { return }
         connection = nil
         upstreamFinished = service.loop.nanoseconds
@@ -179,6 +184,9 @@ final class ProxyAttempt: Attempt {
 
     override func connected(_ connection: UpstreamConnection) { exchange.sendRequest(on: connection) }
     override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
+    override func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool {
+        exchange.wantsSample(of: connection)
+    }
     override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
     override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
     override func batchEnded() {
@@ -188,4 +196,7 @@ final class ProxyAttempt: Attempt {
     override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
     override func requestDrained() { exchange.stream?.readBody() }
     override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }
+    override func mayMove(from connection: UpstreamConnection) -> Bool { exchange.mayMove(from: connection) }
+    override func roomMade() -> Bool { exchange.roomMade() }
+    override func noRoomInTime() { exchange.noRoomInTime() }
 }

@@ -20,6 +20,8 @@ final class ProxyService: Service {
     let counters: Counters
     /// Nil when nothing is cached.
     let cache: ResponseCache?
+    /// Nil when clients may send as many requests as they like.
+    let rates: ClientRates?
     private var spares: ContiguousArray<ProxyExchange> = []
     private var identifiers: IdentifierSource
     /// Room to write a path's normal form into, however long a line may be; used within one call.
@@ -36,11 +38,14 @@ final class ProxyService: Service {
     let inflated = InflatedBodies()
     private var storedParser = ResponseParser()
 
-    init(view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?) {
+    init(
+        view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?, rates: ClientRates?
+    ) {
         self.view = view
         self.log = log
         self.counters = counters
         self.cache = cache
+        self.rates = rates
         identifiers = IdentifierSource()
         super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
     }

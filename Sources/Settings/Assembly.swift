@@ -8,6 +8,7 @@ enum Assembly {
         problems += finishListeners(&draft)
         problems += finishTLS(&draft)
         if let problem = finishPools(&draft) { problems.append(problem) }
+        finishPoolSettings(&draft)
         if let problem = finishLimits(&draft) { problems.append(problem) }
         return problems
     }
@@ -24,6 +25,21 @@ enum Assembly {
         }
         draft.configuration.pools = [Configuration.Pool(name: FileReader.flagPool, servers: draft.servers)]
         return nil
+    }
+
+    /// A pool has what it says itself, whatever flags say for all of them.
+    private static func finishPoolSettings(_ draft: inout Draft) {
+        let common = draft.configuration.upstream
+        for index in draft.configuration.pools.indices {
+            var own = Draft(configuration: Configuration())
+            own.configuration.upstream = common
+            for (setting, text) in index < draft.poolValues.count ? draft.poolValues[index] : [] {
+                setting.clear(in: &own)
+                // It has been checked when it was read.
+                if let text { try? setting.store(text, ofFile: true, in: &own) }
+            }
+            draft.configuration.pools[index].settings = own.configuration.upstream
+        }
     }
 
     /// A line is never longer than the head it is in. The default gives way silently, a given value is told.

@@ -17,8 +17,16 @@ public struct Configuration: Sendable, Equatable {
     public var upstreamTLS = UpstreamTLS()
     /// The cache of upstream servers' responses.
     public var cache = Cache()
+    /// How pools that say nothing else look after their servers.
+    public var upstream = PoolSettings()
+    /// How names of upstream servers are looked up.
+    public var discovery = Discovery()
+    /// How much one client may ask.
+    public var clients = ClientLimits()
     /// Event loops; 1 to 1024. By default one per core that the process may run on.
     public var workers = 1
+    /// Where the operator asks; nil for nowhere.
+    public var admin: Endpoint?
     /// The access log's path, or nil when none is written.
     public var logPath: String?
     /// How a line of the access log is written.
@@ -133,10 +141,13 @@ public struct Configuration: Sendable, Equatable {
         public var name: String
         /// In the order of the file; never empty once checked.
         public var servers: [Server]
+        /// How it looks after them.
+        public var settings: PoolSettings
         /// A pool.
-        public init(name: String, servers: [Server]) {
+        public init(name: String, servers: [Server], settings: PoolSettings = PoolSettings()) {
             self.name = name
             self.servers = servers
+            self.settings = settings
         }
     }
 

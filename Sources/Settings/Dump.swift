@@ -62,16 +62,31 @@ enum Dump {
         let source = describe(draft.sources["upstream"] ?? draft.sources["pools"])
         guard !draft.configuration.pools.isEmpty else { return ["pools: {}  # \(source)"] }
         var lines = ["pools:  # \(source)"]
-        for pool in draft.configuration.pools {
+        let configuration = draft.configuration
+        for pool in configuration.pools {
             lines.append("  \(YAMLText.string(pool.name)):")
+            let own = values(of: pool, beside: configuration)
+            lines += own.map { "    " + $0 }
+            if !own.isEmpty { lines.append("    servers:") }
+            let indent = own.isEmpty ? "    " : "      "
             for server in pool.servers {
                 let scheme = server.isTLS ? "https" : "http"
                 lines.append(
-                    "    - {url: \(YAMLText.string("\(scheme)://\(server.authority)")), weight: \(server.weight), "
+                    "\(indent)- {url: \(YAMLText.string("\(scheme)://\(server.authority)")), weight: \(server.weight), "
                         + "backup: \(server.isBackup)}")
             }
         }
         return lines
+    }
+
+    /// What a pool has other than all.
+    private static func values(of pool: Configuration.Pool, beside configuration: Configuration) -> [String] {
+        var own = configuration
+        own.upstream = pool.settings
+        return SettingTable.all.filter(\.isOfPools).compactMap { setting in
+            guard let text = setting.fileText(in: own), text != setting.fileText(in: configuration) else { return nil }
+            return "\(setting.keys[1]): \(text)"
+        }
     }
 
     private static func routes(of draft: Draft) -> [String] {

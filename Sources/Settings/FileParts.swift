@@ -92,7 +92,9 @@ extension FileReader {
                     "a pool's name has 1 to 64 letters, digits, '-', '_' and '.'; found \(quoted(entry.key))")
                 continue
             }
-            let elements = list(entry.value)
+            let parts = poolParts(entry, label: label)
+            draft.poolValues.append(parts.values)
+            let elements = list(parts.servers)
             if elements.isEmpty { report(entry.keyNode, label, "the pool has no servers") }
             var servers: [Configuration.Server] = []
             var seen: [String: Int] = [:]
@@ -107,6 +109,35 @@ extension FileReader {
             }
             draft.configuration.pools.append(Configuration.Pool(name: entry.key, servers: servers))
         }
+    }
+
+    /// A pool is its servers or, with settings of its own, keys of which one is `servers`.
+    private mutating func poolParts(
+        _ pool: Entry, label: String
+    ) -> (servers: Node, values: [(setting: Setting, text: String?)]) {
+        guard case .mapping(let keys) = pool.value, !keys.contains(where: { $0.key.string == "url" }) else {
+            return (pool.value, [])
+        }
+        let settings = SettingTable.all.filter(\.isOfPools)
+        var servers = Node("", Tag(.null))
+        var values: [(setting: Setting, text: String?)] = []
+        for entry in mapping(pool.value, label: label, known: ["servers"] + settings.map { $0.keys[1] }) {
+            guard let setting = settings.first(where: { $0.keys[1] == entry.key }) else {
+                servers = entry.value
+                continue
+            }
+            if setting.isNullable, Self.isNull(entry.value) {
+                values.append((setting, nil))
+                continue
+            }
+            guard let text = scalar(entry, in: label) else { continue }
+            attempt(entry.value, "\(label).\(entry.key)") { reader throws(Refusal) in
+                var trial = Draft(configuration: Configuration())
+                try setting.store(text, ofFile: true, in: &trial)
+                values.append((setting, text))
+            }
+        }
+        return (servers, values)
     }
 
     private static func isPoolName(_ name: String) -> Bool {

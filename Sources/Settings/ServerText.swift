@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // An upstream server as it is written: `http://host:port` or `https://host:port`, and after it, in a flag or variable, `,weight=N` and `,backup`.
 
+extension Configuration.Server {
+    /// A server as `--upstream` has it; or a sentence that says what is wrong.
+    public static func read(_ text: String) -> (server: Configuration.Server?, problem: String) {
+        do throws(Refusal) {
+            return (try ServerText.server(text), "")
+        } catch {
+            return (nil, error.message)
+        }
+    }
+}
+
 enum ServerText {
     static let weights = 1...256
 

@@ -26,7 +26,17 @@ struct Setting: Sendable {
         /// The same, but flag and variable say the opposite of what the file says: `--no-cache` is `enabled: false`.
         case negated(Place<Bool>)
         case choice(Choice)
+        /// A text or, in the file, null.
+        case text(Text, Place<String?>)
+        /// Statuses and ranges of them, separated by commas.
+        case statuses(Place<Configuration.StatusRanges>)
+        /// Numeric addresses with ports, 53 where none is named.
+        case endpoints(Place<[Configuration.Endpoint]>)
+        /// Requests per minute; 0 for none.
+        case rate(Place<Int>)
         case ranges(Place<[Configuration.AddressRange]>)
+        /// An address and a port or, in the file, null.
+        case endpoint(Place<Configuration.Endpoint?>)
         /// The port of the one plain listener that flags and variables can name.
         case port
         /// The port of the one TLS listener that they can name.
@@ -62,16 +72,29 @@ struct Setting: Sendable {
         }
     }
 
+    /// What a text may be.
+    struct Text: Sendable {
+        /// What stands for it in the help.
+        let placeholder: String
+        /// What it is, in words that follow "expected".
+        let expected: String
+        let isRight: @Sendable (String) -> Bool
+    }
+
     /// Headings of the help and the reference page.
     enum Group: String, CaseIterable, Sendable {
         case listening = "Listening"
         case tls = "TLS"
         case upstream = "Upstream servers"
+        case balancing = "Choosing and finding upstream servers"
+        case health = "Health of upstream servers"
+        case retries = "Retries"
         case upstreamTLS = "TLS with upstream servers"
         case cache = "Cache"
         case timeouts = "Timeouts"
         case limits = "Limits"
         case log = "Access log"
+        case admin = "Admin address"
     }
 
     /// The flag without its dashes.
@@ -99,14 +122,18 @@ struct Setting: Sendable {
     /// The file may have null for it.
     var isNullable: Bool {
         switch kind {
-        case .path, .directory: true
+        case .path, .directory, .endpoint, .text: true
         default: false
         }
     }
+    /// A pool of the file may have its own value.
+    var isOfPools: Bool { keys.first == Self.ofPools }
+    /// The part of the file that holds the values of pools that have no others.
+    static let ofPools = "upstream"
     /// May be given several times, and its values add up.
     var isRepeatable: Bool {
         switch kind {
-        case .ranges, .certificates, .keys, .servers: true
+        case .ranges, .endpoints, .certificates, .keys, .servers: true
         default: false
         }
     }
@@ -122,6 +149,9 @@ struct Draft {
     var certificates: [String] = []
     var keys: [String] = []
     var servers: [Configuration.Server] = []
+    /// What pools of the file say themselves, in the order of the pools: settings and their texts, which have been checked.
+    /// Kept back until flags and variables have said what holds for every pool.
+    var poolValues: [[(setting: Setting, text: String?)]] = []
     /// By the setting's flag, or by the key of a part that only the file has. What is missing is a default.
     var sources: [String: SettingsProblem.Source] = [:]
     /// What was given, but wrongly, named as in `sources`: nobody should be told that it is missing.
@@ -133,6 +163,8 @@ extension Setting {
     func clear(in draft: inout Draft) {
         switch kind {
         case .ranges(let place): draft.configuration[keyPath: place] = []
+        case .endpoints(let place): draft.configuration[keyPath: place] = []
+        case .text(_, let place): draft.configuration[keyPath: place] = nil
         case .certificates: draft.certificates = []
         case .keys: draft.keys = []
         case .servers: draft.servers = []
@@ -156,6 +188,7 @@ extension Setting {
         case .sizeOrNone(let place): draft.configuration[keyPath: place] = try sizeOrNone(text)
         case .path(let place): draft.configuration[keyPath: place] = try Self.path(text)
         case .directory(let place): draft.configuration[keyPath: place] = try Self.path(text, ofA: "directory")
+        case .endpoint(let place): draft.configuration[keyPath: place] = try Configuration.Endpoint.read(text)
         case .truth(let place): draft.configuration[keyPath: place] = try Quantities.truth(text)
         case .negated(let place): draft.configuration[keyPath: place] = try Quantities.truth(text) == ofFile
         case .choice(let choice):
@@ -165,6 +198,16 @@ extension Setting {
                         + suggestion(for: text, among: choice.words))
             }
             choice.keep(text, &draft.configuration)
+        case .text(let kind, let place):
+            guard kind.isRight(text) else { throw Refusal("expected \(kind.expected); found \(quoted(text))") }
+            draft.configuration[keyPath: place] = text
+        case .statuses(let place):
+            draft.configuration[keyPath: place] = try Configuration.StatusRanges(text)
+        case .endpoints(let place):
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+                draft.configuration[keyPath: place].append(try Quantities.endpoint(part.trimmed, port: 53))
+            }
+        case .rate(let place): draft.configuration[keyPath: place] = try Quantities.rate(text)
         case .ranges(let place):
             // A list that is not empty by default is emptied this way.
             if text == "none" { break }

@@ -7,10 +7,18 @@ enum SettingTable {
     private static let hour = 3_600_000
 
     /// In the order of the help.
-    static let all: [Setting] = listening + tls + upstream + upstreamTLS + cache + timeouts + limits + log
+    static let all: [Setting] =
+        listening + tls + upstream + balancing + health + retries + upstreamTLS + cache + timeouts + limits + clients
+        + log + admin
 
     /// A setting by its flag without dashes.
     static func setting(flag: String) -> Setting? { all.first { $0.flag == flag } }
+
+    private static let admin: [Setting] = [
+        Setting(
+            flag: "admin", keys: ["admin"], group: .admin, kind: .endpoint(\.admin),
+            summary: "Address for the operator: explains the cache, purges it; without a password.")
+    ]
 
     private static let listening: [Setting] = [
         Setting(

@@ -13,11 +13,17 @@ extension Setting {
             configuration[keyPath: place].map { Quantities.text(ofSize: Int(clamping: $0)) } ?? "none"
         case .path(let place), .directory(let place):
             configuration[keyPath: place].map(YAMLText.string) ?? "null"
+        case .endpoint(let place): configuration[keyPath: place].map { YAMLText.string($0.text) } ?? "null"
+        case .text(_, let place): configuration[keyPath: place].map(YAMLText.string) ?? "null"
+        case .statuses(let place): YAMLText.string(configuration[keyPath: place].text)
         case .truth(let place), .negated(let place): "\(configuration[keyPath: place])"
         case .choice(let choice): Self.fileText(of: choice.word(configuration))
         case .ranges(let place):
             "[" + configuration[keyPath: place].map { YAMLText.string(Addresses.text(of: $0)) }.joined(separator: ", ")
                 + "]"
+        case .endpoints(let place):
+            "[" + configuration[keyPath: place].map { YAMLText.string($0.text) }.joined(separator: ", ") + "]"
+        case .rate(let place): Quantities.text(ofRate: configuration[keyPath: place])
         case .port, .tlsPort, .address, .certificates, .keys, .servers: nil
         }
     }
@@ -40,9 +46,14 @@ extension Setting {
         case .size, .sizeOrNone: "SIZE"
         case .path, .certificates, .keys: "FILE"
         case .directory: "DIR"
+        case .endpoint: "[ADDR:]PORT"
         case .truth, .negated: "true|false"
         case .choice(let choice): choice.words.joined(separator: "|")
         case .ranges: "CIDR[,CIDR...]"
+        case .endpoints: "ADDR[:PORT][,...]"
+        case .rate: "RATE"
+        case .text(let kind, _): kind.placeholder
+        case .statuses: "STATUS[-STATUS][,...]"
         case .address: "ADDR"
         case .servers: "http[s]://HOST[:PORT][,weight=N][,backup]"
         }
@@ -61,10 +72,15 @@ extension Setting {
             "\(Quantities.text(ofSize: range.lowerBound)) to \(Quantities.text(ofSize: range.upperBound))"
         case .sizeOrNone: "a size or `none`"
         case .path, .directory: "a path"
+        case .endpoint: "a numeric address and a port; without an address, 127.0.0.1"
         case .certificates, .keys: "a path; repeatable"
         case .truth: "`true`, `false`"
         case .negated: "`true`, `false`; the opposite in the file"
         case .choice(let choice): choice.words.map { "`\($0)`" }.joined(separator: ", ")
+        case .endpoints: "numeric addresses, port 53 where none is named; repeatable"
+        case .rate: "`1r/m` to `1000000r/s`, `none`"
+        case .text(let kind, _): kind.expected
+        case .statuses: "statuses from 100 to 599 and ranges of them, `none`"
         case .ranges: "address blocks, `loopback`, `private`; `none`; repeatable"
         case .port, .tlsPort: "0 to 65535; 0 lets the system choose"
         case .address: "a numeric address"
@@ -77,7 +93,10 @@ extension Setting {
         switch kind {
         case .port: "8080"
         case .address: "::, every address of both families"
-        case .tlsPort, .servers, .path: "none"
+        case .tlsPort, .servers, .path, .endpoint: "none"
+        case .endpoints: "none; the system's resolver"
+        case .text(_, let place): Configuration()[keyPath: place] ?? "none"
+        case .statuses(let place): Configuration()[keyPath: place].text
         case .certificates: "none; a self-signed one is made at start"
         case .keys: "none; each key is in its certificate's file"
         case .choice(let choice): choice.word(Configuration())

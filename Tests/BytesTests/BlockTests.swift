@@ -66,6 +66,12 @@ import Testing
             block.append(hexadecimal: value)
             #expect(text(block) == String(value, radix: 16))
         }
+        for value in [0, 0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210, UInt64.max] {
+            let block = Block(capacity: 16)
+            block.append(hexadecimal: value, digits: 16)
+            #expect(UInt64(text(block), radix: 16) == value)
+            #expect(block.count == 16)
+        }
         let block = Block(capacity: 4)
         block.append(hexadecimal: 0x1_23AF, digits: 4)
         #expect(text(block) == "23af")

@@ -2,33 +2,34 @@
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import TestSupport
+import Testing
 
 @testable import CacheStore
 
 /// Whatever happens to a file: a miss or the right bytes, never others.
-final class DamageTests: XCTestCase {
-    func testEveryFlippedByteOfASmallFileIsAMiss() throws {
+@Suite struct DamageTests {
+    @Test func everyFlippedByteOfASmallFileIsAMiss() throws {
         let test = try TestStore()
         let body = pattern(300, seed: 1)
         test.put("key", body, scopes: [CacheScope(.tag, "t".utf8Span.span)])
         let path = test.path(id("key"))
         let sound = contents(path)
-        XCTAssertGreaterThan(sound.count, 460)
+        #expect(sound.count > 460)
         for index in sound.indices {
             var damaged = sound
             damaged[index] ^= UInt8(1 << (index % 8))
             overwrite(path, damaged)
             test.store.objects.remove(id("key"))
-            XCTAssertNil(test.openIt("key"), "byte \(index)")
-            XCTAssertNotEqual(access(path, F_OK), 0, "byte \(index)")
+            #expect(test.openIt("key") == nil, "byte \(index)")
+            #expect(access(path, F_OK) != 0, "byte \(index)")
         }
-        XCTAssertEqual(test.store.counters.corrupt.load(ordering: .relaxed), sound.count)
+        #expect(test.store.counters.corrupt.load(ordering: .relaxed) == sound.count)
         overwrite(path, sound)
-        XCTAssertEqual(test.openIt("key")?.body, body)
+        #expect(test.openIt("key")?.body == body)
     }
 
-    func testEveryTruncationAndAddedBytesAreAMiss() throws {
+    @Test func everyTruncationAndAddedBytesAreAMiss() throws {
         let test = try TestStore()
         let body = pattern(100, seed: 1)
         test.put("key", body)
@@ -37,15 +38,15 @@ final class DamageTests: XCTestCase {
         for length in 0..<sound.count {
             overwrite(path, Array(sound.prefix(length)))
             test.store.objects.remove(id("key"))
-            XCTAssertNil(test.openIt("key"), "\(length) bytes")
+            #expect(test.openIt("key") == nil, "\(length) bytes")
         }
         overwrite(path, sound + [0])
-        XCTAssertNil(test.openIt("key"))
+        #expect(test.openIt("key") == nil)
         overwrite(path, sound)
-        XCTAssertEqual(test.openIt("key")?.body, body)
+        #expect(test.openIt("key")?.body == body)
     }
 
-    func testAFlippedByteOfALargeFileIsNeverDelivered() throws {
+    @Test func aFlippedByteOfALargeFileIsNeverDelivered() throws {
         let test = try TestStore()
         let body = pattern(400_000, seed: 5)
         test.put("key", body)
@@ -55,14 +56,14 @@ final class DamageTests: XCTestCase {
             var damaged = sound
             damaged[index] ^= 0x10
             overwrite(path, damaged)
-            XCTAssertNil(test.openIt("key"), "byte \(index)")
+            #expect(test.openIt("key") == nil, "byte \(index)")
             eventually("removed") { access(path, F_OK) != 0 }
         }
         overwrite(path, sound)
-        XCTAssertEqual(test.openIt("key")?.body, body)
+        #expect(test.openIt("key")?.body == body)
     }
 
-    func testTwoChunksExchangedAreNoticed() throws {
+    @Test func twoChunksExchangedAreNoticed() throws {
         let test = try TestStore()
         let body = pattern(131_072, seed: 5)
         test.put("key", body)
@@ -74,35 +75,35 @@ final class DamageTests: XCTestCase {
         exchanged.replaceSubrange(start..<start + 131_072, with: second + first)
         overwrite(path, exchanged)
         test.store.objects.remove(id("key"))
-        XCTAssertNil(test.openIt("key"))
+        #expect(test.openIt("key") == nil)
     }
 
-    func testAnotherObjectsFileUnderThisNameIsAMiss() throws {
+    @Test func anotherObjectsFileUnderThisNameIsAMiss() throws {
         let test = try TestStore()
         test.put("one", [1])
         test.put("two", [2])
         overwrite(test.path(id("one")), contents(test.path(id("two"))))
         test.store.objects.remove(id("one"))
-        XCTAssertNil(test.openIt("one"))
+        #expect(test.openIt("one") == nil)
     }
 
-    func testAMissingFileIsAMissAndItsBytesAreFree() throws {
+    @Test func aMissingFileIsAMissAndItsBytesAreFree() throws {
         let test = try TestStore()
         test.put("key", [1])
         test.store.objects.remove(id("key"))
         unlink(test.path(id("key")))
-        XCTAssertNil(test.get("key"))
-        XCTAssertFalse(test.store.index.contains(id("key")))
+        #expect(test.get("key") == nil)
+        #expect(!test.store.index.contains(id("key")))
     }
 
-    func testASymbolicLinkIsNotFollowed() throws {
+    @Test func aSymbolicLinkIsNotFollowed() throws {
         let test = try TestStore()
         test.put("key", [1])
         let path = test.path(id("key"))
         rename(path, test.folder.path + "/moved")
         symlink(test.folder.path + "/moved", path)
         test.store.objects.remove(id("key"))
-        XCTAssertNil(test.openIt("key"))
-        XCTAssertEqual(access(test.folder.path + "/moved", F_OK), 0)
+        #expect(test.openIt("key") == nil)
+        #expect(access(test.folder.path + "/moved", F_OK) == 0)
     }
 }

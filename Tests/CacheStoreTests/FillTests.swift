@@ -2,7 +2,8 @@
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import TestSupport
+import Testing
 
 @testable import CacheStore
 
@@ -23,21 +24,21 @@ private func follow(_ test: TestStore, _ key: String, on loop: Loop, limit: Int 
     return isFollowing ? reader : nil
 }
 
-final class FillTests: XCTestCase {
-    func testManyMissesMakeOneFillAndAllReadItWhateverTheirSpeed() throws {
+@Suite struct FillTests {
+    @Test func manyMissesMakeOneFillAndAllReadItWhateverTheirSpeed() throws {
         let test = try TestStore {
             $0.fillWindow = 128 << 10
         }
         let other = try Loop(index: 1)
         other.start()
-        guard let (fill, leader) = test.lead("key") else { return XCTFail("nobody leads") }
+        guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
         let body = pattern(2_500_000, seed: 1)
         var readers: [TestReader] = []
         for index in 0..<20 {
             // Every third one stops after a few bytes, until the end.
             let limit = index % 3 == 0 ? 1_000 : Int.max
             guard let reader = follow(test, "key", on: index % 2 == 0 ? test.loop : other, limit: limit) else {
-                return XCTFail("a second leader")
+                return fail("a second leader")
             }
             readers.append(reader)
         }
@@ -50,7 +51,7 @@ final class FillTests: XCTestCase {
             if test.loop.perform({ fill.append(piece.span) }) == .blocked { leader.wait() }
         }
         // One that comes in the middle of it.
-        guard let late = follow(test, "key", on: other) else { return XCTFail("a second leader") }
+        guard let late = follow(test, "key", on: other) else { return fail("a second leader") }
         readers.append(late)
         test.loop.perform { fill.complete() }
         for (index, reader) in readers.enumerated() {
@@ -61,23 +62,23 @@ final class FillTests: XCTestCase {
                 }
             }
             reader.wait()
-            XCTAssertEqual(reader.loop.perform { reader.body } == body, true, "reader \(index)")
-            guard case .end? = reader.loop.perform({ reader.ending }) else { return XCTFail("no end for \(index)") }
+            #expect(reader.loop.perform { reader.body } == body, "reader \(index)")
+            guard case .end? = reader.loop.perform({ reader.ending }) else { return fail("no end for \(index)") }
         }
         eventually("stored") { test.store.counters.stores.load(ordering: .relaxed) == 1 }
-        XCTAssertEqual(test.get("key")?.body, body)
+        #expect(test.get("key")?.body == body)
     }
 
-    func testALeaderThatLeavesHandsOverToThoseWhoHaveTakenNothing() throws {
+    @Test func aLeaderThatLeavesHandsOverToThoseWhoHaveTakenNothing() throws {
         let test = try TestStore()
         guard let (fill, _) = test.lead("key"), let waiting = follow(test, "key", on: test.loop) else {
-            return XCTFail("nobody leads")
+            return fail("nobody leads")
         }
         test.loop.perform { fill.leave() }
         waiting.wait()
-        guard case .handOver? = test.loop.perform({ waiting.ending }) else { return XCTFail("no hand-over") }
+        guard case .handOver? = test.loop.perform({ waiting.ending }) else { return fail("no hand-over") }
         guard let (second, _) = test.lead("key"), let begun = follow(test, "key", on: test.loop) else {
-            return XCTFail("nobody leads")
+            return fail("nobody leads")
         }
         test.loop.perform {
             second.begin(description())
@@ -86,35 +87,35 @@ final class FillTests: XCTestCase {
         eventually("bytes") { test.loop.perform { begun.body.count == 300_000 } }
         test.loop.perform { second.leave() }
         begun.wait()
-        guard case .failed? = test.loop.perform({ begun.ending }) else { return XCTFail("not failed") }
-        eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
-        XCTAssertNil(test.get("key"))
+        guard case .failed? = test.loop.perform({ begun.ending }) else { return fail("not failed") }
+        eventually("no temporary file") { TemporaryFolder.names(test.directory + "/tmp").isEmpty }
+        #expect(test.get("key") == nil)
     }
 
-    func testAFailureAndARefusalReachEverybodyAtOnce() throws {
+    @Test func aFailureAndARefusalReachEverybodyAtOnce() throws {
         let test = try TestStore()
         for isRefused in [false, true] {
-            guard let (fill, _) = test.lead("key") else { return XCTFail("nobody leads") }
+            guard let (fill, _) = test.lead("key") else { return fail("nobody leads") }
             let readers = (0..<10).compactMap { _ in follow(test, "key", on: test.loop) }
             test.loop.perform { isRefused ? fill.refuse() : fill.fail() }
             for reader in readers {
                 reader.wait()
                 switch test.loop.perform({ reader.ending }) {
-                case .released?: XCTAssertTrue(isRefused)
-                case .failed?: XCTAssertFalse(isRefused)
-                default: XCTFail("neither released nor failed")
+                case .released?: #expect(isRefused)
+                case .failed?: #expect(!isRefused)
+                default: fail("neither released nor failed")
                 }
             }
-            XCTAssertEqual(readers.count, 10)
+            #expect(readers.count == 10)
         }
-        XCTAssertNotNil(test.lead("key"))
+        #expect(test.lead("key") != nil)
     }
 
-    func testABodyOfAnotherLengthThanSaidIsNotStored() throws {
+    @Test func aBodyOfAnotherLengthThanSaidIsNotStored() throws {
         let test = try TestStore()
         for count in [99, 101] {
             guard let (fill, _) = test.lead("key"), let reader = follow(test, "key", on: test.loop) else {
-                return XCTFail("nobody leads")
+                return fail("nobody leads")
             }
             test.loop.perform {
                 fill.begin(description(100))
@@ -122,13 +123,13 @@ final class FillTests: XCTestCase {
                 fill.complete()
             }
             reader.wait()
-            guard case .failed? = test.loop.perform({ reader.ending }) else { return XCTFail("not failed") }
+            guard case .failed? = test.loop.perform({ reader.ending }) else { return fail("not failed") }
         }
-        XCTAssertNil(test.get("key"))
-        XCTAssertEqual(test.store.counters.stores.load(ordering: .relaxed), 0)
+        #expect(test.get("key") == nil)
+        #expect(test.store.counters.stores.load(ordering: .relaxed) == 0)
     }
 
-    func testARefreshedObjectKeepsItsBodyAndHasItsNewHead() throws {
+    @Test func aRefreshedObjectKeepsItsBodyAndHasItsNewHead() throws {
         let test = try TestStore()
         let body = pattern(100_000, seed: 1)
         let large = pattern(700_000, seed: 2)
@@ -137,41 +138,41 @@ final class FillTests: XCTestCase {
         for (round, metadata) in ["a longer head than before", "short", ""].enumerated() {
             for key in ["key", "large"] {
                 guard let (fill, _) = test.lead(key), let reader = follow(test, key, on: test.loop) else {
-                    return XCTFail("nobody leads")
+                    return fail("nobody leads")
                 }
                 var record = CacheRecord()
                 record.words[0] = UInt64(round)
                 let description = ObjectDescription(metadata: bytes(metadata), record: record)
                 test.loop.perform { fill.refresh(description) }
                 reader.wait()
-                guard case .refreshed? = test.loop.perform({ reader.ending }) else { return XCTFail("not refreshed") }
+                guard case .refreshed? = test.loop.perform({ reader.ending }) else { return fail("not refreshed") }
                 for isRestarted in [false, true] {
                     if isRestarted { try test.restart() }
                     let found = test.get(key)
-                    XCTAssertEqual(found?.body == (key == "key" ? body : large), true)
-                    XCTAssertEqual(found?.metadata, metadata)
-                    XCTAssertEqual(found?.word, UInt64(round))
+                    #expect(found?.body == (key == "key" ? body : large))
+                    #expect(found?.metadata == metadata)
+                    #expect(found?.word == UInt64(round))
                 }
             }
         }
-        XCTAssertEqual(test.store.counters.corrupt.load(ordering: .relaxed), 0)
-        XCTAssertEqual(TemporaryFolder.names(test.options.path + "/tmp"), [])
+        #expect(test.store.counters.corrupt.load(ordering: .relaxed) == 0)
+        #expect(TemporaryFolder.names(test.directory + "/tmp") == [])
         guard let (fill, _) = test.lead("unknown"), let reader = follow(test, "unknown", on: test.loop) else {
-            return XCTFail("nobody leads")
+            return fail("nobody leads")
         }
         test.loop.perform { fill.refresh(description()) }
         reader.wait()
-        guard case .released? = test.loop.perform({ reader.ending }) else { return XCTFail("not released") }
+        guard case .released? = test.loop.perform({ reader.ending }) else { return fail("not released") }
     }
 
-    func testAReaderWhoWaitsIsToldOnceHoweverMuchComes() throws {
+    @Test func aReaderWhoWaitsIsToldOnceHoweverMuchComes() throws {
         final class Counting: CacheReader, @unchecked Sendable {
             var told = 0
             override func fillProgressed() { told += 1 }
         }
         let test = try TestStore()
         let reader = Counting(on: test.loop)
-        guard let (fill, _) = test.lead("key") else { return XCTFail("nobody leads") }
+        guard let (fill, _) = test.lead("key") else { return fail("nobody leads") }
         let store = test.store
         test.loop.perform {
             guard case .follow(let followed) = store.join(id("key"), key: bytes("key"), as: reader) else { return }
@@ -180,17 +181,17 @@ final class FillTests: XCTestCase {
             for _ in 0..<50 { _ = fill.append("x".utf8Span.span) }
         }
         test.loop.perform {}
-        XCTAssertEqual(test.loop.perform { reader.told }, 1)
+        #expect(test.loop.perform { reader.told } == 1)
         test.loop.perform { fill.leave() }
     }
 
-    func testAFillWhoseDiskFailsGoesOnForItsReadersAndIsNotStored() throws {
+    @Test func aFillWhoseDiskFailsGoesOnForItsReadersAndIsNotStored() throws {
         let test = try TestStore()
         guard let (fill, _) = test.lead("key"), let reader = follow(test, "key", on: test.loop) else {
-            return XCTFail("nobody leads")
+            return fail("nobody leads")
         }
         // The folder vanishes.
-        TemporaryFolder.remove(test.options.path)
+        removeTree(test.directory)
         let body = pattern(1_500_000, seed: 1)
         test.loop.perform { fill.begin(description(body.count)) }
         for start in stride(from: 0, to: body.count, by: 50_000) {
@@ -199,15 +200,15 @@ final class FillTests: XCTestCase {
         }
         test.loop.perform { fill.complete() }
         reader.wait()
-        XCTAssertEqual(test.loop.perform { reader.body } == body, true)
-        guard case .end? = test.loop.perform({ reader.ending }) else { return XCTFail("no end") }
+        #expect(test.loop.perform { reader.body } == body)
+        guard case .end? = test.loop.perform({ reader.ending }) else { return fail("no end") }
         eventually("the fill is over") { !test.store.fills.contains(fill) }
-        XCTAssertGreaterThan(test.store.counters.diskErrors.load(ordering: .relaxed), 0)
-        XCTAssertEqual(test.store.counters.stores.load(ordering: .relaxed), 0)
-        XCTAssertNil(test.openIt("key"))
+        #expect(test.store.counters.diskErrors.load(ordering: .relaxed) > 0)
+        #expect(test.store.counters.stores.load(ordering: .relaxed) == 0)
+        #expect(test.openIt("key") == nil)
     }
 
-    func testABodyTooLargeToStoreIsDeliveredAndItsLeaderNeverWaits() throws {
+    @Test func aBodyTooLargeToStoreIsDeliveredAndItsLeaderNeverWaits() throws {
         let test = try TestStore {
             $0.largestBody = 1_000_000
             $0.fillWindow = 256 << 10
@@ -215,7 +216,7 @@ final class FillTests: XCTestCase {
         for hasLength in [true, false] {
             guard let (fill, _) = test.lead("key"), let reader = follow(test, "key", on: test.loop),
                 let slow = follow(test, "key", on: test.loop, limit: 1000)
-            else { return XCTFail("nobody leads") }
+            else { return fail("nobody leads") }
             let body = pattern(4_000_000, seed: 1)
             test.loop.perform { fill.begin(description(hasLength ? body.count : nil)) }
             for start in stride(from: 0, to: body.count, by: 100_000) {
@@ -224,18 +225,18 @@ final class FillTests: XCTestCase {
                 if room == .blocked { eventually("room") { fill.state.withLock { !$0.isLeaderBlocked } } }
                 eventually("the reader keeps up") { test.loop.perform { reader.body.count == start + 100_000 } }
             }
-            XCTAssertLessThanOrEqual(fill.state.withLock { $0.chunks.count }, 20)
+            #expect(fill.state.withLock { $0.chunks.count } <= 20)
             test.loop.perform { fill.complete() }
             reader.wait()
-            XCTAssertEqual(test.loop.perform { reader.body } == body, true)
+            #expect(test.loop.perform { reader.body } == body)
             test.loop.perform {
                 slow.limit = .max
                 slow.take()
             }
             slow.wait()
-            guard case .failed? = test.loop.perform({ slow.ending }) else { return XCTFail("not failed") }
-            XCTAssertNil(test.get("key"))
-            eventually("no temporary file") { TemporaryFolder.names(test.options.path + "/tmp").isEmpty }
+            guard case .failed? = test.loop.perform({ slow.ending }) else { return fail("not failed") }
+            #expect(test.get("key") == nil)
+            eventually("no temporary file") { TemporaryFolder.names(test.directory + "/tmp").isEmpty }
         }
     }
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import TestSupport
+import Testing
 
 @testable import CacheStore
 
-final class RestartTests: XCTestCase {
+@Suite struct RestartTests {
     private func walked(_ test: TestStore) {
         eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }
     }
 
-    func testARestartServesWhatTheLastRunStored() throws {
+    @Test func aRestartServesWhatTheLastRunStored() throws {
         let test = try TestStore()
         for index in 0..<50 {
             test.put("object \(index)", pattern(index * 3_000, seed: UInt64(index)), word: UInt64(index))
@@ -21,27 +23,27 @@ final class RestartTests: XCTestCase {
         let bytesBefore = test.store.counters.diskBytes.load(ordering: .relaxed)
         try test.restart()
         // At once, whether it is known already or asked of the disk.
-        XCTAssertEqual(test.get("object 3")?.body, pattern(9_000, seed: 3))
+        #expect(test.get("object 3")?.body == pattern(9_000, seed: 3))
         walked(test)
         for index in 0..<50 where index != 7 {
             let found = test.get("object \(index)")
-            XCTAssertEqual(found?.body, pattern(index * 3_000, seed: UInt64(index)))
-            XCTAssertEqual(found?.word, UInt64(index))
+            #expect(found?.body == pattern(index * 3_000, seed: UInt64(index)))
+            #expect(found?.word == UInt64(index))
         }
-        XCTAssertNil(test.get("object 7"))
-        XCTAssertEqual(test.store.index.count, 49)
+        #expect(test.get("object 7") == nil)
+        #expect(test.store.index.count == 49)
         let bytesAfter = test.store.counters.diskBytes.load(ordering: .relaxed)
-        XCTAssertLessThanOrEqual(abs(bytesAfter - bytesBefore), 20 * IndexJournal.recordLength)
+        #expect(abs(bytesAfter - bytesBefore) <= 20 * IndexJournal.recordLength)
     }
 
-    func testAJournalCutAnywhereOrMissingOrDamagedCostsNothing() throws {
+    @Test func aJournalCutAnywhereOrMissingOrDamagedCostsNothing() throws {
         let test = try TestStore()
         for index in 0..<2 { test.put("object \(index)", pattern(1000, seed: UInt64(index))) }
         try test.restart()
         walked(test)
         test.store.stop()
-        let journal = contents(test.options.path + "/journal")
-        XCTAssertEqual(journal.count, 2 * IndexJournal.recordLength)
+        let journal = contents(test.directory + "/journal")
+        #expect(journal.count == 2 * IndexJournal.recordLength)
         var states = (110...journal.count).map { Array(journal.prefix($0)) } + [[], [0]]
         for index in stride(from: 0, to: journal.count, by: 7) {
             var damaged = journal
@@ -50,20 +52,19 @@ final class RestartTests: XCTestCase {
         }
         states.append(pattern(5_000, seed: 9))
         for (number, state) in states.enumerated() {
-            overwrite(test.options.path + "/journal", state)
+            overwrite(test.directory + "/journal", state)
             test.store = try ObjectStore(test.options)
             walked(test)
-            XCTAssertEqual(test.store.index.count, 2, "state \(number)")
+            #expect(test.store.index.count == 2, "state \(number)")
             for index in 0..<2 {
-                XCTAssertEqual(
-                    test.openIt("object \(index)")?.body, pattern(1000, seed: UInt64(index)), "state \(number)")
+                #expect(test.openIt("object \(index)")?.body == pattern(1000, seed: UInt64(index)), "state \(number)")
             }
             test.store.stop()
         }
         test.store = try ObjectStore(test.options)
     }
 
-    func testWhatTheJournalHasWrongIsPutRight() throws {
+    @Test func whatTheJournalHasWrongIsPutRight() throws {
         let test = try TestStore()
         for key in ["missing", "orphan", "kept"] { test.put(key, pattern(5_000, seed: 1)) }
         let orphan = contents(test.path(id("orphan")))
@@ -74,24 +75,26 @@ final class RestartTests: XCTestCase {
             unlink(test.path(id("missing")))
             overwrite(test.path(id("orphan")), orphan)
             overwrite(test.path(garbage), [1, 2, 3])
-            overwrite(test.options.path + "/tmp/00000000000000ff", [1, 2, 3])
+            overwrite(test.directory + "/tmp/00000000000000ff", [1, 2, 3])
         }
-        XCTAssertEqual(TemporaryFolder.names(test.options.path + "/tmp"), [])
+        #expect(TemporaryFolder.names(test.directory + "/tmp") == [])
         walked(test)
-        XCTAssertEqual(test.store.index.count, 2)
-        XCTAssertFalse(test.store.index.contains(id("missing")))
-        XCTAssertEqual(test.get("orphan")?.body, pattern(5_000, seed: 1))
-        XCTAssertEqual(test.get("kept")?.body, pattern(5_000, seed: 1))
-        XCTAssertNotEqual(access(test.path(garbage), F_OK), 0)
-        let expected = ObjectStore.folderBytes + test.store.journal.length + 2 * (8192 + ObjectStore.nameBytes)
-        XCTAssertEqual(test.store.counters.diskBytes.load(ordering: .relaxed), expected)
+        #expect(test.store.index.count == 2)
+        #expect(!test.store.index.contains(id("missing")))
+        #expect(test.get("orphan")?.body == pattern(5_000, seed: 1))
+        #expect(test.get("kept")?.body == pattern(5_000, seed: 1))
+        #expect(access(test.path(garbage), F_OK) != 0)
+        // Nothing but what rounds the small files up to blocks.
+        let counted = test.store.counters.diskBytes.load(ordering: .relaxed)
+        #expect(counted - test.folder.diskUsage >= 0)
+        #expect(counted - test.folder.diskUsage <= ObjectStore.fixedBytes)
     }
 
-    func testAJournalOfManyChangesIsWrittenAnew() throws {
+    @Test func aJournalOfManyChangesIsWrittenAnew() throws {
         let test = try TestStore(diskBytes: 3 << 20)
         let store = test.store
         for index in 0..<6_000 {
-            guard let (fill, _) = test.lead("object \(index)") else { return XCTFail("nobody leads") }
+            guard let (fill, _) = test.lead("object \(index)") else { return fail("nobody leads") }
             test.loop.perform {
                 fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord()))
                 _ = fill.append([UInt8(truncatingIfNeeded: index)].span)
@@ -101,19 +104,19 @@ final class RestartTests: XCTestCase {
                 eventually("stored") { store.counters.stores.load(ordering: .relaxed) == index + 1 }
             }
         }
-        XCTAssertGreaterThan(store.counters.evictions.load(ordering: .relaxed), 4_500)
-        XCTAssertLessThan(test.store.journal.length, 7_000 * IndexJournal.recordLength)
-        XCTAssertLessThanOrEqual(test.folder.diskUsage, 3 << 20)
-        XCTAssertEqual(test.get("object 5999")?.body, [UInt8(truncatingIfNeeded: 5999)])
+        #expect(store.counters.evictions.load(ordering: .relaxed) > 4_500)
+        #expect(test.store.journal.map { $0.length < 7_000 * IndexJournal.recordLength } == true)
+        #expect(test.folder.diskUsage <= 3 << 20)
+        #expect(test.get("object 5999")?.body == [UInt8(truncatingIfNeeded: 5999)])
     }
 
-    func testALowerCapIsKeptAtStart() throws {
+    @Test func aLowerCapIsKeptAtStart() throws {
         let test = try TestStore(diskBytes: 16 << 20)
         for index in 0..<100 { test.put("object \(index)", pattern(100_000, seed: UInt64(index))) }
         try test.restart { test.options.diskBytes = 4 << 20 }
         walked(test)
-        XCTAssertLessThanOrEqual(test.folder.diskUsage, 4 << 20)
-        XCTAssertGreaterThan(test.store.index.count, 10)
+        #expect(test.folder.diskUsage <= 4 << 20)
+        #expect(test.store.index.count > 10)
     }
 
     // MARK: Purges
@@ -123,79 +126,78 @@ final class RestartTests: XCTestCase {
         CacheScope(.url, "a.example/img/x.png".utf8Span.span), CacheScope(.tag, "a.example".utf8Span.span),
     ]
 
-    func testEachKindOfPurgeCountsAtOnceAndSurvivesARestart() throws {
+    @Test func eachKindOfPurgeCountsAtOnceAndSurvivesARestart() throws {
         let test = try TestStore()
         for scope in Self.scopes.map(Optional.some) + [nil] {
             let others = Self.scopes.filter { $0 != scope }
             test.put("purged", pattern(100, seed: 1), scopes: Self.scopes)
             test.put("purged large", pattern(500_000, seed: 1), scopes: Self.scopes)
             test.put("kept", pattern(100, seed: 2), scopes: others)
-            XCTAssertNotNil(test.get("purged large"))
+            #expect(test.get("purged large") != nil)
             let written = DispatchSemaphore(value: 0)
             test.store.purge(scope, then: (test.loop, { if $0 { written.signal() } }))
             for isRestarted in [false, true] {
                 if isRestarted {
-                    XCTAssertEqual(written.wait(timeout: .now() + 30), .success)
+                    #expect(written.wait(timeout: .now() + 30) == .success)
                     try test.restart()
                 }
                 for key in ["purged", "purged large"] {
-                    XCTAssertNil(test.get(key))
-                    XCTAssertNil(test.openIt(key))
+                    #expect(test.get(key) == nil)
+                    #expect(test.openIt(key) == nil)
                 }
-                XCTAssertEqual(test.get("kept") != nil, scope != nil)
+                #expect((test.get("kept") != nil) == (scope != nil))
             }
             test.put("purged", pattern(100, seed: 3), scopes: Self.scopes)
-            XCTAssertEqual(test.get("purged")?.body, pattern(100, seed: 3))
+            #expect(test.get("purged")?.body == pattern(100, seed: 3))
             test.store.forget(id("purged"))
             test.store.forget(id("kept"))
         }
     }
 
-    func testADownloadThatBeganBeforeAPurgeIsNotServedAfterIt() throws {
+    @Test func aDownloadThatBeganBeforeAPurgeIsNotServedAfterIt() throws {
         let test = try TestStore()
-        guard let (fill, _) = test.lead("key") else { return XCTFail("nobody leads") }
+        guard let (fill, _) = test.lead("key") else { return fail("nobody leads") }
         test.loop.perform {
             fill.begin(ObjectDescription(metadata: bytes("head"), record: CacheRecord(), scopes: [Self.scopes[0]]))
             _ = fill.append([1, 2, 3].span)
         }
         test.store.purge(Self.scopes[0])
         // A new request does not follow it.
-        guard let (second, _) = test.lead("key") else { return XCTFail("follows what was purged") }
+        guard let (second, _) = test.lead("key") else { return fail("follows what was purged") }
         test.loop.perform { fill.complete() }
         eventually("the end") { fill.state.withLock { !$0.isWriting } }
-        XCTAssertNil(test.openIt("key"))
+        #expect(test.openIt("key") == nil)
         test.loop.perform { second.leave() }
     }
 
-    func testALostOrDamagedListOfPurgesPurgesEverything() throws {
+    @Test func aLostOrDamagedListOfPurgesPurgesEverything() throws {
         for isLost in [true, false] {
             let test = try TestStore()
             test.put("key", [1])
             try test.restart {
-                let path = test.options.path + "/purges"
+                let path = test.directory + "/purges"
                 var list = contents(path)
                 list[9] ^= 1
                 if isLost { unlink(path) } else { overwrite(path, list) }
             }
-            XCTAssertNil(test.get("key"))
+            #expect(test.get("key") == nil)
             test.put("key", [2])
             try test.restart()
-            XCTAssertEqual(test.get("key")?.body, [2])
+            #expect(test.get("key")?.body == [2])
         }
     }
 
-    func testTooManyPurgesPurgeTooMuchNeverTooLittle() {
+    @Test func tooManyPurgesPurgeTooMuchNeverTooLittle() {
         var table = PurgeTable()
         var generations: [UInt64] = []
         for index in 0..<10_000 as Range<UInt64> {
             generations.append(table.purge(CacheScope(hash: index + 1), now: 5))
         }
-        XCTAssertLessThanOrEqual(table.entries.count, PurgeTable.limit + 1)
+        #expect(table.entries.count <= PurgeTable.limit + 1)
         for index in stride(from: 0, to: 10_000, by: 97) {
-            XCTAssertTrue(
-                table.isPurged(generations[index] - 1, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
-            XCTAssertFalse(table.isPurged(table.latest, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
+            #expect(table.isPurged(generations[index] - 1, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
+            #expect(!table.isPurged(table.latest, scopes: 1) { _ in CacheScope(hash: UInt64(index) + 1) })
         }
-        XCTAssertFalse(table.isPurged(generations[9_000], scopes: 1) { _ in CacheScope(hash: 77_777) })
+        #expect(!table.isPurged(generations[9_000], scopes: 1) { _ in CacheScope(hash: 77_777) })
     }
 }

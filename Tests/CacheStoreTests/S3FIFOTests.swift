@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import XCTest
+import Testing
 
 @testable import CacheStore
 
 /// The order of eviction on paper, and against LRU.
-final class S3FIFOTests: XCTestCase {
+@Suite struct S3FIFOTests {
     /// A cache of `capacity` members of size 1, by tag.
-    private struct Cache {
+    private final class Cache {
         var queues = S3FIFO()
         var nodes: [UInt32: UInt32] = [:]
         let table = Uses()
@@ -15,7 +15,7 @@ final class S3FIFOTests: XCTestCase {
         init(_ capacity: Int) { self.capacity = capacity }
 
         /// Whether it was there.
-        mutating func ask(_ tag: UInt32) -> Bool {
+        func ask(_ tag: UInt32) -> Bool {
             if nodes[tag] != nil {
                 table.counts[Int(tag)] = min(3, table.counts[Int(tag)] + 1)
                 return true
@@ -26,7 +26,7 @@ final class S3FIFOTests: XCTestCase {
             return false
         }
         static func hash(_ tag: UInt32) -> UInt64 { UInt64(tag) &* 0x9E37_79B9_7F4A_7C15 >> 7 }
-        mutating func evict() -> UInt32? {
+        func evict() -> UInt32? {
             let table = table
             let victim = queues.evict(
                 uses: { table.counts[Int($0)] }, setUses: { table.counts[Int($0)] = $1 }, hash: { Self.hash($0) })
@@ -38,48 +38,49 @@ final class S3FIFOTests: XCTestCase {
         var counts = [Int](repeating: 0, count: 300_000)
     }
 
-    func testNewcomersLeaveFirstUnlessAskedForAgain() {
-        var cache = Cache(10)
-        for tag in 1...10 as ClosedRange<UInt32> { XCTAssertFalse(cache.ask(tag)) }
+    @Test func newcomersLeaveFirstUnlessAskedForAgain() {
+        let cache = Cache(10)
+        for tag in 1...10 as ClosedRange<UInt32> { #expect(!cache.ask(tag)) }
         // Twice more: 1 and 3 move to the main queue when their turn comes. Once is not enough.
-        for tag in [1, 1, 2, 3, 3] as [UInt32] { XCTAssertTrue(cache.ask(tag)) }
-        XCTAssertEqual((0..<8).map { _ in cache.evict() }, [2, 4, 5, 6, 7, 8, 9, 10])
-        XCTAssertEqual(cache.queues.count, 2)
-        XCTAssertEqual([cache.evict(), cache.evict(), cache.evict()], [1, 3, nil])
+        for tag in [1, 1, 2, 3, 3] as [UInt32] { #expect(cache.ask(tag)) }
+        #expect((0..<8).map { _ in cache.evict() } == [2, 4, 5, 6, 7, 8, 9, 10])
+        #expect(cache.queues.count == 2)
+        #expect([cache.evict(), cache.evict(), cache.evict()] == [1, 3, nil])
     }
 
-    func testWhoComesBackSoonGoesIntoTheMainQueue() {
-        var cache = Cache(4)
+    @Test func whoComesBackSoonGoesIntoTheMainQueue() {
+        let cache = Cache(4)
         for tag in 1...4 as ClosedRange<UInt32> { _ = cache.ask(tag) }
-        XCTAssertEqual(cache.evict(), 1)
+        #expect(cache.evict() == 1)
         _ = cache.ask(1)
-        XCTAssertEqual([cache.evict(), cache.evict(), cache.evict()], [2, 3, 4])
-        XCTAssertEqual(cache.evict(), 1)
+        #expect([cache.evict(), cache.evict(), cache.evict()] == [2, 3, 4])
+        #expect(cache.evict() == 1)
     }
 
-    func testAMemberOfTheMainQueueHasATurnForEachUse() {
-        var cache = Cache(100)
+    @Test func aMemberOfTheMainQueueHasATurnForEachUse() {
+        let cache = Cache(100)
         for tag in [1, 2, 3] as [UInt32] { cache.nodes[tag] = cache.queues.insert(tag: tag, size: 1, isMain: true) }
-        for tag in [1, 1, 2] as [UInt32] { XCTAssertTrue(cache.ask(tag)) }
-        XCTAssertEqual([cache.evict(), cache.evict(), cache.evict()], [3, 2, 1])
+        for tag in [1, 1, 2] as [UInt32] { #expect(cache.ask(tag)) }
+        #expect([cache.evict(), cache.evict(), cache.evict()] == [3, 2, 1])
     }
 
-    func testSizesFollowWhatIsResizedAndRemoved() {
+    @Test func sizesFollowWhatIsResizedAndRemoved() {
         var queues = S3FIFO()
         let first = queues.insert(tag: 1, hash: 1, size: 10)
         let second = queues.insert(tag: 2, hash: 2, size: 20)
         queues.resize(first, to: 15)
-        XCTAssertEqual(queues.size, 35)
+        #expect(queues.size == 35)
         queues.remove(second)
-        XCTAssertEqual(queues.size, 15)
-        XCTAssertEqual(queues.count, 1)
-        XCTAssertEqual(queues.insert(tag: 3, hash: 3, size: 1), second)
+        #expect(queues.size == 15)
+        #expect(queues.count == 1)
+        let third = queues.insert(tag: 3, hash: 3, size: 1)
+        #expect(third == second)
     }
 
-    func testHitRatioIsAboveThatOfLRUOnAZipfTraceWithScans() {
+    @Test func hitRatioIsAboveThatOfLRUOnAZipfTraceWithScans() {
         let trace = Self.trace(requests: 400_000)
         for capacity in [1_000, 5_000] {
-            var ours = Cache(capacity)
+            let ours = Cache(capacity)
             var lru = LRU(capacity)
             var hits = (ours: 0, lru: 0)
             for tag in trace {
@@ -88,7 +89,7 @@ final class S3FIFOTests: XCTestCase {
             }
             let ratios = (Double(hits.ours) / Double(trace.count), Double(hits.lru) / Double(trace.count))
             print("hit ratio with \(capacity) objects: S3-FIFO \(ratios.0), LRU \(ratios.1)")
-            XCTAssertGreaterThan(ratios.0, ratios.1 + 0.02)
+            #expect(ratios.0 > ratios.1 + 0.02)
         }
     }
 

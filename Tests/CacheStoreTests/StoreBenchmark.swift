@@ -4,19 +4,15 @@
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import Testing
 
 @testable import CacheStore
 
-final class StoreBenchmark: XCTestCase {
-    private var objects = 0
+private let wanted = getenv("CACHE_STORE_BENCHMARK").flatMap { Int(String(cString: $0)) }
 
-    override func setUpWithError() throws {
-        guard let count = getenv("CACHE_STORE_BENCHMARK").flatMap({ Int(String(cString: $0)) }) else {
-            throw XCTSkip("CACHE_STORE_BENCHMARK gives the number of objects")
-        }
-        objects = count
-    }
+@Suite(.serialized, .enabled(if: wanted != nil, "CACHE_STORE_BENCHMARK gives the number of objects"))
+struct StoreBenchmark {
+    private let objects = wanted ?? 0
 
     private func seconds(_ body: () -> Void) -> Double {
         let start = ObjectStore.clock(CLOCK_MONOTONIC)
@@ -50,7 +46,7 @@ final class StoreBenchmark: XCTestCase {
         return ObjectID(key: CacheHash(high: state ^ state >> 31, low: state &* 0x2545_F491_4F6C_DD1D))
     }
 
-    func testTheIndexAlone() {
+    @Test func theIndexAlone() {
         let index = CacheIndex()
         let before = resident
         let inserting = seconds {
@@ -76,7 +72,7 @@ final class StoreBenchmark: XCTestCase {
         print("checksum: \(20_000.0 * 65_536 / summing / 1e9) GB/s (\(sum))")
     }
 
-    func testAMillionObjectsOnDisk() throws {
+    @Test func aMillionObjectsOnDisk() throws {
         let test = try TestStore(diskBytes: 64 << 30) { $0.memoryBytes = 1 << 20 }
         let body = pattern(1_000, seed: 1)
         let metadata = bytes("a head of some size")
@@ -102,19 +98,27 @@ final class StoreBenchmark: XCTestCase {
         print("store: counted \(test.store.counters.diskBytes.load(ordering: .relaxed) / objects) bytes an object")
         try start(test, "after an orderly end")
         // As after kill -9: the journal has everything, in order of arrival.
-        try start(test, "without a journal") { unlink(test.options.path + "/journal") }
-        test.store.stop()
-        let before = resident
-        test.options.diskBytes = Int(Double(test.folder.diskUsage) * 0.9)
-        let trimming = seconds {
-            guard let store = try? ObjectStore(test.options) else { return XCTFail("cannot open") }
-            test.store = store
-            patiently { store.start.withLock { $0.isReplayed } }
-            patiently { store.counters.diskBytes.load(ordering: .relaxed) <= test.options.diskBytes }
-        }
-        let evictions = test.store.counters.evictions.load(ordering: .relaxed)
-        print("evict: \(Int(trimming / Double(max(1, evictions)) * 1e6)) us each of \(evictions), the start included")
-        print("resident: \((resident - before) / 1_000_000) MB more")
+        try start(test, "without a journal") { unlink(test.directory + "/journal") }
+        try evict(test)
+    }
+
+    /// A tenth of the objects, by one thread, as a store that is full does it for each that it takes in.
+    private func evict(_ test: TestStore) throws {
+        let store = test.store
+        let before = store.counters.evictions.load(ordering: .relaxed)
+        let used = store.counters.diskBytes.load(ordering: .relaxed)
+        let cpu = processorSeconds
+        let evicting = seconds { #expect(store.reserve(test.options.diskBytes - used + used / 10)) }
+        let count = Double(max(1, store.counters.evictions.load(ordering: .relaxed) - before))
+        let each = (time: evicting / count * 1e6, cpu: (processorSeconds - cpu) / count * 1e6)
+        print("evict: \(Int(count)) objects, each \(each.time) us, of which \(each.cpu) us are processor time")
+    }
+
+    /// What the process has used of processors, in seconds.
+    private var processorSeconds: Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 
     private func start(_ test: TestStore, _ what: String, _ change: () -> Void = {}) throws {

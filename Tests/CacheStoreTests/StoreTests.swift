@@ -2,20 +2,20 @@
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import Testing
 
 @testable import CacheStore
 
-final class StoreTests: XCTestCase {
-    func testChecksumsAreThoseOfTheSpecification() {
-        XCTAssertEqual(Checksum.of("".utf8Span.span, seed: 0), 0xEF46_DB37_51D8_E999)
-        XCTAssertEqual(Checksum.of("a".utf8Span.span, seed: 0), 0xD24E_C4F1_A98C_6E5B)
-        XCTAssertEqual(Checksum.of("abc".utf8Span.span, seed: 0), 0x44BC_2CF5_AD77_0999)
+@Suite struct StoreTests {
+    @Test func checksumsAreThoseOfTheSpecification() {
+        #expect(Checksum.of("".utf8Span.span, seed: 0) == 0xEF46_DB37_51D8_E999)
+        #expect(Checksum.of("a".utf8Span.span, seed: 0) == 0xD24E_C4F1_A98C_6E5B)
+        #expect(Checksum.of("abc".utf8Span.span, seed: 0) == 0x44BC_2CF5_AD77_0999)
         let long = "Nobody inspects the spammish repetition"
-        XCTAssertEqual(Checksum.of(long.utf8Span.span, seed: 0), 0xFBCE_A83C_8A37_8BF1)
+        #expect(Checksum.of(long.utf8Span.span, seed: 0) == 0xFBCE_A83C_8A37_8BF1)
     }
 
-    func testWhatIsStoredComesBackFromMemoryAndFromDisk() throws {
+    @Test func whatIsStoredComesBackFromMemoryAndFromDisk() throws {
         let test = try TestStore()
         for (index, size) in [0, 1, 4096, 65_535, 65_536, 65_537, 200_000, 261_000, 700_001, 3_000_000].enumerated() {
             for hasLength in [true, false] {
@@ -23,30 +23,30 @@ final class StoreTests: XCTestCase {
                 let body = pattern(size, seed: UInt64(index))
                 test.put(key, body, metadata: "head of \(key)", length: hasLength, word: UInt64(size))
                 for found in [test.get(key), test.openIt(key)] {
-                    XCTAssertEqual(found?.body, body)
-                    XCTAssertEqual(found?.metadata, "head of \(key)")
-                    XCTAssertEqual(found?.word, UInt64(size))
+                    #expect(found?.body == body)
+                    #expect(found?.metadata == "head of \(key)")
+                    #expect(found?.word == UInt64(size))
                 }
-                XCTAssertEqual(test.get(key)?.place, size <= 261_000 ? .memory : .file)
+                #expect(test.get(key)?.place == (size <= 261_000 ? .memory : .file))
             }
         }
-        XCTAssertEqual(test.store.counters.stores.load(ordering: .relaxed), 20)
-        XCTAssertEqual(test.store.counters.corrupt.load(ordering: .relaxed), 0)
-        XCTAssertNil(test.get("something else"))
+        #expect(test.store.counters.stores.load(ordering: .relaxed) == 20)
+        #expect(test.store.counters.corrupt.load(ordering: .relaxed) == 0)
+        #expect(test.get("something else") == nil)
     }
 
-    func testVariantsAreObjectsOfTheirOwn() throws {
+    @Test func variantsAreObjectsOfTheirOwn() throws {
         let test = try TestStore()
         test.put("key", [1], variant: 1)
         test.put("key", [2], variant: 2)
         test.put("key", [0])
-        XCTAssertEqual(test.get("key", variant: 1)?.body, [1])
-        XCTAssertEqual(test.get("key", variant: 2)?.body, [2])
-        XCTAssertEqual(test.get("key")?.body, [0])
-        XCTAssertNil(test.get("key", variant: 3))
+        #expect(test.get("key", variant: 1)?.body == [1])
+        #expect(test.get("key", variant: 2)?.body == [2])
+        #expect(test.get("key")?.body == [0])
+        #expect(test.get("key", variant: 3) == nil)
     }
 
-    func testAnotherKeyOfTheSameHashIsAMissAndLeavesTheObject() throws {
+    @Test func anotherKeyOfTheSameHashIsAMissAndLeavesTheObject() throws {
         let test = try TestStore()
         test.put("key", [1, 2, 3])
         let other = TestReader(on: test.loop)
@@ -54,42 +54,42 @@ final class StoreTests: XCTestCase {
             if !isInMemory { test.store.objects.removeAll() }
             let store = test.store
             let answer = test.loop.perform { store.look(id("key"), key: "other".utf8Span.span, now: 1) }
-            if case .object = answer { XCTFail("another's object") }
-            XCTAssertTrue(store.open(id("key"), key: bytes("other"), for: other))
+            if case .object = answer { fail("another's object") }
+            #expect(store.open(id("key"), key: bytes("other"), for: other))
             other.wait()
-            guard case .miss = test.loop.perform({ other.opening }) else { return XCTFail("another's object") }
+            guard case .miss = test.loop.perform({ other.opening }) else { return fail("another's object") }
         }
-        XCTAssertEqual(test.get("key")?.body, [1, 2, 3])
-        XCTAssertEqual(test.store.counters.corrupt.load(ordering: .relaxed), 0)
+        #expect(test.get("key")?.body == [1, 2, 3])
+        #expect(test.store.counters.corrupt.load(ordering: .relaxed) == 0)
     }
 
-    func testAForgottenObjectIsGoneWithItsFile() throws {
+    @Test func aForgottenObjectIsGoneWithItsFile() throws {
         let test = try TestStore()
         test.put("key", [1])
         let before = test.store.counters.diskBytes.load(ordering: .relaxed)
         test.store.forget(id("key"))
         eventually("the file is removed") { access(test.path(id("key")), F_OK) != 0 }
         eventually("its bytes are free") { test.store.counters.diskBytes.load(ordering: .relaxed) < before }
-        XCTAssertNil(test.get("key"))
+        #expect(test.get("key") == nil)
     }
 
-    func testALargeFileLeavesBySendfileAndIsCheckedFirst() throws {
+    @Test func aLargeFileLeavesBySendfileAndIsCheckedFirst() throws {
         let test = try TestStore()
         let body = pattern(1_000_000, seed: 3)
         test.put("large", body)
         guard test.openIt("large") != nil, case .file(let file)? = test.store.files.look(id("large")) else {
-            return XCTFail("no file")
+            return fail("no file")
         }
-        XCTAssertEqual(send(file, on: test.loop), body)
-        XCTAssertEqual(send(file, on: test.loop), body)
+        #expect(send(file, on: test.loop) == body)
+        #expect(send(file, on: test.loop) == body)
 
         // Somebody changes a byte of the open file: it is opened and checked anew, and removed.
         let path = test.path(id("large"))
         let number = open(path, O_RDWR)
-        XCTAssertEqual(FileCalls.write(number, [body[500_000] ^ 1].span, at: file.head.length + 500_000), 0)
+        #expect(FileCalls.write(number, [body[500_000] ^ 1].span, at: file.head.length + 500_000) == 0)
         close(number)
-        XCTAssertFalse(file.isCurrent(now: ObjectStore.monotonicMilliseconds()))
-        XCTAssertNil(test.get("large"))
+        #expect(!file.isCurrent(now: ObjectStore.monotonicMilliseconds()))
+        #expect(test.get("large") == nil)
         eventually("the damaged file is removed") { access(path, F_OK) != 0 }
     }
 

@@ -4,36 +4,17 @@ import Dispatch
 import Engine
 import Glibc
 import Synchronization
-import XCTest
+import TestSupport
+import Testing
 
 @testable import CacheStore
 
-/// A folder of its own for a test, removed with what is in it.
-final class TemporaryFolder {
-    let path: String
-    init() throws {
-        var template = Array("/tmp/cache-store-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemFailure("mkdtemp") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-    deinit { Self.remove(path) }
-
-    static func remove(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            unlink(path)
-            return
-        }
-        for name in names(path) { remove("\(path)/\(name)") }
-        rmdir(path)
-    }
-
+extension TemporaryFolder {
     static func names(_ path: String) -> [String] {
         let number = open(path, O_RDONLY | O_DIRECTORY)
         guard number >= 0 else { return [] }
         defer { close(number) }
-        return FileCalls.names(in: number)
+        return FileCalls.names(in: number) ?? []
     }
 
     /// All files and folders below, with their status.
@@ -63,9 +44,20 @@ func contents(_ path: String) -> [UInt8] {
 
 func overwrite(_ path: String, _ bytes: [UInt8]) {
     let number = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-    guard number >= 0 else { return XCTFail("cannot write \(path)") }
-    XCTAssertEqual(FileCalls.write(number, bytes.span, at: 0), 0)
+    guard number >= 0 else { return fail("cannot write \(path)") }
+    #expect(FileCalls.write(number, bytes.span, at: 0) == 0)
     close(number)
+}
+
+/// Removes a file, or a folder with what is in it.
+func removeTree(_ path: String) {
+    for name in TemporaryFolder.names(path) { removeTree("\(path)/\(name)") }
+    remove(path)
+}
+
+/// Notes that something went as it should not.
+func fail(_ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    Issue.record("\(what)", sourceLocation: sourceLocation)
 }
 
 func array(_ bytes: CachedBody) -> [UInt8] { bytes.bytes.withUnsafeBufferPointer { Array($0) } }
@@ -92,12 +84,12 @@ func id(_ key: String, variant: UInt64 = 0) -> ObjectID {
 }
 
 /// Waits until `condition` holds; fails after half a minute.
-func eventually(_ what: String, file: StaticString = #filePath, line: UInt = #line, _ condition: () -> Bool) {
+func eventually(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool) {
     for _ in 0..<30_000 {
         if condition() { return }
         usleep(1000)
     }
-    XCTFail("never happened: \(what)", file: file, line: line)
+    fail("never happened: \(what)", sourceLocation: sourceLocation)
 }
 
 /// A reader that takes a whole fill, or waits for an opening.
@@ -179,8 +171,9 @@ class TestReader: CacheReader, @unchecked Sendable {
         }
     }
 
-    func wait(file: StaticString = #filePath, line: UInt = #line) {
-        XCTAssertEqual(done.wait(timeout: .now() + 30), .success, "the reader was never told", file: file, line: line)
+    func wait(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(
+            done.wait(timeout: .now() + 30) == .success, "the reader was never told", sourceLocation: sourceLocation)
     }
 }
 
@@ -192,7 +185,7 @@ final class TestStore {
     var options: StoreOptions
 
     init(diskBytes: Int = 64 << 20, _ change: (inout StoreOptions) -> Void = { _ in }) throws {
-        folder = try TemporaryFolder()
+        folder = TemporaryFolder()
         loop = try Loop(index: 0)
         loop.start()
         options = StoreOptions(path: folder.path + "/cache", diskBytes: diskBytes)
@@ -209,10 +202,19 @@ final class TestStore {
         store = try ObjectStore(options)
     }
 
+    /// Opens the folder anew, with somebody who is told what goes wrong.
+    func reopen(_ report: @escaping @Sendable (String) -> Void) throws {
+        store.stop()
+        store = try ObjectStore(options, report: report)
+    }
+
+    /// Where the objects are.
+    var directory: String { options.path ?? "" }
+
     /// The file of an object.
     func path(_ id: ObjectID) -> String {
         let name = ObjectName.of(id)
-        return "\(options.path)/\(name.prefix(2))/\(name)"
+        return "\(directory)/\(name.prefix(2))/\(name)"
     }
 
     func lead(_ key: String, variant: UInt64 = 0) -> (Fill, TestReader)? {
@@ -227,10 +229,10 @@ final class TestStore {
     /// Stores an object and waits until it is on disk.
     func put(
         _ key: String, _ body: [UInt8], variant: UInt64 = 0, metadata: String = "head", scopes: [CacheScope] = [],
-        length: Bool = true, word: UInt64 = 7, file: StaticString = #filePath, line: UInt = #line
+        length: Bool = true, word: UInt64 = 7, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         guard let (fill, _) = lead(key, variant: variant) else {
-            return XCTFail("somebody else leads", file: file, line: line)
+            return fail("somebody else leads", sourceLocation: sourceLocation)
         }
         var record = CacheRecord()
         record.words[0] = word
@@ -241,36 +243,36 @@ final class TestStore {
             let piece = Array(body[start..<min(body.count, start + 50_000)])
             let room = loop.perform { fill.append(piece.span) }
             if room == .blocked {
-                eventually("room", file: file, line: line) { fill.state.withLock { !$0.isLeaderBlocked } }
+                eventually("room", sourceLocation: sourceLocation) { fill.state.withLock { !$0.isLeaderBlocked } }
             }
         }
         loop.perform { fill.complete() }
-        eventually("the end of the fill", file: file, line: line) {
+        eventually("the end of the fill", sourceLocation: sourceLocation) {
             fill.state.withLock { !$0.isWriting } && !store.fills.contains(fill)
         }
     }
 
     /// The object's body and metadata; nil for a miss.
-    func get(_ key: String, variant: UInt64 = 0, file: StaticString = #filePath, line: UInt = #line) -> Found? {
+    func get(_ key: String, variant: UInt64 = 0, sourceLocation: SourceLocation = #_sourceLocation) -> Found? {
         let id = CacheStoreTests.id(key, variant: variant)
         let answer = loop.perform { [store, loop] in store.look(id, key: key.utf8Span.span, now: loop.milliseconds) }
         switch answer {
         case .miss: return nil
         case .object(let object): return Found(object, .memory)
-        case .file(let stored): return read(stored, file: file, line: line)
-        case .onDisk, .unknown: return openIt(key, variant: variant, file: file, line: line)
+        case .file(let stored): return read(stored, sourceLocation: sourceLocation)
+        case .onDisk, .unknown: return openIt(key, variant: variant, sourceLocation: sourceLocation)
         }
     }
 
     /// The object as a disk thread opens it.
-    func openIt(_ key: String, variant: UInt64 = 0, file: StaticString = #filePath, line: UInt = #line) -> Found? {
+    func openIt(_ key: String, variant: UInt64 = 0, sourceLocation: SourceLocation = #_sourceLocation) -> Found? {
         let reader = TestReader(on: loop)
         guard store.open(CacheStoreTests.id(key, variant: variant), key: bytes(key), for: reader) else { return nil }
-        reader.wait(file: file, line: line)
+        reader.wait(sourceLocation: sourceLocation)
         switch loop.perform({ reader.opening }) {
         case .miss: return nil
         case .object(let object): return Found(object, .disk)
-        case .file(let stored): return read(stored, file: file, line: line)
+        case .file(let stored): return read(stored, sourceLocation: sourceLocation)
         }
     }
 
@@ -295,12 +297,12 @@ final class TestStore {
         }
     }
 
-    private func read(_ stored: StoredFile, file: StaticString, line: UInt) -> Found? {
+    private func read(_ stored: StoredFile, sourceLocation: SourceLocation) -> Found? {
         var body: [UInt8] = []
         for number in 0..<stored.chunkCount {
             let reader = TestReader(on: loop)
             loop.perform { stored.readSoon(number, into: reader.block, for: reader) }
-            reader.wait(file: file, line: line)
+            reader.wait(sourceLocation: sourceLocation)
             guard loop.perform({ reader.outcome }) == .ready else { return nil }
             let block = reader.block
             body += array(block.readable)

@@ -174,6 +174,18 @@ final class CoderTests: XCTestCase {
         if let again { XCTAssertEqual(gzip([document(50)], with: again), gzip([document(50)])) }
     }
 
+    func testAPoolLendsNoEncoderForWhatDoesNotBecomeSmaller() {
+        let pool = CodingPool()
+        XCTAssertNil(pool.takeEncoder(worthwhileFor: noise(4000).span))
+        XCTAssertNil(pool.takeEncoder(worthwhileFor: noise(100_000).span))
+        XCTAssertEqual(pool.encodersInUse, 0)
+        // Too little to tell by.
+        XCTAssertNotNil(pool.takeEncoder(worthwhileFor: noise(CodingPool.smallestSample - 1).span))
+        let encoder = pool.takeEncoder(worthwhileFor: document(50).span)
+        if let encoder { XCTAssertEqual(gzip([document(50)], with: encoder), gzip([document(50)])) }
+        XCTAssertEqual(pool.encodersInUse, 2)
+    }
+
     func testAPoolLendsDecodersThatAreReady() {
         let pool = CodingPool()
         let decoder = pool.takeDecoder(limit: 3)

@@ -30,7 +30,7 @@ final class CompressibleTests: XCTestCase {
     }
 
     func testAWholeUncodedResponseOfSomeLengthIsCompressed() {
-        XCTAssertTrue(isCompressible("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 860"))
+        XCTAssertTrue(isCompressible("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 1100"))
         XCTAssertTrue(isCompressible("HTTP/1.1 200 OK\nContent-Type: text/html\nTransfer-Encoding: chunked"))
         XCTAssertTrue(
             isCompressible("HTTP/1.1 200 OK\nContent-Type: text/html\nETag: \"a\"\nCache-Control: max-age=1, public"))
@@ -38,7 +38,7 @@ final class CompressibleTests: XCTestCase {
 
     func testWhatIsSmallOrPartOrCodedOrForbiddenIsLeftAlone() {
         for head in [
-            "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 859",
+            "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 1099",
             "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 0",
             "HTTP/1.1 404 Not Found\nContent-Type: text/html\nContent-Length: 5000",
             "HTTP/1.1 206 Partial Content\nContent-Type: text/html\nContent-Length: 5000\nContent-Range: bytes 0-4999/9000",

@@ -39,7 +39,10 @@ import Testing
             server.note(peer.receiveHead())
             _ = peer.receiveAll()
         }
-        let gateway = try RunningGateway(upstreams: [origin.port]) { $0.limits.connectionsPerUpstream = 1 }
+        let gateway = try RunningGateway(upstreams: [origin.port]) {
+            $0.limits.connectionsPerUpstream = 1
+            $0.pools[0].settings.queue = 0
+        }
         let first = gateway.connect()
         first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waited = 0

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Settings
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import Proxy
 
 @Suite("A download into the cache") struct CacheDownloadTests {
     /// Sends the first half of `body` at once, and the rest when the gate opens.
@@ -148,6 +151,54 @@ import Testing
         #expect(server.requests.count == 1)
     }
 
+    @Test("that nobody reads any more, and whose length nobody said, ends before it fills the cache")
+    func endless() throws {
+        let sent = Mutex(0)
+        let ended = Gate()
+        let server = ScriptedServer { peer, number, _ in
+            if peer.receiveHead().isEmpty { return }
+            if number > 0 {
+                peer.send(response("second", "Cache-Control: max-age=60\r\n"))
+                _ = peer.receiveAll()
+                return
+            }
+            peer.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n")
+            let chunk = "10000\r\n" + letters(65_536) + "\r\n"
+            while peer.send(chunk), sent.withLock({ $0 }) < 100 << 20 { sent.withLock { $0 += 65_536 } }
+            ended.open()
+        }
+        let gateway = try CachingGateway(server)
+        let first = gateway.gateway.connect()
+        first.request()
+        _ = first.receiveHead()
+        first.reset()
+        ended.pass()
+        #expect(sent.withLock { $0 } < 100 << 20)
+        #expect(gateway.ask().body == "second")
+    }
+
+    @Test("goes on unread while it makes progress and its end is known")
+    func patience() {
+        for isLengthKnown in [true, false] {
+            var patience = DownloadPatience(isLengthKnown: isLengthKnown)
+            func goesOn(_ received: Int, _ isRead: Bool, _ now: UInt64) -> Bool {
+                patience.goesOn(received: received, isRead: isRead, now: now)
+            }
+            #expect(goesOn(0, true, 0))
+            #expect(goesOn(5_000, false, 1_000))
+            #expect(goesOn(5_001, false, 10_999))
+            // 4 KiB a second since the last reader left, or somebody who reads.
+            #expect(goesOn(5_000 + 40_960, false, 11_000))
+            #expect(!goesOn(5_000 + 40_960, false, 12_000))
+            #expect(goesOn(5_000 + 40_960, true, 12_000))
+            #expect(goesOn(60_000, false, 20_000))
+            #expect(goesOn(60_000 + (1 << 20), false, 20_001))
+            #expect(goesOn(60_001 + (1 << 20), false, 20_001) == isLengthKnown)
+            // A clock that stands still, or runs back, is no reason to stop.
+            #expect(goesOn(60_000, false, 0))
+        }
+    }
+
     @Test("is handed over when the client that asked leaves before there is a head")
     func handOver() throws {
         let server = ScriptedServer { peer, number, server in
@@ -260,8 +311,9 @@ import Testing
         }
         let gateway = try CachingGateway(server)
         let peers = (0..<20).map { _ in gateway.gateway.connect() }
-        for peer in peers { peer.request() }
+        peers[0].request()
         #expect(eventually { server.requests.count == 1 })
+        for peer in peers.dropFirst() { peer.request() }
         for index in 1..<20 where index % 2 == 0 { peers[index].reset() }
         for _ in 0..<5 { _ = await10ms() }
         gate.open()

@@ -84,7 +84,7 @@ import Testing
         #expect(gateway.ask().isHit)
     }
 
-    @Test("by default is done without when another gateway has it")
+    @Test("by default is done without when another gateway has it: that is said, and memory does")
     func defaultInUse() throws {
         let home = TemporaryFolder()
         setenv("XDG_CACHE_HOME", home.path, 1)
@@ -93,9 +93,14 @@ import Testing
         let first = try CachingGateway(server) { $0.cache.directory = nil }
         let second = try CachingGateway(server) { $0.cache.directory = nil }
         #expect(first.ask().cacheStatus.contains("stored"))
+        #expect(second.store().cacheStatus.contains("stored"))
         let reply = second.ask()
+        #expect(reply.isHit)
         #expect(reply.body == "x")
-        #expect(reply.all("Cache-Status").isEmpty)
+        #expect(second.gateway.reports.count == 1)
+        #expect(
+            second.gateway.reports.first?.contains("in use by process \(getpid()); the cache is in memory only") == true
+        )
     }
 
     @Test("may be full: requests go on", .enabled(if: geteuid() == 0))

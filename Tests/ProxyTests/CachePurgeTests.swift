@@ -22,6 +22,31 @@ import Testing
         #expect(!server.requests.contains { $0.hasPrefix("PURGE") })
     }
 
+    @Test("takes all below a path that ends with /*")
+    func purgesBelow() throws {
+        let gateway = try CachingGateway(server())
+        for path in ["/a/b/c", "/a/b", "/a/bc/d"] { gateway.store(path) }
+        #expect(gateway.ask("/a/b/*", method: "PURGE").status == 200)
+        #expect(!gateway.ask("/a/b/c").isHit)
+        #expect(gateway.ask("/a/b").isHit)
+        #expect(gateway.ask("/a/bc/d").isHit)
+        #expect(gateway.ask("/*", method: "PURGE").status == 200)
+        #expect(!gateway.ask("/a/bc/d").isHit)
+    }
+
+    @Test("takes responses with its tags where it names some")
+    func purgesTags() throws {
+        let server = origin { head, _ in
+            response("x", "Cache-Control: max-age=60\r\nCache-Tag: \(head.contains("/a") ? "one, two" : "three")\r\n")
+        }
+        let gateway = try CachingGateway(server)
+        gateway.store("/a")
+        gateway.store("/b")
+        #expect(gateway.ask("/b", "Surrogate-Key: none two\r\n", method: "PURGE").status == 200)
+        #expect(!gateway.ask("/a").isHit)
+        #expect(gateway.ask("/b").isHit)
+    }
+
     @Test(
         "is refused where it was forwarded, or comes from elsewhere",
         arguments: ["Via: 1.1 x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Forwarded: for=10.0.0.1\r\n", ""])

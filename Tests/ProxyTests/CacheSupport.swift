@@ -80,12 +80,15 @@ extension Peer {
 final class CachingGateway {
     let gateway: RunningGateway
     let folder: TemporaryFolder
+    /// Listens as long as the gateway runs.
+    private let origin: ScriptedServer
 
     init(
         _ origin: ScriptedServer, in folder: TemporaryFolder = TemporaryFolder(), workers: Int = 1,
         _ configure: (inout Configuration) -> Void = { _ in }
     ) throws {
         self.folder = folder
+        self.origin = origin
         gateway = try RunningGateway(upstreams: [origin.port], workers: workers) {
             $0.cache.isOn = true
             $0.cache.directory = folder.file("cache")

@@ -55,6 +55,50 @@ final class GzipTests: XCTestCase {
         }
     }
 
+    /// Whether the head and the body come together or one after the other.
+    func testContentThatDoesNotBecomeSmallerIsStoredAsItCame() throws {
+        var generator = SystemRandomNumberGenerator()
+        let body = (0..<40_000).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
+        for isTorn in [false, true] {
+            let origin = ScriptedServer { [html] peer, _, server in
+                server.note(peer.receiveMessage().head)
+                let bytes = response(html, body)
+                let head = isTorn ? bytes.count - body.count : 0
+                if isTorn { _ = peer.send(Array(bytes[..<head])) }
+                usleep(1_000)
+                _ = peer.send(Array(bytes[head...]))
+                _ = peer.receiveMessage()
+            }
+            let gateway = try gateway(origin)
+            let path = "/\(isTorn)"
+            XCTAssertTrue(gateway.get(path, "Accept-Encoding: gzip").body == body)
+            let stored = gateway.get(path, "Accept-Encoding: gzip") { $0.isHit }
+            XCTAssertFalse(stored.isGzip)
+            XCTAssertEqual(stored["etag"], "\"v1\"")
+            XCTAssertTrue(stored.body == body)
+            XCTAssertEqual(origin.requests.count, 1)
+        }
+    }
+
+    func testAHeadDoesNotWaitForContentThatIsSlow() throws {
+        let body = text(100_000)
+        let gate = Gate()
+        let origin = ScriptedServer { [html] peer, _, _ in
+            _ = peer.receiveMessage()
+            let bytes = response(html, body)
+            _ = peer.send(Array(bytes[..<(bytes.count - body.count)]))
+            gate.pass()
+            _ = peer.send(body)
+            _ = peer.receiveMessage()
+        }
+        let gateway = try gateway(origin)
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        XCTAssertTrue(client.receiveHead().hasPrefix("HTTP/1.1 200 OK"))
+        gate.open()
+        XCTAssertTrue(client.receiveBytes(count: body.count) == body)
+    }
+
     func testBothFormsSurviveARestart() throws {
         let body = text(700_000)
         let origin = server { [html] _ in response(html, body) }

@@ -57,13 +57,14 @@ import Testing
         #expect(alive.requests.count == 6)
     }
 
-    @Test("everywhere gets a 502 that says so")
+    @Test("everywhere gets a 503 that says so")
     func allDead() throws {
         let dead = ScriptedServer.answering("")
         dead.stop()
         let gateway = try RunningGateway(upstreams: [dead.port])
         let answer = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        #expect(answer.hasPrefix("HTTP/1.1 502 "))
+        #expect(answer.hasPrefix("HTTP/1.1 503 "))
+        #expect(answer.contains("Retry-After: 1\r\n"))
         #expect(answer.contains("could not be connected to"))
         #expect(gateway.log().first?.hasSuffix("reason=upstream-refused") == true)
     }

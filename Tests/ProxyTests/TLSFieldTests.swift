@@ -80,7 +80,7 @@ import Testing
         let client = gateway.connectSecurely()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         let answer = client.receiveMessage()
-        #expect(answer.head.hasPrefix("HTTP/1.1 502 "))
+        #expect(answer.head.hasPrefix("HTTP/1.1 503 "))
         #expect(answer.head.contains("Strict-Transport-Security: max-age=3600\r\n"))
     }
 

@@ -32,6 +32,8 @@ public final class RunningGateway {
         configuration.pools = [
             .init(name: "default", servers: upstreams.map { Configuration.Server(host: "127.0.0.1", port: $0) })
         ]
+        // Most tests count what a server gets.
+        configuration.pools[0].settings.check.isOn = false
         configuration.logPath = folder.file("access.log")
         configuration.timeouts.drain = 100
         configuration.cache.isOn = false
@@ -67,6 +69,9 @@ public final class RunningGateway {
         folder.write(text, to: "certificate-\(index).pem")
         gateway.reloadCertificates()
     }
+
+    /// A connection to its admin address, which the configuration must have.
+    public func connectToAdmin() -> Peer { Peer(port: gateway.adminAddress?.port ?? 0) }
 
     /// What it has told its operator so far.
     public var reports: [String] { told.sentences.withLock { $0 } }

@@ -13,11 +13,20 @@ public final class ScriptedServer: Sendable {
     private let ended = Atomic<Int>(0)
 
     /// Begins to listen, in the clear or as `tls`. A connection whose handshake comes to nothing is not handed to `handle`.
-    public init(tls: TLSSide? = nil, _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void) {
+    ///
+    /// - Parameters:
+    ///   - host: Another address of loopback than 127.0.0.1.
+    ///   - wanted: The port, such as that of a server that has stopped; by default one that the system chooses.
+    public init(
+        tls: TLSSide? = nil, host: UInt32 = 0x7F00_0001, port wanted: UInt16 = 0,
+        _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void
+    ) {
         signal(SIGPIPE, SIG_IGN)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
-        var address = loopback(0)
+        var address = loopback(wanted, host: host)
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -68,8 +77,10 @@ public final class ScriptedServer: Sendable {
     public func note(_ head: String) { heads.withLock { $0.append(head) } }
 
     /// A server that answers every request on a connection with `response`, and notes its head.
-    public static func answering(_ response: String, tls: TLSSide? = nil) -> ScriptedServer {
-        ScriptedServer(tls: tls) { peer, _, server in
+    public static func answering(
+        _ response: String, tls: TLSSide? = nil, host: UInt32 = 0x7F00_0001, port: UInt16 = 0
+    ) -> ScriptedServer {
+        ScriptedServer(tls: tls, host: host, port: port) { peer, _, server in
             while true {
                 let request = peer.receiveMessage()
                 if request.head.isEmpty { return }

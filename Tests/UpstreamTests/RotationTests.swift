@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
-import HTTP
 import Settings
 import Testing
 
@@ -21,41 +20,48 @@ import Testing
     }
 
     private func pool(_ servers: [(weight: Int, backup: Bool)]) -> ServerPool {
-        ServerPool(
+        var settings = Configuration.PoolSettings()
+        settings.check.isOn = false
+        settings.slowStart = 0
+        return ServerPool(
             name: "p",
             servers: servers.enumerated().map { index, server in
                 UpstreamServer(
                     .init(host: "127.0.0.1", port: UInt16(index + 1), weight: server.weight, isBackup: server.backup),
                     addresses: [SocketAddress(ipv4: 0x7F00_0001, port: UInt16(index + 1))])
-            })
+            }, settings: settings)
+    }
+
+    /// So many choices, as indices, with time and changes noticed as a loop does it.
+    private func choices(_ count: Int, _ balancer: inout Balancer, at now: UInt64) -> [Int] {
+        (0..<count).compactMap { _ in
+            if balancer.isStale(at: now) { balancer.refresh(at: now) }
+            return balancer.next(tried: TriedServers())
+        }
     }
 
     @Test("passes over a server that refuses connections, evenly, and takes it back")
-    func resting() {
+    func unreachable() {
         let pool = pool([(1, false), (1, false), (1, false)])
         var balancer = Balancer(pool)
-        #expect((0..<3).map { _ in balancer.next(at: 1_000, tried: TriedServers()) } == [0, 1, 2])
+        #expect(choices(3, &balancer, at: 1_000) == [0, 1, 2])
         pool.connectFailed(pool.servers[1], at: 1_000)
-        let during = (0..<10).compactMap { _ in balancer.next(at: 1_001, tried: TriedServers()) }
+        let during = choices(10, &balancer, at: 1_001)
         #expect(during.filter { $0 == 0 }.count == 5)
         #expect(during.filter { $0 == 2 }.count == 5)
-        #expect(
-            Set((0..<3).compactMap { _ in balancer.next(at: 1_000 + UpstreamServer.rest, tried: TriedServers()) }) == [
-                0, 1, 2,
-            ])
+        #expect(Set(choices(3, &balancer, at: 2_000)) == [0, 1, 2])
     }
 
-    @Test("has backup servers only when no other can be used, and everybody when nobody can")
+    @Test("has backup servers only when no other can be used, and nobody when none can be reached")
     func backups() {
         let pool = pool([(1, false), (1, true)])
         var balancer = Balancer(pool)
-        for _ in 0..<3 { #expect(balancer.next(at: 0, tried: TriedServers()) == 0) }
+        #expect(choices(3, &balancer, at: 0) == [0, 0, 0])
         pool.connectFailed(pool.servers[0], at: 0)
-        for _ in 0..<3 { #expect(balancer.next(at: 1, tried: TriedServers()) == 1) }
+        #expect(choices(3, &balancer, at: 1) == [1, 1, 1])
         pool.connectFailed(pool.servers[1], at: 1)
-        for _ in 0..<3 { #expect(balancer.next(at: 2, tried: TriedServers()) == 0) }
-        pool.connectSucceeded(pool.servers[0])
-        for _ in 0..<3 { #expect(balancer.next(at: 3, tried: TriedServers()) == 0) }
+        #expect(choices(3, &balancer, at: 2) == [])
+        #expect(choices(3, &balancer, at: 1_000) == [0, 0, 0])
     }
 
     @Test("never gives a request the same server twice")
@@ -63,54 +69,44 @@ import Testing
         var balancer = Balancer(pool([(3, false), (1, false), (1, true)]))
         var tried = TriedServers()
         var seen: [Int] = []
-        while let index = balancer.next(at: 0, tried: tried) {
+        while let index = balancer.next(tried: tried) {
             seen.append(index)
-            tried.insert(index)
+            tried.insert(balancer.members.list[index].server)
         }
         #expect(seen.sorted() == [0, 1, 2])
         #expect(seen.last == 2)
     }
-}
 
-@Suite("Whether a failed attempt is repeated") struct RetryPolicyTests {
-    private func attempt(
-        _ method: Method = .get, connected: Bool = true, sent: Bool = true, received: Bool = false,
-        replayable: Bool = true,
-        reused: Bool = false, count: Int = 1, earlierSends: Int = 0
-    ) -> Bool {
-        RetryPolicy.mayRetry(
-            .init(
-                method: method, wasConnected: connected, requestBytesSent: sent, responseBytesReceived: received,
-                bodyIsReplayable: replayable, wasReused: reused, count: count, earlierSends: earlierSends))
+    @Test("follows the operator: servers come, go, drain, and change their weights, and keep their identities")
+    func membership() {
+        let pool = pool([(1, false), (1, false)])
+        var balancer = Balancer(pool)
+        let servers = pool.servers
+        pool.drain(servers[0], at: 0)
+        #expect(choices(4, &balancer, at: 0) == [1, 1, 1, 1])
+        pool.undrain(servers[0], at: 0)
+        pool.setWeight(0, of: servers[1], at: 0)
+        #expect(choices(4, &balancer, at: 0) == [0, 0, 0, 0])
+        pool.setWeight(1, of: servers[1], at: 0)
+        pool.remove(servers[0], at: 0)
+        #expect(pool.servers.map(\.identity) == [servers[1].identity])
+        #expect(choices(2, &balancer, at: 0) == [0, 0])
+        pool.add(servers[0], at: 0)
+        pool.add(servers[0], at: 0)
+        #expect(pool.servers.map(\.identity) == [servers[1].identity, servers[0].identity])
+        pool.remove(servers[0], at: 0)
+        pool.remove(servers[1], at: 0)
+        #expect(choices(1, &balancer, at: 0) == [])
     }
 
-    @Test("an idempotent request that got no byte of an answer is")
-    func idempotent() {
-        for method in [Method.get, .head, .put, .delete, .options, .trace] { #expect(attempt(method)) }
-    }
-
-    @Test("one that may have been acted on, and must not be acted on twice, is not")
-    func notIdempotent() {
-        for method in [Method.post, .patch, .connect, .other] {
-            #expect(!attempt(method))
-            #expect(attempt(method, sent: false))
-            #expect(attempt(method, connected: false, sent: false))
-        }
-    }
-
-    @Test("one that has been sent on a new connection before is not, unless this one may have died of old age")
-    func repeatedOnce() {
-        #expect(!attempt(count: 2, earlierSends: 1))
-        #expect(attempt(reused: true, count: 2, earlierSends: 1))
-        #expect(attempt(sent: false, count: 2, earlierSends: 1))
-    }
-
-    @Test("nothing is after a byte of an answer, without its body, or too often")
-    func limits() {
-        #expect(!attempt(received: true))
-        #expect(!attempt(replayable: false))
-        #expect(!attempt(connected: false, sent: false, replayable: false))
-        #expect(attempt(count: RetryPolicy.attempts - 1))
-        #expect(!attempt(count: RetryPolicy.attempts))
+    @Test("takes an IPv6 and an IPv4 address for one server, and more addresses for as many servers")
+    func groups() {
+        let four = SocketAddress(ipv4: 0x7F00_0001, port: 1)
+        let other = SocketAddress(ipv4: 0x7F00_0002, port: 1)
+        guard let six = SocketAddress(numeric: "::1", port: 1) else { return }
+        #expect(AddressGroups.of([six, four]) == [[six, four]])
+        #expect(AddressGroups.of([four, other]) == [[four], [other]])
+        #expect(AddressGroups.of([six, four, other]) == [[six], [four], [other]])
+        #expect(AddressGroups.of([]) == [])
     }
 }

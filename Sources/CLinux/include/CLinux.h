@@ -44,8 +44,12 @@ int gw_open_beneath(int directory, const char *path);
 int gw_open_at(int directory, const char *name, int flags, mode_t mode);
 int gw_lock(int fd);
 int gw_unlock(int fd);
+/* dup3 with O_CLOEXEC. */
+int gw_replace(int fd, int number);
 /* preadv2 with RWF_NOWAIT: what is not in the page cache is EAGAIN, and so is a kernel or file system without it. */
 ssize_t gw_read_now(int fd, void *bytes, size_t count, off_t offset);
+/* Whether all pages of a part of a file, at least a byte long, are in the page cache: 1 or 0, or -1 where the kernel does not tell. */
+int gw_is_cached(int fd, off_t offset, size_t count);
 ssize_t gw_send_file(int socket, int file, off_t offset, size_t count);
 /* copy_file_range, or a copy through memory where the file system has none; returns 0, or -1 with errno. */
 int gw_copy(int from, off_t from_offset, int to, off_t to_offset, size_t count);

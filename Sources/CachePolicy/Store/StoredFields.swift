@@ -40,6 +40,19 @@ public struct StoredFields: Sendable {
         return true
     }
 
+    /// Whether the line at `position`, which is not stored, is for the client whose request brought it all the same.
+    func isForClientAlone(_ position: Int, _ head: borrowing ResponseHead, _ bytes: Span<UInt8>) -> Bool {
+        let field = head.fields[position]
+        switch field.name {
+        // Said anew of every response.
+        case .age, .contentLength, .date: return false
+        default: break
+        }
+        if field.name.isHopByHop { return false }
+        guard namesOthers, !field.name.isKeptByCaches else { return true }
+        return !isNamedByConnection(bytes.extracting(field.nameRange), head.fields, bytes)
+    }
+
     /// Whether the name stands in a `no-cache="…"` or `private="…"` that keeps it out of this cache.
     func excludes(_ name: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
         directives.qualified.exclude(name, bytes, isShared: rules.isShared)

@@ -2,7 +2,7 @@
 // The tags by which groups of responses are purged: Surrogate-Key (separated by blanks) and Cache-Tag (by commas).
 
 public import HTTP
-internal import Bytes
+public import Bytes
 
 /// The tags of a response, as hashes. Case counts.
 public struct ResponseTags: Sendable {
@@ -15,8 +15,17 @@ public struct ResponseTags: Sendable {
 
     /// Reads both fields; nil when there are too many tags. The same tag twice counts once.
     public init?(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ key: HashKey) {
-        for position in 0..<head.fields.count {
-            let field = head.fields[position]
+        self.init(head.fields, bytes, key)
+    }
+
+    /// The same of a request that purges them.
+    public init?(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ key: HashKey) {
+        self.init(head.fields, bytes, key)
+    }
+
+    private init?(_ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ key: HashKey) {
+        for position in 0..<fields.count {
+            let field = fields[position]
             guard field.name == .surrogateKey || field.name == .cacheTag else { continue }
             let line = bytes.extracting(field.valueRange)
             let isList = field.name == .cacheTag

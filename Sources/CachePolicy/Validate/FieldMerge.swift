@@ -64,6 +64,28 @@ public enum FieldMerge {
         return true
     }
 
+    /// Appends the field lines of `new` that `write` leaves out because they are not stored, such as Set-Cookie: they
+    /// are meant for the client whose request brought them. False, with the block as it was, when there is no room.
+    public static func writeForClientAlone(
+        _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>, _ new: borrowing ResponseHead,
+        _ newBytes: Span<UInt8>, _ rules: CacheRules, to block: Block
+    ) -> Bool {
+        let start = block.count
+        let storable = StoredFields(new, newBytes, rules)
+        let kept = StoredFields(stored, storedBytes, rules)
+        for position in 0..<new.fields.count {
+            let field = new.fields[position]
+            let name = newBytes.extracting(field.nameRange)
+            let isStored = storable.keep(position, new, newBytes) && !kept.excludes(name, storedBytes)
+            guard !isStored, updates(field.name), storable.isForClientAlone(position, new, newBytes) else { continue }
+            guard block.appendFieldIfFits(name, newBytes.extracting(field.valueRange)) else {
+                block.truncate(to: start)
+                return false
+            }
+        }
+        return true
+    }
+
     private static func updates(_ name: FieldName) -> Bool {
         switch name {
         case .contentLength, .contentRange, .contentEncoding: false

@@ -44,8 +44,10 @@ final class CacheFolder: Sendable {
     private let root: Descriptor
     private let lock: Descriptor
     private let tmp: Descriptor
-    /// The folders of the objects, opened when first needed; -1 before.
-    private let parts: Mutex<[Int32]>
+    /// The folders of the objects, opened when first needed; -1 before. And what they are known to take on disk.
+    private let parts: Mutex<[(number: Int32, bytes: Int)]>
+    private let tmpBytes = Atomic<Int>(0)
+    private let restoring = Mutex(())
     private let temporaries = Atomic<UInt64>(0)
     /// Whether the folder held nothing of ours that can be used.
     let isFresh: Bool
@@ -66,16 +68,7 @@ final class CacheFolder: Sendable {
         guard let status = FileCalls.status(number), status.st_uid == geteuid() else { throw .notOurs(path: path) }
         guard fchmod(number, 0o700) == 0 else { throw .failed(path: path, SystemFailure("fchmod")) }
 
-        let lockNumber = try Self.open("lock", in: number, O_RDWR | O_CREAT, path)
-        lock = Descriptor(adopting: lockNumber)
-        guard gw_lock(lockNumber) == 0 else {
-            let code = errno
-            guard code == EWOULDBLOCK else { throw .failed(path: path, SystemFailure("flock", code: code)) }
-            throw .inUse(path: path, process: Self.text(lockNumber).flatMap { Int32($0.prefix { $0.isNumber }) })
-        }
-        _ = ftruncate(lockNumber, 0)
-        _ = FileCalls.write(lockNumber, "\(getpid())\n".utf8Span.span, at: 0)
-
+        lock = try Self.lock(in: number, path)
         let version = try Self.open("version", in: number, O_RDWR | O_CREAT, path)
         defer { close(version) }
         isFresh = Self.text(version) != Self.format
@@ -88,8 +81,20 @@ final class CacheFolder: Sendable {
         _ = mkdirat(number, "tmp", 0o700)
         let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
         tmp = Descriptor(adopting: tmpNumber)
-        for name in FileCalls.names(in: tmpNumber) { unlinkat(tmpNumber, name, 0) }
-        parts = Mutex(Array(repeating: -1, count: 256))
+        for name in FileCalls.names(in: tmpNumber) ?? [] { unlinkat(tmpNumber, name, 0) }
+        parts = Mutex(Array(repeating: (-1, 0), count: 256))
+    }
+
+    private static func lock(in root: Int32, _ path: String) throws(CacheFolderError) -> Descriptor {
+        let lock = Descriptor(adopting: try open("lock", in: root, O_RDWR | O_CREAT, path))
+        guard gw_lock(lock.number) == 0 else {
+            let code = errno
+            guard code == EWOULDBLOCK else { throw .failed(path: path, SystemFailure("flock", code: code)) }
+            throw .inUse(path: path, process: text(lock.number).flatMap { Int32($0.prefix { $0.isNumber }) })
+        }
+        _ = ftruncate(lock.number, 0)
+        _ = FileCalls.write(lock.number, "\(getpid())\n".utf8Span.span, at: 0)
+        return lock
     }
 
     /// Lets another process, or another store, have the folder.
@@ -97,7 +102,7 @@ final class CacheFolder: Sendable {
 
     deinit {
         parts.withLock { parts in
-            for part in parts where part >= 0 { close(part) }
+            for part in parts where part.number >= 0 { close(part.number) }
         }
     }
 
@@ -134,47 +139,117 @@ final class CacheFolder: Sendable {
             guard case .success(let folder) = FileCalls.open(partName(part), in: root, O_RDONLY | O_DIRECTORY) else {
                 continue
             }
-            for name in FileCalls.names(in: folder) where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
+            for name in FileCalls.names(in: folder) ?? [] where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
             close(folder)
         }
     }
 
     private static func partName(_ part: Int) -> String { ObjectName.hexadecimal(UInt64(part), digits: 2) }
 
+    // MARK: Being removed
+
+    /// Makes anew what somebody has removed while it was in use: the folder, or what was in it. Blocks. False when nothing of it was,
+    /// or another process has the folder now.
+    ///
+    /// The new folders take the numbers of the old ones (`dup2`), which other threads may be using.
+    func restore() -> Bool {
+        restoring.withLock { _ in
+            do throws(CacheFolderError) {
+                guard let status = FileCalls.status(root.number) else { return false }
+                if status.st_nlink == 0 {
+                    let new = try CacheFolder(path: path)
+                    guard replace(root.number, by: new.root.number), replace(lock.number, by: new.lock.number),
+                        replace(tmp.number, by: new.tmp.number)
+                    else { return false }
+                    return restoreParts() >= 0
+                }
+                guard case .failure(let failure) = FileCalls.status("lock", in: root.number) else {
+                    return restore("tmp", tmp.number) || restoreParts() > 0
+                }
+                guard failure.code == ENOENT else { return false }
+                let lock = try Self.lock(in: root.number, path)
+                let version = Descriptor(adopting: try Self.open("version", in: root.number, O_RDWR | O_CREAT, path))
+                guard FileCalls.write(version.number, Self.format.utf8Span.span, at: 0) == 0,
+                    replace(self.lock.number, by: lock.number)
+                else { return false }
+                _ = restore("tmp", tmp.number)
+                return restoreParts() >= 0
+            } catch {
+                return false
+            }
+        }
+    }
+
+    private func replace(_ number: Int32, by other: Int32) -> Bool { gw_replace(other, number) >= 0 }
+
+    /// How many of the folders of objects had been removed.
+    private func restoreParts() -> Int {
+        let open = parts.withLock { $0.map(\.number) }
+        return open.enumerated().count { part, number in number >= 0 && restore(Self.partName(part), number) }
+    }
+
+    private func restore(_ name: String, _ number: Int32) -> Bool {
+        guard FileCalls.status(number)?.st_nlink == 0 else { return false }
+        _ = mkdirat(root.number, name, 0o700)
+        guard case .success(let new) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
+            return false
+        }
+        defer { close(new) }
+        return replace(number, by: new)
+    }
+
     // MARK: Files
 
-    /// The folder of that part. When it is missing: -1, unless `making` says to make it.
-    func part(_ part: Int, making: Bool) -> Int32 {
-        let known = parts.withLock { $0[part] }
-        if known >= 0 { return known }
+    /// The folder of that part; with `making` it is made when it is missing.
+    func part(_ part: Int, making: Bool) -> Result<Int32, SystemFailure> {
+        let known = parts.withLock { $0[part].number }
+        if known >= 0 { return .success(known) }
         let name = Self.partName(part)
         if making { _ = mkdirat(root.number, name, 0o700) }
-        guard case .success(let number) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
-            return -1
-        }
-        return parts.withLock { parts in
-            if parts[part] >= 0 {
-                close(number)
-            } else {
-                parts[part] = number
+        return FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY).map { number in
+            parts.withLock { parts in
+                if parts[part].number >= 0 {
+                    close(number)
+                } else {
+                    parts[part].number = number
+                }
+                return parts[part].number
             }
-            return parts[part]
         }
     }
 
-    /// Opens the object's file for reading; nil when there is none, or it is no file.
-    func open(_ id: ObjectID) -> Int32? {
-        let folder = part(id.part, making: false)
-        guard folder >= 0,
-            case .success(let number) = FileCalls.open(ObjectName.of(id), in: folder, O_RDONLY | O_NONBLOCK)
-        else { return nil }
-        return number
+    /// By how many bytes the folder of that part has grown on disk since this was last asked.
+    func growth(of part: Int) -> Int {
+        parts.withLock { parts in
+            guard parts[part].number >= 0, let status = FileCalls.status(parts[part].number) else { return 0 }
+            defer { parts[part].bytes = FileCalls.blockBytes(status) }
+            return FileCalls.blockBytes(status) - parts[part].bytes
+        }
     }
 
-    /// Removes the object's file. Whether there was one.
-    @discardableResult func remove(_ id: ObjectID) -> Bool {
-        let folder = part(id.part, making: false)
-        return folder >= 0 && unlinkat(folder, ObjectName.of(id), 0) == 0
+    /// The same of the folder of temporary files.
+    func growthOfTemporaries() -> Int {
+        guard let status = FileCalls.status(tmp.number) else { return 0 }
+        let bytes = FileCalls.blockBytes(status)
+        return bytes - tmpBytes.exchange(bytes, ordering: .relaxed)
+    }
+
+    /// Opens the object's file for reading.
+    func open(_ id: ObjectID) -> Result<Int32, SystemFailure> {
+        part(id.part, making: false).flatMap { FileCalls.open(ObjectName.of(id), in: $0, O_RDONLY | O_NONBLOCK) }
+    }
+
+    /// What the object's name leads to.
+    func status(_ id: ObjectID) -> Result<stat, SystemFailure> {
+        part(id.part, making: false).flatMap { FileCalls.status(ObjectName.of(id), in: $0) }
+    }
+
+    /// Removes the object's file: 0, or the `errno`.
+    @discardableResult func remove(_ id: ObjectID) -> Int32 {
+        switch part(id.part, making: false) {
+        case .success(let folder): unlinkat(folder, ObjectName.of(id), 0) == 0 ? 0 : errno
+        case .failure(let failure): failure.code
+        }
     }
 
     /// Makes a new file under a temporary name.
@@ -187,9 +262,10 @@ final class CacheFolder: Sendable {
 
     /// Gives a temporary file the object's name, in place of what had it; 0, or the `errno`.
     func publish(_ name: String, as id: ObjectID) -> Int32 {
-        let folder = part(id.part, making: true)
-        guard folder >= 0 else { return errno }
-        return renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        switch part(id.part, making: true) {
+        case .success(let folder): renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        case .failure(let failure): failure.code
+        }
     }
 
     /// Opens one of the folder's own files.
@@ -201,6 +277,12 @@ final class CacheFolder: Sendable {
     func replaceOwn(_ other: String, by name: String) -> Bool {
         renameat(root.number, name, root.number, other) == 0
     }
+
+    /// Removes one of the folder's own files.
+    func removeOwn(_ name: String) { unlinkat(root.number, name, 0) }
+
+    /// Forces the names of the folder's own files to the disk. Blocks.
+    func syncNames() -> Bool { fsync(root.number) == 0 }
 }
 
 /// The names of objects' files: the hash of the key, and that of the variant where there is one.

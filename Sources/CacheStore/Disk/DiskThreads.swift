@@ -2,6 +2,7 @@
 // The threads that may wait for a disk, so that no loop ever does.
 
 import Dispatch
+import Engine
 import Glibc
 import Synchronization
 
@@ -20,6 +21,7 @@ final class DiskThreads: Sendable {
         var first = 0
         var isStopping = false
         var running = 0
+        var members: [pthread_t] = []
         var count: Int { jobs.count - first }
     }
     private let state: Mutex<State>
@@ -31,36 +33,12 @@ final class DiskThreads: Sendable {
     init(count: Int, limit: Int) {
         self.limit = limit
         state = Mutex(State())
-        // Threads of their own rather than Dispatch's, which has a few for each core: a loop must not have to wait for one
-        // that waits for a disk.
-        let started = (0..<count).count { _ in startThread() }
+        let started = (0..<count).count { _ in BlockingThread.start { [self] in work() } }
         state.withLock { state in
             state.running = started
             // Without threads every job is refused, and everything is a miss.
             state.isStopping = started == 0
         }
-    }
-
-    private func startThread() -> Bool {
-        let reference = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { raw in
-                guard let raw else { return nil }
-                // Signals are for the threads that wait for them.
-                var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                Unmanaged<DiskThreads>.fromOpaque(raw).takeRetainedValue().work()
-                return nil
-            }, reference.toOpaque())
-        guard code == 0 else {
-            reference.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
     }
 
     /// Takes `job` unless too many wait already.
@@ -79,6 +57,9 @@ final class DiskThreads: Sendable {
         return taken
     }
 
+    /// Whether the caller runs on one of them.
+    var isCurrent: Bool { state.withLock { $0.members.contains(pthread_self()) } }
+
     /// Whether a thread should leave off long work.
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
@@ -95,6 +76,7 @@ final class DiskThreads: Sendable {
     }
 
     private func work() {
+        state.withLock { $0.members.append(pthread_self()) }
         while true {
             wake.wait()
             let (job, isOver) = state.withLock { state -> (DiskJob?, Bool) in
@@ -111,6 +93,7 @@ final class DiskThreads: Sendable {
             job?.run()
             if isOver { break }
         }
+        state.withLock { $0.members.removeAll { $0 == pthread_self() } }
         ended.signal()
     }
 }

@@ -32,8 +32,20 @@ package enum FileCalls {
 
     /// The `count` bytes at `offset`, or nil when there are fewer or they cannot be read.
     package static func bytes(_ fd: Int32, at offset: Int, count: Int) -> CachedBody? {
+        try? readableBytes(fd, at: offset, count: count)
+    }
+
+    /// The `count` bytes at `offset`, or nil when there are fewer, or the disk cannot read them.
+    ///
+    /// - Throws: what says nothing of the file, such as a lack of memory.
+    package static func readableBytes(_ fd: Int32, at offset: Int, count: Int) throws(SystemFailure) -> CachedBody? {
         var got: Int?
-        let bytes = CachedBody(count: count) { got = read(fd, into: $0, at: offset) }
+        var code: Int32 = 0
+        let bytes = CachedBody(count: count) { memory in
+            got = read(fd, into: memory, at: offset)
+            if got == nil { code = errno }
+        }
+        if got == nil, code != EIO { throw SystemFailure("pread", code: code) }
         return got == count ? bytes : nil
     }
 
@@ -60,33 +72,40 @@ package enum FileCalls {
         return fstat(fd, &status) == 0 ? status : nil
     }
 
-    /// What `name` in `directory` is, or nil; of a link, the link itself.
-    package static func status(_ name: String, in directory: Int32) -> stat? {
+    /// What `name` in `directory` is; of a link, the link itself.
+    package static func status(_ name: String, in directory: Int32) -> Result<stat, SystemFailure> {
         var status = stat()
-        return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return .failure(SystemFailure("fstatat"))
+        }
+        return .success(status)
     }
+
+    /// Bytes of the blocks that it takes.
+    package static func blockBytes(_ status: stat) -> Int { Int(status.st_blocks) * 512 }
 
     package static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
 
-    /// The names in a directory, without `.` and `..`. Empty when it cannot be read.
-    package static func names(in directory: Int32) -> [String] {
+    /// The names in a directory, without `.` and `..`. Nil when it cannot be read to its end.
+    package static func names(in directory: Int32) -> [String]? {
         // A descriptor of its own, because `closedir` closes it and reading moves its offset.
         let number = gw_open_at(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-        guard number >= 0 else { return [] }
+        guard number >= 0 else { return nil }
         guard let stream = fdopendir(number) else {
             close(number)
-            return []
+            return nil
         }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { return errno == 0 ? names : nil }
             let length = Int(
                 strlen(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
             let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(entry) + nameOffset, count: length)
             let name = String(decoding: bytes, as: UTF8.self)
             if name != "." && name != ".." { names.append(name) }
         }
-        return names
     }
 
     private static let nameOffset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 19
@@ -98,9 +117,9 @@ final class SharedFile: Sendable {
     let number: Int32
     private let threads: DiskThreads
     /// Called when the file is closed.
-    private let atClose: (@Sendable () -> Void)?
+    private let atClose: @Sendable () -> Void
 
-    init(adopting number: Int32, threads: DiskThreads, atClose: (@Sendable () -> Void)? = nil) {
+    init(adopting number: Int32, threads: DiskThreads, atClose: @escaping @Sendable () -> Void) {
         self.number = number
         self.threads = threads
         self.atClose = atClose
@@ -108,20 +127,21 @@ final class SharedFile: Sendable {
 
     private final class Close: DiskJob, @unchecked Sendable {
         let number: Int32
-        let atClose: (@Sendable () -> Void)?
-        init(_ number: Int32, _ atClose: (@Sendable () -> Void)?) {
+        let atClose: @Sendable () -> Void
+        init(_ number: Int32, _ atClose: @escaping @Sendable () -> Void) {
             self.number = number
             self.atClose = atClose
         }
         override func run() {
             _ = close(number)
-            atClose?()
+            atClose()
         }
     }
 
     deinit {
         let job = Close(number, atClose)
-        // After the threads have ended there is nobody to leave it to.
-        if !threads.submit(job) { job.run() }
+        // Who makes room by removing files needs to have it at once. After the threads have ended there is nobody to leave
+        // it to.
+        if threads.isCurrent || !threads.submit(job) { job.run() }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The index on disk, so that a start need not open every file: records of 120 bytes appended one `write` each, as objects come
 // and go. What was written survives `kill -9`; what a power cut tears or loses is found by the walk through the folder, or by
-// the lookup that finds no file. When most records are outdated the file is written anew.
+// the lookup that finds no file. When most records are outdated, or one could not be written, the file is written anew from
+// the index.
 //
 //     0  kind 4, units 4     8  hash of the key 16    24  hash of the variant 16    40  the caller's record 64
 //   104  zero 8            112  checksum 8
@@ -28,6 +29,10 @@ final class IndexJournal: Sendable {
         var pending: [UInt8]?
         /// What came while the journal is being replayed: newer than anything in it.
         var touched: Set<ObjectID>?
+        /// Whether all that was appended is in the file, or in `pending`.
+        var isSound = false
+        /// Whether somebody was told that it is to be written anew.
+        var isCompactionDue = false
     }
     private let state: Mutex<State>
     private let folder: CacheFolder
@@ -42,6 +47,7 @@ final class IndexJournal: Sendable {
             let size = Int(FileCalls.status(number)?.st_size ?? 0)
             // A record that was being written when the power went.
             opened.length = size - size % Self.recordLength
+            opened.isSound = true
         }
         startLength = opened.length
         state = Mutex(opened)
@@ -52,18 +58,35 @@ final class IndexJournal: Sendable {
     /// The bytes that the file takes.
     var length: Int { state.withLock { $0.length } }
 
-    /// Writes down that an object came or went. Blocks. False when it could not be written.
-    func append(_ kind: Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) -> Bool {
+    /// Whether the file says all that it should.
+    var isSound: Bool { state.withLock { $0.isSound } }
+
+    /// What became of a record.
+    enum Appended {
+        case written
+        /// The file is being written anew, or is to be.
+        case waits
+        /// From now on the file lacks something.
+        case failed(SystemFailure)
+    }
+
+    /// Writes down that an object came or went. Blocks.
+    func append(_ kind: Kind, _ id: ObjectID, _ record: CacheRecord = CacheRecord(), units: UInt32 = 0) -> Appended {
         let bytes = Self.bytes(kind, id, record, units)
         return state.withLock { state in
             state.touched?.insert(id)
             if state.pending != nil {
                 state.pending?.append(contentsOf: bytes)
-                return true
+                return .waits
             }
-            guard state.file >= 0, FileCalls.write(state.file, bytes.span, at: state.length) == 0 else { return false }
+            guard state.isSound else { return .waits }
+            let code = FileCalls.write(state.file, bytes.span, at: state.length)
+            guard code == 0 else {
+                state.isSound = false
+                return .failed(SystemFailure("write", code: code))
+            }
             state.length += bytes.count
-            return true
+            return .written
         }
     }
 
@@ -96,57 +119,94 @@ final class IndexJournal: Sendable {
         state.withLock { $0.touched = nil }
     }
 
-    /// Whether so much of the file is outdated that it should be written anew.
-    func isBloated(live: Int) -> Bool {
-        state.withLock { $0.pending == nil && $0.length / Self.recordLength > live * 2 + 4096 }
+    /// Whether so much of the file is outdated that it should be written anew. True once until that is done.
+    func takeBloated(live: Int) -> Bool {
+        state.withLock { state in
+            guard !state.isCompactionDue, state.pending == nil, state.length / Self.recordLength > live * 2 + 4096
+            else { return false }
+            state.isCompactionDue = true
+            return true
+        }
     }
 
-    /// Writes the file anew from the index. Blocks.
-    ///
-    /// - Returns: By how many bytes the file has grown (below 0: shrunk) beside what was appended meanwhile, and whether it
-    ///   could be written; the old file stays if not. Nil when another thread is at it.
-    func compact(_ index: CacheIndex) -> (growth: Int, isDone: Bool)? {
-        let isMine = state.withLock { state in
+    /// From now on what comes waits for `compact`, which must follow. False when another thread is at it.
+    func beginCompaction() -> Bool {
+        state.withLock { state in
             guard state.pending == nil, state.touched == nil else { return false }
             state.pending = []
             return true
         }
-        guard isMine else { return nil }
-        var written = 0
-        var isWritten = true
-        var file: Int32 = -1
-        if case .success(let number) = folder.openOwn("journal.new", O_RDWR | O_CREAT | O_TRUNC) { file = number }
-        if file >= 0 {
-            var piece: [UInt8] = []
-            for id in index.snapshot() {
-                piece += Self.bytes(id.isMain ? .main : .small, id.id, id.record, id.units)
-                guard piece.count >= Self.piece else { continue }
-                isWritten = isWritten && FileCalls.write(file, piece.span, at: written) == 0
-                written += piece.count
-                piece.removeAll(keepingCapacity: true)
+    }
+
+    /// What became of a compaction: by how many bytes the file has grown (below 0: shrunk).
+    struct Compaction {
+        var growth = 0
+        var failure: SystemFailure?
+    }
+
+    /// Writes the file anew from the index; without one it stays as it is, and so it does when that fails. Blocks.
+    func compact(_ index: CacheIndex?) -> Compaction {
+        var outcome = Compaction()
+        var new: (file: Int32, length: Int)?
+        if let index {
+            do throws(SystemFailure) {
+                new = try write(index)
+            } catch {
+                outcome.failure = error
             }
-            isWritten = isWritten && FileCalls.write(file, piece.span, at: written) == 0
-            written += piece.count
         }
-        return state.withLock { state in
+        state.withLock { state in
             let pending = state.pending ?? []
             state.pending = nil
-            if file >= 0, isWritten, FileCalls.write(file, pending.span, at: written) == 0,
-                folder.replaceOwn("journal", by: "journal.new")
-            {
-                if state.file >= 0 { close(state.file) }
-                let growth = written - state.length
-                state.file = file
-                state.length = written + pending.count
-                return (growth, true)
+            state.isCompactionDue = false
+            if let (file, length) = new {
+                let code = FileCalls.write(file, pending.span, at: length)
+                if code == 0, folder.replaceOwn("journal", by: "journal.new") {
+                    if state.file >= 0 { close(state.file) }
+                    outcome.growth = length + pending.count - state.length
+                    state.file = file
+                    state.length = length + pending.count
+                    state.isSound = true
+                    return
+                }
+                outcome.failure = SystemFailure(code == 0 ? "renameat" : "write", code: code == 0 ? errno : code)
+                close(file)
+                folder.removeOwn("journal.new")
             }
-            if file >= 0 { close(file) }
-            guard state.file >= 0, FileCalls.write(state.file, pending.span, at: state.length) == 0 else {
-                return (-pending.count, false)
+            guard state.isSound else { return }
+            let code = FileCalls.write(state.file, pending.span, at: state.length)
+            if code == 0 {
+                outcome.growth = pending.count
+                state.length += pending.count
+            } else {
+                outcome.failure = SystemFailure("write", code: code)
+                state.isSound = false
             }
-            state.length += pending.count
-            return (0, false)
         }
+        return outcome
+    }
+
+    private func write(_ index: CacheIndex) throws(SystemFailure) -> (file: Int32, length: Int) {
+        let file = try folder.openOwn("journal.new", O_RDWR | O_CREAT | O_TRUNC).get()
+        var length = 0
+        var code: Int32 = 0
+        var piece: [UInt8] = []
+        func flush() {
+            code = FileCalls.write(file, piece.span, at: length)
+            length += piece.count
+            piece.removeAll(keepingCapacity: true)
+        }
+        for entry in index.snapshot() where code == 0 {
+            piece += Self.bytes(entry.isMain ? .main : .small, entry.id, entry.record, entry.units)
+            if piece.count >= Self.piece { flush() }
+        }
+        if code == 0 { flush() }
+        guard code == 0 else {
+            close(file)
+            folder.removeOwn("journal.new")
+            throw SystemFailure("write", code: code)
+        }
+        return (file, length)
     }
 
     private static func bytes(_ kind: Kind, _ id: ObjectID, _ record: CacheRecord, _ units: UInt32) -> [UInt8] {

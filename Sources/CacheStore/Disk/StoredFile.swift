@@ -68,10 +68,11 @@ public final class StoredFile: Sendable {
 
     /// What of a file's status shows that somebody changed it.
     private struct Status: Equatable {
-        let size, inode, links, seconds, nanoseconds: Int
+        let size, links, seconds, nanoseconds: Int
+        let inode: ino_t
         init(_ status: stat) {
             size = Int(status.st_size)
-            inode = Int(truncatingIfNeeded: status.st_ino)
+            inode = status.st_ino
             links = Int(status.st_nlink)
             seconds = status.st_ctim.tv_sec
             nanoseconds = status.st_ctim.tv_nsec
@@ -138,6 +139,7 @@ public final class StoredFile: Sendable {
         precondition(offset >= 0 && limit > 0 && offset < length, "sends what there is")
         let wanted = min(offset + min(limit, 1 << 20), length)
         var end = offset
+        if isKnown(offset..<wanted) { end = wanted }
         while end < wanted {
             let number = end / StoredFooter.chunk
             let chunk = chunk(number)
@@ -176,6 +178,16 @@ public final class StoredFile: Sendable {
         }
     }
 
+    /// Whether all chunks of that part of the body were checked, and are in the page cache: one question for all, where the
+    /// kernel can answer it. The last byte is asked for as well, since a page that is being read counts as cached.
+    private func isKnown(_ part: Range<Int>) -> Bool {
+        let chunks = part.lowerBound / StoredFooter.chunk...(part.upperBound - 1) / StoredFooter.chunk
+        guard chunks.count > 2, chunks.allSatisfy(isChecked) else { return false }
+        var byte: UInt8 = 0
+        return gw_is_cached(file.number, off_t(head.length + part.lowerBound), part.count) == 1
+            && gw_read_now(file.number, &byte, 1, off_t(head.length + part.upperBound - 1)) == 1
+    }
+
     private func isChecked(_ number: Int) -> Bool {
         checked.withLock { $0[number / 64] & 1 << UInt64(number % 64) != 0 }
     }
@@ -194,6 +206,6 @@ public final class StoredFile: Sendable {
         gw_copy(file.number, off_t(head.length), other.number, off_t(offset), length) == 0
     }
 
-    /// Whether the name still leads to this very file. Blocks.
-    func isSame(as status: stat) -> Bool { Int(truncatingIfNeeded: status.st_ino) == self.status.inode }
+    /// Which file it is.
+    var inode: ino_t { status.inode }
 }

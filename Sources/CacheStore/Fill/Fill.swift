@@ -45,7 +45,7 @@ public final class Fill: @unchecked Sendable {
         let waiting = state.withLock { state in
             state.description = description
             let length = description.bodyLength ?? 0
-            let isTooLarge = length > min(store.options.largestBody, store.options.diskBytes / 4)
+            let isTooLarge = length > store.largestBody
             if !description.fits || key.count > StoredHead.keyLimit || isTooLarge { state.isDiskLost = true }
             return state.takeWaiting()
         }
@@ -71,8 +71,9 @@ public final class Fill: @unchecked Sendable {
             guard state.phase == .open else { return (.room, [], false) }
             state.chunks.append(contentsOf: new)
             state.received += bytes.count
-            if state.received > min(store.options.largestBody, store.options.diskBytes / 4) { state.isDiskLost = true }
-            let behind = state.received - state.written
+            if state.received > store.largestBody { state.isDiskLost = true }
+            // What is to be in memory only waits for nothing.
+            let behind = store.folder == nil ? 0 : state.received - state.written
             let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
             if isToWrite { state.isWriting = true }
             if state.isDiskLost {
@@ -195,6 +196,9 @@ public final class Fill: @unchecked Sendable {
         store.read(chunk, of: nil, into: block, for: reader)
     }
 
+    /// Whether somebody reads it, or waits to.
+    public var isRead: Bool { state.withLock { !$0.readers.isEmpty } }
+
     /// `reader` goes away. It may still be told once of progress that was on its way.
     public func detach(_ reader: CacheReader) {
         let drained = state.withLock { state -> CacheReader? in
@@ -269,8 +273,15 @@ public enum Joined: Sendable {
 }
 
 extension ObjectStore {
-    /// Whether the index knows the object.
-    public func contains(_ id: ObjectID) -> Bool { index.contains(id) }
+    /// Whether the object is known.
+    public func contains(_ id: ObjectID) -> Bool { folder == nil ? objects.contains(id) : index.contains(id) }
+
+    /// What is known of the objects of one key, its variants, in no order; `bytes` are those on disk, or in memory where all is.
+    /// Looks through a part of the index: for people, not for requests.
+    public func variants(of key: CacheHash) -> [(id: ObjectID, record: CacheRecord, bytes: Int)] {
+        if folder != nil { return index.variants(of: key) }
+        return objects.objects(of: key).map { ($0.head.id, $0.head.record, $0.cost) }
+    }
 
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }

@@ -14,12 +14,8 @@ final class FillDisk: @unchecked Sendable {
     var file: SharedFile?
     var name = ""
     var bodyOffset = 0
-    let reserved = Reservation()
-
-    /// Bytes on disk that are held for the file; given back when it is closed, unless the index has taken them over.
-    final class Reservation: Sendable {
-        let bytes = Atomic<Int>(0)
-    }
+    /// Holds the bytes that are reserved for the file, until the index counts them.
+    let open = OpenFile()
 }
 
 /// Writes what can be written of a fill.
@@ -46,7 +42,7 @@ extension Fill {
                     state.isWriting = false
                     return .nothing
                 }
-                let batch = state.unwritten(limit: 16)
+                let batch = store.folder == nil ? [] : state.unwritten(limit: 16)
                 if !batch.isEmpty { return .write(batch, description) }
                 guard state.phase == .complete else {
                     state.isWriting = false
@@ -78,7 +74,9 @@ extension Fill {
         for (chunk, count) in batch {
             let bytes = chunk.bytes(0..<count)
             sums.append(StoredFooter.sum(bytes, number: position / StoredFooter.chunk))
-            guard isDone(FileCalls.write(file.number, bytes, at: disk.bodyOffset + position)) else { return false }
+            guard isDone("write", FileCalls.write(file.number, bytes, at: disk.bodyOffset + position)) else {
+                return false
+            }
             position += count
         }
         wrote(position - start, sums, file, bodyOffset: disk.bodyOffset)
@@ -88,18 +86,19 @@ extension Fill {
     /// The temporary file, made when it is first needed.
     func open(_ description: ObjectDescription) -> SharedFile? {
         if let file = disk.file { return file }
-        disk.bodyOffset = StoredHead.length(
-            key: key.count, metadata: description.metadata.count, scopes: description.scopes.count)
+        guard let folder = store.folder else { return nil }
+        disk.bodyOffset = StoredHead.length(key: key, description)
         guard reserve(upTo: description.bodyLength ?? 0, description) else { return nil }
-        switch store.folder.makeTemporary() {
-        case .failure:
-            store.release(disk.reserved.bytes.exchange(0, ordering: .relaxed))
-            store.counters.diskErrors.count()
+        switch folder.makeTemporary() {
+        case .failure(let failure):
+            store.release(disk.open.bytes.exchange(0, ordering: .relaxed))
+            store.failedToStore(failure)
             return nil
         case .success(let (number, name)):
-            let file = SharedFile(adopting: number, threads: store.threads) { [store, reserved = disk.reserved] in
-                store.release(reserved.bytes.exchange(0, ordering: .relaxed))
+            let file = SharedFile(adopting: number, threads: store.threads) { [store, id, open = disk.open] in
+                store.release(store.opens.close(open, id))
             }
+            store.counters.diskBytes.add(folder.growthOfTemporaries(), ordering: .relaxed)
             disk.file = file
             disk.name = name
             return file
@@ -109,36 +108,71 @@ extension Fill {
     /// Reserves what the file takes with a body of that length. In larger steps when the length is not known.
     func reserve(upTo length: Int, _ description: ObjectDescription) -> Bool {
         let whole = disk.bodyOffset + length + StoredFooter.length(length)
-        let needed = Int(ObjectStore.units(length: whole)) * CacheIndex.unit + ObjectStore.nameBytes
-        let held = disk.reserved.bytes.load(ordering: .relaxed)
+        let needed = Int(ObjectStore.units(length: whole)) * CacheIndex.unit + ObjectStore.folderBytes
+        let held = disk.open.bytes.load(ordering: .relaxed)
         guard needed > held else { return true }
         let step = description.bodyLength == nil && length > 0 ? needed - held + (256 << 10) : needed - held
         guard store.reserve(step) else { return false }
-        disk.reserved.bytes.add(step, ordering: .relaxed)
+        disk.open.bytes.add(step, ordering: .relaxed)
         return true
     }
 
-    /// Whether a call succeeded; a failure is counted.
-    func isDone(_ code: Int32) -> Bool {
-        if code != 0 { store.counters.diskErrors.count() }
+    /// Whether a call succeeded; a failure is counted and told of.
+    func isDone(_ call: StaticString, _ code: Int32) -> Bool {
+        if code != 0 { store.failedToStore(SystemFailure(call, code: code)) }
         return code == 0
     }
 
     private func finish(
         _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, _ chunks: [FillChunk]
     ) -> Bool {
-        guard !store.purges.isPurged(description, since: generation), let file = open(description),
-            reserve(upTo: length, description)
-        else { return false }
-        let isSmall =
-            disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
-            && chunks.count == StoredFooter.chunks(length)
-        return seal(file, description, sums, length, isSmall: isSmall) { memory in
+        func copyBody(_ memory: UnsafeMutableRawBufferPointer) {
             for (number, chunk) in chunks.enumerated() {
                 let start = number * StoredFooter.chunk
                 memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
             }
         }
+        guard !store.purges.isPurged(description, since: generation) else { return false }
+        if store.folder == nil { return keep(description, length, copyBody) }
+        guard let file = open(description), reserve(upTo: length, description) else { return false }
+        let isSmall =
+            disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
+            && chunks.count == StoredFooter.chunks(length)
+        return seal(file, description, sums, length, isSmall: isSmall, copyBody)
+    }
+
+    /// The head, and with `isSmall` the body that `copyBody` copies, in one piece of memory.
+    private func image(
+        _ description: ObjectDescription, _ length: Int, isSmall: Bool,
+        _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> CachedBody {
+        CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
+            StoredHead.write(
+                id, key: key, description, bodyLength: length,
+                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation,
+                length: disk.bodyOffset, into: memory)
+            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
+        }
+    }
+
+    /// Stores the object where all is in memory. False when that has no room for it.
+    func keep(
+        _ description: ObjectDescription, _ length: Int, _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> Bool {
+        disk.bodyOffset = StoredHead.length(key: key, description)
+        let image = image(description, length, isSmall: true, copyBody)
+        guard let head = StoredHead(reading: image) else { return false }
+        insert(head, image, length)
+        guard store.objects.contains(id) else { return false }
+        store.counters.stores.count()
+        store.counters.objects.store(store.objects.count, ordering: .relaxed)
+        return true
+    }
+
+    private func insert(_ head: StoredHead, _ image: CachedBody, _ length: Int) {
+        let body = CachedBody(disk.bodyOffset..<disk.bodyOffset + length, of: image)
+        let object = CachedObject(head: head, body: body, cost: image.count)
+        store.objects.insert(id, .object(object), cost: object.cost)
     }
 
     /// Writes the head and the footer, gives the file its name, and keeps a small object in memory, whose body `copyBody`
@@ -147,52 +181,43 @@ extension Fill {
         _ file: SharedFile, _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, isSmall: Bool,
         _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Bool {
-        // One piece of memory for the head and, when it stays, the body.
-        let image = CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
-            StoredHead.write(
-                id, key: key, description, bodyLength: length,
-                storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation, into: memory
-            )
-            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
-        }
+        let image = image(description, length, isSmall: isSmall, copyBody)
         guard let head = StoredHead(reading: image) else { return false }
         let footer = StoredFooter.make(sums, head: head.checksum)
-        guard isDone(FileCalls.write(file.number, head.bytes, at: 0)),
-            isDone(FileCalls.write(file.number, footer.bytes, at: disk.bodyOffset + length))
+        guard isDone("write", FileCalls.write(file.number, head.bytes, at: 0)),
+            isDone("write", FileCalls.write(file.number, footer.bytes, at: disk.bodyOffset + length))
         else { return false }
-        if store.options.syncsFiles, fdatasync(file.number) != 0 { return isDone(errno) }
-        guard let status = FileCalls.status(file.number) else { return isDone(errno) }
+        if store.options.syncsFiles, fdatasync(file.number) != 0 { return isDone("fdatasync", errno) }
+        guard let status = FileCalls.status(file.number) else { return isDone("fstat", errno) }
         guard publish(head, ObjectStore.units(status)) else { return false }
-        if isSmall {
-            let body = CachedBody(disk.bodyOffset..<disk.bodyOffset + length, of: image)
-            let object = CachedObject(head: head, body: body, cost: image.count)
-            store.objects.insert(id, .object(object), cost: object.cost)
-        }
+        if isSmall { insert(head, image, length) }
         return true
     }
 
     /// Gives the file its name; from then on its bytes are the index's.
     private func publish(_ head: StoredHead, _ units: UInt32) -> Bool {
-        let taken = Int(units) * CacheIndex.unit + ObjectStore.nameBytes
-        let missing = taken - disk.reserved.bytes.load(ordering: .relaxed)
+        let taken = Int(units) * CacheIndex.unit
+        let missing = taken + ObjectStore.folderBytes - disk.open.bytes.load(ordering: .relaxed)
         if missing > 0 {
             guard store.reserve(missing) else { return false }
-            disk.reserved.bytes.add(missing, ordering: .relaxed)
+            disk.open.bytes.add(missing, ordering: .relaxed)
         }
         let isPublished = store.withName(id) {
-            guard isDone(store.folder.publish(disk.name, as: id)) else { return false }
+            guard isDone("renameat", store.folder?.publish(disk.name, as: id) ?? EBADF) else { return false }
             store.note(.small, id, head.record, units: units)
             store.objects.remove(id)
             store.files.remove(id)
-            if let old = store.index.insert(id, head.record, units: units) {
-                store.release(old + ObjectStore.nameBytes)
-            }
+            if let old = store.index.insert(id, head.record, units: units) { store.vacate(id, old) }
+            let held = disk.open.bytes.exchange(0, ordering: .relaxed)
+            store.opens.name(disk.open, id)
+            store.countGrowth(of: id.part)
+            store.release(held - taken)
             return true
         }
         guard isPublished else { return false }
-        store.release(disk.reserved.bytes.exchange(0, ordering: .relaxed) - taken)
         disk.name = ""
         store.counters.stores.count()
+        store.health.worked(now: ObjectStore.monotonicMilliseconds())
         // Readers may still need the descriptor; the fill's state holds it for them.
         disk.file = nil
         return true
@@ -200,7 +225,7 @@ extension Fill {
 
     /// The file is not to be: its name goes now, its room when the last reader has closed it.
     func abandonFile() {
-        if !disk.name.isEmpty { store.folder.removeTemporary(disk.name) }
+        if !disk.name.isEmpty { store.folder?.removeTemporary(disk.name) }
         disk.name = ""
         disk.file = nil
         loseDisk()

@@ -33,26 +33,32 @@ extension Fill {
         case .miss: return false
         case .object(let object):
             let body = object.body
+            if store.folder == nil {
+                return keep(described(said, length: body.count), body.count) { $0.put(body.bytes, at: 0) }
+            }
             let sums = (0..<StoredFooter.chunks(body.count)).map { number in
                 let start = number * StoredFooter.chunk
                 let chunk = body.bytes.extracting(start..<min(start + StoredFooter.chunk, body.count))
                 return StoredFooter.sum(chunk, number: number)
             }
             guard let (file, described) = openAnew(said, length: body.count),
-                isDone(FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
+                isDone("write", FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
             else { return false }
             return seal(file, described, sums, body.count, isSmall: true) { $0.put(body.bytes, at: 0) }
         case .file(let old):
             guard let (file, described) = openAnew(said, length: old.length) else { return false }
             // The old checksums are kept, so what is copied wrong is noticed when it is read.
-            guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone(errno) }
+            guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone("copy_file_range", errno) }
             return seal(file, described, old.sums, old.length, isSmall: false) { _ in }
         }
     }
 
     private func openAnew(_ said: ObjectDescription, length: Int) -> (SharedFile, ObjectDescription)? {
-        let described = ObjectDescription(
-            metadata: said.metadata, record: said.record, scopes: said.scopes, bodyLength: length)
+        let described = described(said, length: length)
         return open(described).map { ($0, described) }
+    }
+
+    private func described(_ said: ObjectDescription, length: Int) -> ObjectDescription {
+        ObjectDescription(metadata: said.metadata, record: said.record, scopes: said.scopes, bodyLength: length)
     }
 }

@@ -25,6 +25,17 @@ final class CacheIndex: Sendable {
 
     func contains(_ id: ObjectID) -> Bool { parts[id.part].table.withLock { $0.slot(of: id) != nil } }
 
+    /// All objects of one key: its variants.
+    func variants(of key: CacheHash) -> [(id: ObjectID, record: CacheRecord, bytes: Int)] {
+        order.withLock { order in
+            parts[ObjectID(key: key).part].table.withLock { table in
+                table.slots { $0.id.key == key }.map {
+                    (table[$0].id, table[$0].record, Int(order.size(of: table[$0].node)) * Self.unit)
+                }
+            }
+        }
+    }
+
     var count: Int { order.withLock { $0.count } }
 
     enum Arrival {
@@ -224,16 +235,10 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
 
     func isUsed(_ slot: UInt32) -> Bool { slot < used && self[slot].uses != Self.unused }
 
-    var ids: [ObjectID] {
-        var ids: [ObjectID] = []
-        ids.reserveCapacity(count)
-        for head in heads {
-            var slot = head
-            while slot != Self.none {
-                ids.append(self[slot].id)
-                slot = self[slot].next
-            }
-        }
-        return ids
+    var ids: [ObjectID] { slots { _ in true }.map { self[$0].id } }
+
+    /// The entries that are `wanted`. Looks at all.
+    func slots(where wanted: (Entry) -> Bool) -> [UInt32] {
+        (0..<used).filter { isUsed($0) && wanted(self[$0]) }
     }
 }

@@ -49,6 +49,21 @@ final class MemoryTier: Sendable {
         return slot.resident
     }
 
+    func contains(_ id: ObjectID) -> Bool { part(id).table.withLock { $0[id] != nil } }
+
+    /// The objects of one key: its variants.
+    func objects(of key: CacheHash) -> [CachedObject] {
+        part(ObjectID(key: key)).table.withLock { table in
+            table.compactMap { id, entry -> CachedObject? in
+                guard id.key == key, case .object(let object) = entry.slot.resident else { return nil }
+                return object
+            }
+        }
+    }
+
+    /// How many residents there are.
+    var count: Int { order.withLock { $0.queues.count } }
+
     /// Adds a resident, in place of the one of that id, and evicts others to make room. Too expensive a one is left out.
     func insert(_ id: ObjectID, _ resident: Resident, cost: Int) {
         // Who leaves is released when the lock is not held any more.

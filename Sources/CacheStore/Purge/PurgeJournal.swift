@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purges survive a restart: each is a record of 24 bytes (scope, generation, checksum) appended to the file `purges`, which is
-// written anew at start. A file that is missing or damaged purges everything: what was purged must not come back.
+// written anew at start, when it has become long, and after a failure. A file that is missing or damaged purges everything:
+// what was purged must not come back. So when a purge cannot be written down, the file is removed until it can be.
 
 import Engine
 import Glibc
@@ -9,45 +10,50 @@ import Synchronization
 /// The purges, in memory and on disk.
 final class PurgeJournal: Sendable {
     private static let recordLength = 24
+    /// Records after which the file is written anew.
+    private let recordLimit: Int
     private struct State {
         var table = PurgeTable()
         var file: Int32 = -1
         var length = 0
+        /// Whether every purge is in the file.
+        var isSound = false
     }
     private let state = Mutex(State())
+    /// Nil when the purges are in memory only, as what they purge.
+    private let folder: CacheFolder?
     /// The latest generation, to be read without a lock.
     private let latestGeneration = Atomic<UInt64>(0)
 
-    /// Reads the folder's purges and begins a new file. Blocks.
-    init(_ folder: CacheFolder, now: UInt64) {
+    /// Reads the folder's purges; `rewrite` is to follow. Blocks.
+    init(_ folder: CacheFolder?, now: UInt64, recordLimit: Int = 2 * PurgeTable.limit) {
+        self.folder = folder
+        self.recordLimit = recordLimit
         var table = PurgeTable()
         var isSound = false
-        if case .success(let number) = folder.openOwn("purges", O_RDONLY) {
+        if case .success(let number)? = folder?.openOwn("purges", O_RDONLY) {
             isSound = Self.read(number, into: &table)
             close(number)
         }
-        if !isSound && !folder.isFresh { _ = table.purge(nil, now: now) }
+        if !isSound, folder?.isFresh == false { _ = table.purge(nil, now: now) }
         latestGeneration.store(table.latest, ordering: .relaxed)
-        var image: [UInt8] = []
-        for (scope, generation) in table.entries { image += Self.record(scope, generation) }
-        var file: Int32 = -1
-        if case .success(let number) = folder.openOwn("purges.new", O_RDWR | O_CREAT | O_TRUNC) {
-            if FileCalls.write(number, image.span, at: 0) == 0, fdatasync(number) == 0,
-                folder.replaceOwn("purges", by: "purges.new")
-            {
-                file = number
-            } else {
-                close(number)
-            }
-        }
-        let opened = State(table: table, file: file, length: image.count)
-        state.withLock { $0 = opened }
+        let read = State(table: table)
+        state.withLock { $0 = read }
     }
 
     deinit { state.withLock { if $0.file >= 0 { close($0.file) } } }
 
     /// The latest generation: what is downloaded from now on has it.
     var latest: UInt64 { latestGeneration.load(ordering: .acquiring) }
+
+    /// Whether every purge is on the disk.
+    var isSound: Bool { state.withLock { $0.isSound } }
+
+    /// What became of writing: by how many bytes the file has grown, and what failed.
+    struct Written {
+        var growth = 0
+        var failure: SystemFailure?
+    }
 
     /// Purges a scope, or everything, in memory. What is to be given to `write`.
     func purge(_ scope: CacheScope?, now: UInt64) -> UInt64 {
@@ -58,15 +64,62 @@ final class PurgeJournal: Sendable {
         }
     }
 
-    /// Writes a purge down, for good. Blocks. False when that failed, so that it would not survive a restart.
-    func write(_ scope: CacheScope?, _ generation: UInt64) -> Bool {
+    /// Writes a purge down, for good. Blocks. After a failure a restart purges everything, until `rewrite` succeeds.
+    func write(_ scope: CacheScope?, _ generation: UInt64) -> Written {
         state.withLock { state in
-            guard state.file >= 0 else { return false }
             let record = Self.record(scope, generation)
-            guard FileCalls.write(state.file, record.span, at: state.length) == 0 else { return false }
-            state.length += record.count
-            return fdatasync(state.file) == 0
+            if state.isSound, state.file >= 0, state.length < recordLimit * Self.recordLength,
+                FileCalls.write(state.file, record.span, at: state.length) == 0, fdatasync(state.file) == 0
+            {
+                state.length += record.count
+                return Written(growth: record.count)
+            }
+            return rewrite(&state)
         }
+    }
+
+    /// Writes all purges into a new file. Blocks.
+    func rewrite() -> Written { state.withLock { rewrite(&$0) } }
+
+    private func rewrite(_ state: inout State) -> Written {
+        guard let folder else {
+            state.isSound = true
+            return Written()
+        }
+        let before = state.length
+        do throws(SystemFailure) {
+            var image: [UInt8] = []
+            for (scope, generation) in state.table.entries { image += Self.record(scope, generation) }
+            let file = try Self.writeNew(image, in: folder)
+            if state.file >= 0 { close(state.file) }
+            state.file = file
+            state.length = image.count
+            state.isSound = true
+            return Written(growth: state.length - before)
+        } catch {
+            // Not what is there, which lacks a purge.
+            folder.removeOwn("purges")
+            _ = folder.syncNames()
+            if state.file >= 0 { close(state.file) }
+            state.file = -1
+            state.length = 0
+            state.isSound = false
+            return Written(growth: -before, failure: error)
+        }
+    }
+
+    /// What failed once may be said to have succeeded the next time, so nothing is written into the old file again.
+    private static func writeNew(_ image: [UInt8], in folder: CacheFolder) throws(SystemFailure) -> Int32 {
+        let file = try folder.openOwn("purges.new", O_RDWR | O_CREAT | O_TRUNC).get()
+        let code = FileCalls.write(file, image.span, at: 0)
+        var failure = code == 0 ? nil : SystemFailure("write", code: code)
+        if failure == nil, fdatasync(file) != 0 { failure = SystemFailure("fdatasync") }
+        if failure == nil, !folder.replaceOwn("purges", by: "purges.new") { failure = SystemFailure("renameat") }
+        if failure == nil, !folder.syncNames() { failure = SystemFailure("fsync") }
+        guard let failure else { return file }
+        close(file)
+        folder.removeOwn("purges.new")
+        throw failure
     }
 
     /// Whether an object with that head was purged.

@@ -50,9 +50,9 @@ struct CacheSpace {
         for part in cache.names(".") where part.utf8.count == 2 {
             for name in cache.names(part) {
                 let place = CachePlace(part: part, name: name)
-                guard let status = FileCalls.status(place.path, in: cache.folder), FileCalls.isRegular(status) else {
-                    continue
-                }
+                guard case .success(let status) = FileCalls.status(place.path, in: cache.folder),
+                    FileCalls.isRegular(status)
+                else { continue }
                 found.append(File(place: place, bytes: Int(status.st_size), used: status.st_mtim.tv_sec))
             }
         }

@@ -51,7 +51,7 @@ struct CacheDescription {
         return CachedBody(count: headLength) { memory in
             StoredHead.write(
                 id, key: key, said, bodyLength: bodyLength, storedAt: UInt64(max(0, time(nil))), generation: 0,
-                into: memory)
+                length: headLength, into: memory)
         }
     }
 }

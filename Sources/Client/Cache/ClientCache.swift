@@ -120,7 +120,7 @@ public final class ClientCache: Sendable {
         let number = gw_open_at(folder, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard number >= 0 else { return [] }
         let descriptor = Descriptor(adopting: number)
-        return FileCalls.names(in: descriptor.number)
+        return FileCalls.names(in: descriptor.number) ?? []
     }
 
     // MARK: Changing

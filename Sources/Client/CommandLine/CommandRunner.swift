@@ -120,7 +120,7 @@ public final class CommandRunner: Sendable {
         let ended = ThreadSemaphore()
         var started = 0
         for _ in 0..<count {
-            let isStarted = ClientThread.start { [self] in
+            let isStarted = BlockingThread.start { [self] in
                 work()
                 if running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { ended.signal() }
             }

@@ -51,7 +51,7 @@ private final class Lookup: Sendable {
         _ host: String, _ port: UInt16, _ waiting: Waiting
     ) throws(ClientFailure) -> Result<[SocketAddress], NoAddress> {
         let lookup = Lookup(host, port)
-        guard lookup.bell >= 0, ClientThread.start({ lookup.work() }) else {
+        guard lookup.bell >= 0, BlockingThread.start({ lookup.work() }) else {
             return system(host, port)
         }
         try waiting.wait(lookup.bell, for: Int16(POLLIN))
@@ -68,32 +68,5 @@ private final class Lookup: Sendable {
         let found = Self.system(host, port)
         outcome.withLock { $0 = found }
         gw_bell_ring(bell)
-    }
-}
-
-/// Threads that block.
-enum ClientThread {
-    private final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-
-    /// Starts a thread that nobody waits for; false when the system has none.
-    static func start(_ run: @escaping @Sendable () -> Void) -> Bool {
-        let reference = Unmanaged.passRetained(Work(run))
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { raw in
-                guard let raw else { return nil }
-                Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().run()
-                return nil
-            }, reference.toOpaque())
-        guard code == 0 else {
-            reference.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
     }
 }

@@ -31,6 +31,33 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
         }
     }
 
+    /// Reads a numeric address with blanks round it, IPv6 with or without brackets, as fields have it; port 0. Nil when it is
+    /// not one, as `192.0.2.1:80` is not. Allocates nothing.
+    public init?(numeric text: Span<UInt8>) {
+        var (start, end) = (0, text.count)
+        while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
+        while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
+        if end - start >= 2, text[start] == UInt8(ascii: "["), text[end - 1] == UInt8(ascii: "]") {
+            start += 1
+            end -= 1
+        }
+        guard end > start, end - start < Int(INET6_ADDRSTRLEN) else { return nil }
+        var letters = InlineArray<46, CChar>(repeating: 0)
+        for index in start..<end { letters[index - start] = CChar(bitPattern: text[index]) }
+        var v4 = in_addr()
+        var v6 = in6_addr()
+        let family: Int32 = letters.span.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return -1 }
+            if inet_pton(AF_INET, base, &v4) == 1 { return AF_INET }
+            return inet_pton(AF_INET6, base, &v6) == 1 ? AF_INET6 : -1
+        }
+        switch family {
+        case AF_INET: self.init(ipv4: UInt32(bigEndian: v4.s_addr), port: 0)
+        case AF_INET6: self.init(v6, port: 0, scope: 0)
+        default: return nil
+        }
+    }
+
     /// An IPv4 address given as a number (`0x7F00_0001` is 127.0.0.1).
     public init(ipv4 address: UInt32, port: UInt16) {
         high = 0
@@ -107,6 +134,22 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
             }
+        }
+    }
+
+    /// What stands for a client where clients are counted: an IPv4 address, or the first 64 bits of an IPv6 address, since
+    /// everybody with an IPv6 network has as many addresses in it as he likes.
+    public var clientNetwork: UInt64 { isIPv4 ? low : high }
+
+    /// An address of 4 or 16 bytes in network order. Nil for another number of bytes.
+    public init?(bytes: [UInt8], port: UInt16) {
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: self.init(ipv4: UInt32(word(0..<4)), port: port)
+        case 16:
+            let (high, low) = (word(0..<8), word(8..<16))
+            self.init(high, low, 0, port, high == 0 && low >> 32 == 0xFFFF)
+        default: return nil
         }
     }
 

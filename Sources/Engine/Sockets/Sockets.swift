@@ -96,6 +96,13 @@ public enum Sockets {
         return recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
     }
 
+    /// Whether a connection attempt has come to an end, whatever the poller has told so far. The corresponding C function is
+    /// `poll`.
+    public static func hasConnectEnded(_ fd: Int32) -> Bool {
+        var request = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        return poll(&request, 1, 0) > 0
+    }
+
     /// What became of a connection attempt: 0, or the `errno` it failed with. The corresponding C function is
     /// `getsockopt(SO_ERROR)`.
     public static func pendingError(_ fd: Int32) -> Int32 {

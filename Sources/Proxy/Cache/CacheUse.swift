@@ -123,6 +123,9 @@ final class CacheDownload: Attempt {
     private let connection: UpstreamConnection
     private let leader: ExchangeReader
     private let encoding: DownloadEncoding?
+    private var patience: DownloadPatience
+    /// Bytes that have come.
+    private var received = 0
 
     init(
         _ fill: Fill, _ connection: UpstreamConnection, leader: ExchangeReader, encoding: DownloadEncoding?
@@ -131,19 +134,33 @@ final class CacheDownload: Attempt {
         self.connection = connection
         self.leader = leader
         self.encoding = encoding
+        if case .length = connection.head.framing {
+            patience = DownloadPatience(isLengthKnown: true)
+        } else {
+            patience = DownloadPatience(isLengthKnown: false)
+        }
         super.init()
         leader.download = self
     }
 
     override func responseBody(_ bytes: Span<UInt8>) {
+        received &+= bytes.count
+        guard patience.goesOn(received: received, isRead: fill.isRead, now: leader.loop.milliseconds) else {
+            giveUp()
+            return
+        }
         switch encoding?.append(bytes) ?? fill.append(bytes) {
         case .room: break
         case .blocked: connection.pauseReading()
-        case .unwanted:
-            fill.fail()
-            connection.cancel()
-            over()
+        case .unwanted: giveUp()
         }
+    }
+
+    /// Who comes just now begins anew.
+    private func giveUp() {
+        fill.leave()
+        connection.cancel()
+        over()
     }
 
     override func batchEnded() {

@@ -44,8 +44,7 @@ extension ProxyExchange {
             pass(.bypass)
             return
         }
-        let hash = cache.secret.hash(key.readable)
-        use.id = ObjectID(key: CacheHash(high: hash.high, low: hash.low))
+        use.id = cache.id(of: key.readable)
         look(cache)
     }
 
@@ -178,15 +177,8 @@ extension ProxyExchange {
 
     /// Makes `use.id` that of the variant for this request. False when the request's fields are too long for one.
     func chooseVariant(_ names: Span<UInt8>, _ cache: ResponseCache) -> Bool {
-        let scratch = service.pathScratch
-        scratch.clear()
-        // The names are part of it: what varied on other fields is another variant.
-        scratch.append(names)
-        scratch.append(0)
-        guard SelectingFields.write(names: names, head, headBytes, to: scratch) else { return false }
-        let hash = cache.secret.hash(scratch.readable)
-        // Zero stands for no variant.
-        use.id.variant = CacheHash(high: hash.high, low: hash.low | 1)
+        guard let variant = cache.variant(names, head, headBytes, scratch: service.pathScratch) else { return false }
+        use.id.variant = variant
         use.isVariant = true
         return true
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PURGE, as the field knows it: whoever may takes what is stored for the target out of the cache.
+// PURGE, as the field knows it: whoever may takes what is stored for the target out of the cache. A target that ends with `/*`
+// means all below it; with a Surrogate-Key or Cache-Tag field, the tags are meant and the target is not.
 
 import Bytes
 import CachePolicy
@@ -22,15 +23,45 @@ extension ProxyExchange {
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
             return true
         }
+        if let problem = purge(cache) {
+            deliverError(400, problem)
+        } else {
+            deliverAnswer(200, Array("text/plain; charset=utf-8".utf8), Array("Purged.\n".utf8))
+        }
+        return true
+    }
+
+    /// Purges what the request names. Otherwise what is wrong with it.
+    private func purge(_ cache: ResponseCache) -> StaticString? {
+        let bytes = headBytes
+        if head.fields.first(.surrogateKey) != nil || head.fields.first(.cacheTag) != nil {
+            guard let tags = ResponseTags(head, bytes, cache.secret) else {
+                return "PURGE takes at most 64 tags at a time."
+            }
+            for position in 0..<tags.count { cache.store.purge(CacheScopes.tag(tags[position])) }
+            return nil
+        }
         let key = service.keyScratch
         key.clear()
-        guard CacheKey.write(isSecureForClient ? .https : .http, head, headBytes, to: key) else {
-            deliverError(400, "PURGE needs a target with a host.")
-            return true
+        let scheme: URIScheme = isSecureForClient ? .https : .http
+        let path = bytes.extracting(head.pathRange)
+        guard path.count >= 2, path[path.count - 1] == UInt8(ascii: "*"), path[path.count - 2] == UInt8(ascii: "/"),
+            head.queryRange == nil
+        else {
+            guard CacheKey.write(scheme, head, bytes, to: key) else { return "PURGE needs a target with a host." }
+            cache.store.purge(CacheScope(.url, key.readable))
+            return nil
         }
-        cache.store.purge(CacheScope(.url, key.readable))
-        deliverAnswer(200, Array("text/plain; charset=utf-8".utf8), Array("Purged.\n".utf8))
-        return true
+        guard
+            CacheKey.write(
+                scheme, authority: bytes.extracting(head.authorityRange), path: path.extracting(0..<path.count - 1),
+                query: Span(), hasQuery: false, to: key)
+        else { return "PURGE needs a target with a host." }
+        guard let scope = CacheScopes.below(key: key.readable) else {
+            return "What is below a path can be purged down to 16 folders deep."
+        }
+        cache.store.purge(scope)
+        return nil
     }
 
     /// Whether the peer itself asks, from an address that may. Behind a proxy on the same machine everybody has its address, so

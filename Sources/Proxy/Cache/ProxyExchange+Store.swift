@@ -158,14 +158,8 @@ extension ProxyExchange {
     /// What a purge may find a response by. Nil when that is too much.
     func scopes(_ response: borrowing ResponseHead, _ bytes: Span<UInt8>, _ cache: ResponseCache) -> [CacheScope]? {
         guard let key = use.key, let tags = ResponseTags(response, bytes, cache.secret) else { return nil }
-        var scopes = [
-            CacheScope(.url, key.bytes),
-            CacheScope(.host, headBytes.extracting(head.authorityRange)),
-        ]
-        for position in 0..<tags.count {
-            let tag = withUnsafeBytes(of: tags[position].bigEndian) { Array($0) }
-            scopes.append(CacheScope(.tag, tag.span))
-        }
+        var scopes = CacheScopes.of(key: key.bytes)
+        for position in 0..<tags.count { scopes.append(CacheScopes.tag(tags[position])) }
         return scopes
     }
 
@@ -198,9 +192,7 @@ extension ProxyExchange {
             let marker = ObjectDescription(
                 metadata: names,
                 record: StoredRecord(kind: .vary, policy: ResponsePolicy(), linesStart: 0).packed,
-                scopes: [
-                    CacheScope(.url, key.bytes), CacheScope(.host, headBytes.extracting(head.authorityRange)),
-                ], bodyLength: 0)
+                scopes: CacheScopes.of(key: key.bytes), bodyLength: 0)
             if fill.id == primary {
                 fill.begin(marker)
                 fill.complete()
@@ -261,8 +253,7 @@ extension ProxyExchange {
     }
 
     private func invalidate(_ key: Span<UInt8>, _ cache: ResponseCache) {
-        let hash = cache.secret.hash(key)
-        let id = ObjectID(key: CacheHash(high: hash.high, low: hash.low))
+        let id = cache.id(of: key)
         // Nothing is written down for what was never stored. What is being downloaded may be from before the change.
         if case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds), !cache.store.isFilling(id) {
             return

@@ -13,6 +13,8 @@ import Upstream
 /// A stored response with the fields of an answer about it.
 private struct Renewal {
     let metadata: CachedBody
+    /// For the client whose request brought the answer: with the fields of it that are not stored.
+    let answer: CachedBody
     let record: StoredRecord
     /// What replaces the stored one; nil when it may no longer be stored.
     let description: ObjectDescription?
@@ -84,7 +86,7 @@ extension ProxyExchange {
         let policy = renewal?.record.policy ?? record.policy
         use.status?.ttl = policy.ttl(at: wallMilliseconds)
         serve(
-            candidate, renewed: renewal?.metadata, renewal?.record ?? record, age: policy.age(at: wallMilliseconds),
+            candidate, renewed: renewal?.answer, renewal?.record ?? record, age: policy.age(at: wallMilliseconds),
             tellsAge: tellsAge)
     }
 
@@ -107,8 +109,20 @@ extension ProxyExchange {
                 service.storedHead, stored.metadata, connection.head, connection.headBytes, age: age, rules, to: block),
             block.free > 2
         else { return nil }
+        let linesEnd = block.count
         block.appendLineEnd()
         let metadata = CachedBody(block.readable)
+        block.truncate(to: linesEnd)
+        guard
+            FieldMerge.writeForClientAlone(
+                service.storedHead, stored.metadata, connection.head, connection.headBytes, rules, to: block),
+            block.free > 2
+        else { return nil }
+        var answer = metadata
+        if block.count > linesEnd {
+            block.appendLineEnd()
+            answer = CachedBody(block.readable)
+        }
         var renewed = StoredRecord(
             kind: .response, policy: record.policy, linesStart: linesStart,
             hasReplaced: record.hasReplaced || connection.head.fields.first(.xRequestID) != nil)
@@ -124,12 +138,12 @@ extension ProxyExchange {
             guard let scopes = scopes(service.storedHead, metadata.bytes, cache) else { throw .tooManyTags }
             let description = ObjectDescription(
                 metadata: metadata, record: renewed.packed, scopes: scopes, bodyLength: candidate.length)
-            return Renewal(metadata: metadata, record: renewed, description: description)
+            return Renewal(metadata: metadata, answer: answer, record: renewed, description: description)
         } catch {
             // The answer is this client's all the same, and young.
             renewed.policy.initialAge = age.initial
             renewed.policy.responseTime = times.response
-            return Renewal(metadata: metadata, record: renewed, description: nil)
+            return Renewal(metadata: metadata, answer: answer, record: renewed, description: nil)
         }
     }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import CachePolicy
 import CacheStore
 import Engine
 import Glibc
+import HTTP
 
 /// The cache that all loops share: the store, and what is needed to use it.
 public final class ResponseCache: Sendable {
@@ -17,20 +19,46 @@ public final class ResponseCache: Sendable {
     /// Whether responses say what the cache did.
     let writesStatus: Bool
 
-    /// Opens the folder and takes it for this process.
+    /// Opens the folder, if there is one, and takes it for this process. `report` is told in a sentence when it fails.
     init(
-        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool
+        _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool,
+        report: @escaping @Sendable (String) -> Void
     ) throws(CacheFolderError) {
         largestBody = options.largestBody
-        store = try ObjectStore(options)
-        secret = try Self.secret(in: options.path)
+        store = try ObjectStore(options, report: report)
+        secret = try options.path.map { path throws(CacheFolderError) in try Self.secret(in: path) } ?? Self.newSecret()
         self.rules = rules
         self.wait = wait
         self.writesStatus = writesStatus
     }
 
+    /// What a key's responses are found by.
+    func id(of key: Span<UInt8>) -> ObjectID {
+        let hash = secret.hash(key)
+        return ObjectID(key: CacheHash(high: hash.high, low: hash.low))
+    }
+
+    /// The variant for a request, of responses that vary on the fields `names`; nil when the request's are too long for one.
+    func variant(
+        _ names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block
+    ) -> CacheHash? {
+        scratch.clear()
+        // The names are part of it: what varied on other fields is another variant.
+        scratch.append(names)
+        scratch.append(0)
+        guard SelectingFields.write(names: names, head, bytes, to: scratch) else { return nil }
+        let hash = secret.hash(scratch.readable)
+        // Zero stands for no variant.
+        return CacheHash(high: hash.high, low: hash.low | 1)
+    }
+
     /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.
     func stop() { store.stop() }
+
+    private static func newSecret() -> HashKey {
+        var generator = SystemRandomNumberGenerator()
+        return HashKey(generator.next(), generator.next())
+    }
 
     /// The names of files are hashes, so the key lives as long as they do: beside them.
     private static func secret(in folder: String) throws(CacheFolderError) -> HashKey {

@@ -28,7 +28,9 @@ extension ProxyExchange {
         guard prefersGzip else { return .identity }
         // The head of what a GET would get.
         if head.method == .head { return .gzip }
-        guard let encoder = service.codings.takeEncoder() else { return .identity }
+        guard let encoder = service.codings.takeEncoder(worthwhileFor: connection.firstContent) else {
+            return .identity
+        }
         compression = Compression(encoder: encoder)
         return .gzip
     }

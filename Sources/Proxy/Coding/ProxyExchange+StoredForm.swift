@@ -17,7 +17,14 @@ extension ProxyExchange {
         guard compresses, !policy.flags.contains(.noTransform), policy.status == 200,
             Compressible.decide(connection.head, connection.headBytes)
         else { return nil }
-        return service.codings.takeEncoder()
+        return service.codings.takeEncoder(worthwhileFor: connection.firstContent)
+    }
+
+    /// Whether this response is to be stored, is large, and would be compressed by its type: then its first bytes tell whether
+    /// the type is right. A small one costs little either way.
+    func wantsSample(of connection: UpstreamConnection) -> Bool {
+        guard use.leading != nil, compresses, connection.head.contentLength ?? 0 >= 64 << 10 else { return false }
+        return Compressible.decide(connection.head, connection.headBytes)
     }
 
     /// The encoding of the download that begins.

@@ -21,6 +21,7 @@ extension ProxyExchange {
     }
 
     func deliverHead(_ connection: UpstreamConnection) {
+        if isAskedElsewhere(connection) { return }
         if cacheTakes(connection) { return }
         guard let stream else { return }
         if use.isRefresh {
@@ -57,6 +58,7 @@ extension ProxyExchange {
             stream.field("Content-Length", bytes.extracting(length.valueRange))
         }
         addOwnFields(to: stream, via: connection.head.version)
+        writeStickyCookie(to: stream)
         // A server that answers before it has the whole request, and keeps its connection, goes on reading it; one that
         // closes wants no more of it (RFC 9112 section 9.3).
         stream.readsWhileResponding = connection.head.isPersistent

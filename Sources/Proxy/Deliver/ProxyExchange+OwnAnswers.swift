@@ -30,8 +30,12 @@ extension ProxyExchange {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 
     /// An error, in a sentence, with the id under which the log has it.
-    func deliverError(_ status: UInt16, _ sentence: StaticString, allow: StaticString? = nil, retryAfter: Bool = false)
-    {
+    ///
+    /// - Parameter seconds: What `Retry-After` says, with `retryAfter`.
+    func deliverError(
+        _ status: UInt16, _ sentence: StaticString, allow: StaticString? = nil, retryAfter: Bool = false,
+        seconds: UInt64 = 1
+    ) {
         if identifier.isEmpty { service.nextIdentifier(into: identifier) }
         let page = service.loop.smallBlocks.take()
         defer { service.loop.smallBlocks.give(page) }
@@ -45,7 +49,12 @@ extension ProxyExchange {
         page.append("\n")
         guard let stream = beginOwn(status, type: Self.plainText.span) else { return }
         if let allow { stream.field("Allow", allow) }
-        if retryAfter { stream.field("Retry-After", "1") }
+        if retryAfter {
+            let value = service.fieldScratch
+            value.clear()
+            value.append(decimal: seconds)
+            stream.field("Retry-After", value.readable)
+        }
         stream.field("Cache-Control", "no-store")
         finishOwn(stream, page.readable)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Third step: a server, a connection, the request. Entered again for another attempt when `RetryPolicy` allows.
+// Third step: a server, a connection, the request. What becomes of an attempt that fails is in `+Repeat`, which enters this
+// again.
 
 import Bytes
-import CacheStore
 import Engine
 import HTTP
 import Serving
@@ -10,42 +10,59 @@ import Synchronization
 import Upstream
 
 extension ProxyExchange {
+    private enum Leasing { case leased, allBusy, nobody }
+
+    /// This loop's view of the pool that the route names.
+    var pool: PoolView { view.pools[poolIndex] }
+
     /// Sends the request to the server whose turn it is.
     func forward() {
-        let loop = service.loop
-        if upstreamStarted == 0 { upstreamStarted = loop.nanoseconds }
-        while true {
-            guard
-                let index = needsFresh
-                    ? serverIndex : view.balancers[poolIndex].next(at: loop.milliseconds, tried: tried)
-            else {
-                giveUp()
-                return
-            }
-            if !needsFresh {
-                tried.insert(index)
-                serverIndex = index
-            }
-            attempts += 1
+        let pool = pool
+        if upstreamStarted == 0 {
+            upstreamStarted = service.loop.nanoseconds
+            pool.requestBegan()
+        }
+        // Others have waited longer.
+        if pool.isCrowded, tried.count == 0 {
+            waitForRoom()
+            return
+        }
+        switch lease(pool) {
+        case .leased: break
+        case .allBusy: waitForRoom()
+        case .nobody: giveUp()
+        }
+    }
+
+    private func lease(_ pool: PoolView) -> Leasing {
+        var passedOver = tried
+        var isBusy = false
+        while passedOver.count < TriedServers.capacity {
+            let isAnew = needsFresh
+            needsFresh = false
+            guard let chosen = isAnew ? target : chooseServer(in: pool, passing: passedOver) else { break }
             // What cannot be repeated is worth a system call to find out whether the connection still stands.
             let verify = !head.method.isIdempotent || head.framing != .none
-            switch view.connections[poolIndex][index].lease(for: attempt, fresh: needsFresh, verify: verify) {
+            // Nor is it risked on a connection that the server may be closing at this moment.
+            let isFresh = isAnew || (!head.method.isIdempotent && chosen.closesEarly)
+            let lease = chosen.lease(for: attempt, fresh: isFresh, verify: verify)
+            if case .exhausted = lease {
+                isBusy = true
+                passedOver.insert(chosen.server)
+                continue
+            }
+            if !isAnew { tried.insert(chosen.server) }
+            target = chosen
+            switch lease {
             case .reused(let leased):
                 connection = leased
                 sendRequest(on: leased)
-                return
-            case .connecting(let new):
-                connection = new
-                return
-            case .exhausted:
-                isExhausted = true
-                needsFresh = false
-                guard attempts < RetryPolicy.attempts else {
-                    giveUp()
-                    return
-                }
+            case .connecting(let new): connection = new
+            case .exhausted: break
             }
+            return .leased
         }
+        return isBusy ? .allBusy : .nobody
     }
 
     /// The connection stands: writes the head, and the body or what there is of it, in one go.
@@ -72,59 +89,37 @@ extension ProxyExchange {
         }
     }
 
-    /// The present attempt came to nothing. The connection is no longer ours.
-    func attemptFailed(_ failure: UpstreamFailure) {
-        guard let stream, let failed = connection else { return }
-        connection = nil
-        isStreamingBody = false
-        self.failure = failure
-        upstreamFinished = service.loop.nanoseconds
-        reason = failure.word
-        service.counters.upstreamFailures.add(1, ordering: .relaxed)
-        if stream.hasBegun {
-            // Part of the response is out: the client must not take it for the whole.
-            stream.abort()
-            return
-        }
-        let wasConnected: Bool
-        switch failure {
-        case .connect, .connectTimeout, .secure: wasConnected = false
-        default: wasConnected = true
-        }
-        let isRetryable: Bool
-        switch failure {
-        case .connect, .connectTimeout, .secure, .broken: isRetryable = true
-        // A server that is silent, or talks nonsense, has had the request.
-        default: isRetryable = false
-        }
-        let question = RetryPolicy.Attempt(
-            method: head.method, wasConnected: wasConnected, requestBytesSent: failed.hasSent,
-            responseBytesReceived: failed.hasReceived, bodyIsReplayable: head.framing == .none || stream.canRewindBody,
-            wasReused: failed.isReused, count: attempts, earlierSends: freshSends)
-        guard isRetryable, RetryPolicy.mayRetry(question), head.framing == .none || stream.rewindBody() else {
+    // MARK: Waiting for a connection
+
+    private func waitForRoom() {
+        guard pool.wait(attempt) else {
+            isExhausted = true
             giveUp()
             return
         }
-        if failed.hasSent, !failed.isReused { freshSends += 1 }
-        // An idle connection that died says nothing about its server: the same one is asked again, on a new connection.
-        needsFresh = failed.isReused && wasConnected
-        service.counters.retries.add(1, ordering: .relaxed)
-        reason = ""
-        forward()
+        waitsForRoom = true
+        service.counters.waited.add(1, ordering: .relaxed)
     }
 
-    /// Nobody answered.
-    private func giveUp() {
-        let status = failure?.status ?? 503
-        if let candidate = use.candidate, serveInsteadOfError(candidate, status: status) { return }
-        use.leading?.fail()
-        use.leading = nil
-        if let failure {
-            reason = failure.word
-            deliverError(failure.status, failure.sentence)
-        } else {
-            reason = isExhausted ? "upstream-connections" : "no-upstream"
-            deliverError(503, "Every upstream server has as many connections as it may have.", retryAfter: true)
+    /// There may be a connection now. False when there is none, so that it waits on.
+    func roomMade() -> Bool {
+        guard waitsForRoom else { return true }
+        switch lease(pool) {
+        case .allBusy: return false
+        case .leased: waitsForRoom = false
+        case .nobody:
+            waitsForRoom = false
+            giveUp()
         }
+        stream?.flush()
+        return true
+    }
+
+    func noRoomInTime() {
+        guard waitsForRoom else { return }
+        waitsForRoom = false
+        isExhausted = true
+        giveUp()
+        stream?.flush()
     }
 }

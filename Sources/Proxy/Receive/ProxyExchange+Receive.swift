@@ -9,6 +9,7 @@ import Settings
 extension ProxyExchange {
     func receive() {
         takeIdentifier()
+        if isOverLimit() { return }
         if head.method == .connect {
             // A gateway is no forward proxy: RFC 9110 section 9.3.6 leaves it to us, and a tunnel to anywhere is not for
             // offer. The connection is closed, since the client may go on as if it had one.

@@ -15,6 +15,10 @@ public final class Counters: Sendable {
     public let upstreamFailures = Atomic<Int>(0)
     /// Attempts made because an earlier one failed.
     public let retries = Atomic<Int>(0)
+    /// Those among them of requests that waited on a server when it was taken out.
+    public let moved = Atomic<Int>(0)
+    /// Requests that waited because every server of their pool had as many connections as it may have.
+    public let waited = Atomic<Int>(0)
 
     init() {}
 }

@@ -140,9 +140,7 @@ extension ProxyExchange {
 
     private var tlsVersion: StaticString { stream?.transport.layer?.protocolName ?? "-" }
 
-    private var upstreamName: [UInt8]? {
-        serverIndex.map { view.snapshot.pools[poolIndex].servers[$0].authorityBytes }
-    }
+    private var upstreamName: [UInt8]? { target?.server.authorityBytes }
 
     private var upstreamTime: UInt64? {
         guard upstreamStarted > 0, upstreamFinished >= upstreamStarted else { return nil }

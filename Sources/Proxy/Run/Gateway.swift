@@ -13,6 +13,7 @@ import Serving
 public import Settings
 import Synchronization
 import TLS
+import Upstream
 
 /// A gateway that serves until it is stopped. Made and stopped on one thread that is not a loop's.
 public final class Gateway {
@@ -25,6 +26,12 @@ public final class Gateway {
     private let budget: ConnectionBudget
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
+    /// Where the admin address really is; nil without one.
+    public var adminAddress: SocketAddress? { admin?.address }
+    private let admin: AdminServer?
+    private let discovery: Discovery
+    /// On the first loop.
+    private let checks: [HealthWatch]
     /// Nil when no listener has TLS.
     private let tls: TLSCertificates?
 
@@ -57,23 +64,37 @@ public final class Gateway {
         self.configuration = configuration
         // A peer that went away is an outcome of `send`, not a signal.
         signal(SIGPIPE, SIG_IGN)
-        let snapshot = try Snapshot(configuration)
+        let snapshot = try Snapshot(configuration, report: report)
+        discovery = snapshot.discovery
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
-        budget = ConnectionBudget(limit: DescriptorLimit.connections(wanted: configuration.limits.connections))
+        budget = ConnectionBudget(
+            limit: DescriptorLimit.connections(wanted: configuration.limits.connections),
+            clients: Self.clientConnections(configuration))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
         tls =
             configuration.listeners.contains(where: \.isTLS)
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
         cache = try Self.openCache(configuration, report)
-        for index in 0..<configuration.workers {
-            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, report))
+        admin = try configuration.admin.map { [cache] endpoint throws(StartFailure) in
+            try AdminServer(
+                endpoint, cache: cache, snapshot: snapshot, loopIndex: configuration.workers, report: report)
         }
+        let rates = TokenBucket(configuration.clients).map { ClientRates($0) }
+        for index in 0..<configuration.workers {
+            loops.append(try Self.makeLoop(index, snapshot, configuration.workers, log, cache, rates, report))
+        }
+        let first = loops[0].loop
+        let options = UpstreamOptions(configuration, loops: 1, report: report)
+        checks = snapshot.pools.map { HealthWatch($0, loop: first, options: options) }
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
+        admin?.start(report: report)
+        for running in loops { running.loop.start() }
+        // Before the first request, so that a server that is not there is known of soon.
+        startChecks()
         for running in loops {
-            running.loop.start()
             running.loop.perform {
                 running.log?.start()
                 for listener in running.listeners {
@@ -87,9 +108,14 @@ public final class Gateway {
         }
     }
 
+    private func startChecks() {
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.start() } }
+    }
+
     private static func makeLoop(
         _ index: Int, _ snapshot: Snapshot, _ count: Int, _ log: LogFile?, _ cache: ResponseCache?,
-        _ report: @escaping @Sendable (String) -> Void
+        _ rates: ClientRates?, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> RunningLoop {
         let loop: Loop
         do throws(SystemFailure) {
@@ -100,8 +126,14 @@ public final class Gateway {
         let batcher = log.map { LogBatcher($0, on: loop) }
         let counters = Counters()
         let view = LoopView(snapshot, loop: loop, loops: count, report: report)
-        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache)
+        let service = ProxyService(view: view, loop: loop, log: batcher, counters: counters, cache: cache, rates: rates)
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
+    }
+
+    private static func clientConnections(_ configuration: Configuration) -> ClientConnections? {
+        let limit = configuration.clients.connections
+        guard limit > 0 else { return nil }
+        return ClientConnections(limit: limit, exempt: configuration.trustedProxies.map { ($0.bytes, $0.prefix) })
     }
 
     /// Opens every listening socket once for each loop; with port 0 the first loop's choice is the others' port.
@@ -188,7 +220,7 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
-    /// Nil without a cache, or when the default folder cannot be had: then that is said, and nothing is stored.
+    /// Nil without a cache. When the default folder cannot be had, that is said, and the cache is in memory only.
     private static func openCache(
         _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> ResponseCache? {
@@ -204,13 +236,19 @@ public final class Gateway {
         options.largestBody = settings.largestStoredBody
         let rules = CacheRules(
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+        func open(_ options: StoreOptions) throws(CacheFolderError) -> ResponseCache {
+            try ResponseCache(
+                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField, report: report)
+        }
         do throws(CacheFolderError) {
-            return try ResponseCache(
-                options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField)
+            return try open(options)
         } catch {
             guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
-            report("\(error); going on without a cache (--cache-dir names another folder, --no-cache none)")
-            return nil
+            report(
+                "\(error); the cache is in memory only, within --cache-memory, and lost when this process ends (--cache-dir "
+                    + "names another folder)")
+            options.path = nil
+            return try? open(options)
         }
     }
 
@@ -225,6 +263,7 @@ public final class Gateway {
     ///
     /// - Parameter isUrgent: asked again and again; once true, nothing more is waited for.
     public func stop(isUrgent: () -> Bool) -> Int {
+        discovery.stop()
         let drain = configuration.timeouts.drain
         // A client that has sent its next request just now gets an answer rather than a reset.
         let grace = min(1_000, drain / 2)
@@ -241,6 +280,8 @@ public final class Gateway {
             waited += 20
             open = openConnections
         }
+        let checks = checks
+        loops[0].loop.perform { for check in checks { check.stop() } }
         for running in loops {
             running.loop.perform {
                 running.service.cut()
@@ -249,6 +290,7 @@ public final class Gateway {
                 running.log?.flush()
             }
         }
+        admin?.stop()
         cache?.stop()
         log?.drain(isUrgent: isUrgent)
         return open

@@ -15,6 +15,10 @@ public final class Snapshot: Sendable {
     public let configuration: Configuration
     /// In the order of the configuration.
     public let pools: [ServerPool]
+    /// What follows the names of their servers.
+    let discovery: Discovery
+    /// How upstream servers are spoken to through TLS; nil when none of the settings is.
+    let tls: ClientTLS?
     let routes: RouteTable
     /// The value of `Strict-Transport-Security`, or empty.
     let hsts: [UInt8]
@@ -23,31 +27,66 @@ public final class Snapshot: Sendable {
     private let tlsPort = Atomic<Int>(443)
     func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
 
-    /// Resolves the names of every upstream server. Blocks while it asks the system's resolver.
-    public init(_ configuration: Configuration) throws(StartFailure) {
+    /// How long the start waits for names to be looked up, in milliseconds. What takes longer joins its pool later.
+    private static let patience = 5_000
+
+    /// Looks the names of upstream servers up for the first time, and blocks meanwhile.
+    ///
+    /// - Parameter report: Told in a sentence what happens to upstream servers; called from any thread.
+    public init(
+        _ configuration: Configuration, report: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) {
         self.configuration = configuration
         let needsTLS = configuration.pools.contains { $0.servers.contains(where: \.isTLS) }
-        let tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
-        var pools: [ServerPool] = []
+        tls = needsTLS ? try Self.clientTLS(configuration.upstreamTLS) : nil
+        let tls = tls
+        var followed: [[FollowedName?]] = []
         for pool in configuration.pools {
-            var servers: [UpstreamServer] = []
-            for server in pool.servers {
-                switch Sockets.resolve(server.host, port: server.port) {
-                case .success(let addresses):
-                    let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
-                    servers.append(UpstreamServer(server, addresses: addresses, security: security))
-                case .failure(let failure):
-                    throw StartFailure(
-                        "--upstream \(server.url): the name \(failure.host) does not resolve: \(failure.reason)"
-                    )
-                }
-            }
-            pools.append(ServerPool(name: pool.name, servers: servers))
+            followed.append(
+                pool.servers.map { server in
+                    if SocketAddress(numeric: server.host, port: server.port) != nil { return nil }
+                    return FollowedName(server, report: report) { host in
+                        server.isTLS ? tls.map { ServerSecurity($0, host: host) } : nil
+                    }
+                })
         }
-        self.pools = pools
+        let resolvers = configuration.discovery.resolvers.compactMap {
+            SocketAddress(numeric: $0.address, port: $0.port)
+        }
+        discovery = Discovery(
+            followed.flatMap { $0.compactMap(\.self) }, resolver: NameResolver(servers: resolvers),
+            ceiling: configuration.discovery.interval)
+        discovery.start(patience: Self.patience)
+        pools = configuration.pools.enumerated().map { index, pool in
+            Self.pool(pool, followed[index], tls, report)
+        }
         routes = RouteTable(configuration)
         let seconds = configuration.tls.hstsSeconds
         hsts = seconds > 0 ? Array("max-age=\(seconds)".utf8) : []
+    }
+
+    private static func pool(
+        _ settings: Configuration.Pool, _ followed: [FollowedName?], _ tls: ClientTLS?,
+        _ report: @escaping @Sendable (String) -> Void
+    ) -> ServerPool {
+        var servers: [UpstreamServer] = []
+        var given: [[UpstreamServer]] = []
+        for (index, server) in settings.servers.enumerated() {
+            let found: [UpstreamServer]
+            if let name = followed[index] {
+                found = name.servers
+            } else if let address = SocketAddress(numeric: server.host, port: server.port) {
+                let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
+                found = [UpstreamServer(server, addresses: [address], security: security)]
+            } else {
+                found = []
+            }
+            servers += found
+            given.append(found)
+        }
+        let pool = ServerPool(name: settings.name, servers: servers, settings: settings.settings, report: report)
+        for (index, name) in followed.enumerated() { name?.join(pool, given: given[index]) }
+        return pool
     }
 
     private static func clientTLS(_ settings: Configuration.UpstreamTLS) throws(StartFailure) -> ClientTLS {
@@ -76,21 +115,16 @@ public struct StartFailure: Error, Equatable, Sendable, CustomStringConvertible 
 /// One loop's view of a snapshot.
 final class LoopView {
     let snapshot: Snapshot
-    var balancers: [Balancer]
-    let connections: [[ConnectionPool]]
+    /// In the order of the configuration.
+    let pools: [PoolView]
 
     init(_ snapshot: Snapshot, loop: Loop, loops: Int, report: @escaping @Sendable (String) -> Void) {
         self.snapshot = snapshot
-        balancers = snapshot.pools.map { Balancer($0) }
         let options = UpstreamOptions(snapshot.configuration, loops: loops, report: report)
-        connections = snapshot.pools.map { pool in
-            pool.servers.map { ConnectionPool(loop: loop, server: $0, pool: pool, options: options) }
-        }
+        pools = snapshot.pools.map { PoolView($0, loop: loop, options: options) }
     }
 
     func closeIdle() {
-        for pool in connections {
-            for server in pool { server.closeIdle() }
-        }
+        for pool in pools { pool.closeIdle() }
     }
 }

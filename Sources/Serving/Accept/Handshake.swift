@@ -17,10 +17,9 @@ final class Handshake: Watcher {
     private var descriptor: Descriptor?
     private let fd: Int32
     private let session: TLSSession
-    private let peer: SocketAddress
     private let desk: HandshakeDesk
     private let service: Service
-    private let budget: ConnectionBudget
+    private let place: Place
     private var phase = Phase.shaking
     /// That the client has ended its side, or is gone. The report of it may be the same as that of the last bytes, and is not
     /// repeated: so a short read does not mean that there is nothing more to be read.
@@ -33,16 +32,14 @@ final class Handshake: Watcher {
     private static let dropLimit = 256 << 10
 
     init(
-        _ descriptor: consuming Descriptor, _ session: TLSSession, peer: SocketAddress, desk: HandshakeDesk,
-        service: Service, budget: ConnectionBudget
+        _ descriptor: consuming Descriptor, _ session: TLSSession, place: Place, desk: HandshakeDesk, service: Service
     ) {
         fd = descriptor.number
         self.descriptor = consume descriptor
         self.session = session
-        self.peer = peer
         self.desk = desk
         self.service = service
-        self.budget = budget
+        self.place = place
         super.init()
     }
 
@@ -70,7 +67,7 @@ final class Handshake: Watcher {
     }
 
     override func deadlineReached() {
-        if phase == .shaking { service.handshakeFailed(TLSFailure(.timeout), peer: peer) }
+        if phase == .shaking { service.handshakeFailed(TLSFailure(.timeout), peer: place.peer) }
         close()
     }
 
@@ -103,8 +100,7 @@ final class Handshake: Watcher {
         guard let descriptor = descriptor.take() else { return }
         phase = .closed
         desk.ended()
-        let connection = HTTP1Connection(
-            descriptor, layer: session, peer: peer, service: service, budget: budget)
+        let connection = HTTP1Connection(descriptor, layer: session, place: place, service: service)
         connection.start(after: self, mayHaveMore: session.mayHaveMore, ending: ending)
     }
 
@@ -125,7 +121,7 @@ final class Handshake: Watcher {
         """
 
     private func leave(_ failure: TLSFailure) {
-        service.handshakeFailed(failure, peer: peer)
+        service.handshakeFailed(failure, peer: place.peer)
         switch failure.kind {
         case .closed, .broken, .ours:
             close()
@@ -168,6 +164,6 @@ final class Handshake: Watcher {
         session.close()
         descriptor = nil
         desk.ended()
-        budget.give()
+        place.give()
     }
 }

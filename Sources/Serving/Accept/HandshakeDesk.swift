@@ -41,11 +41,9 @@ public final class HandshakeDesk {
     }
 
     /// Begins a handshake with a connection that has been accepted. Beyond the limit it is closed.
-    func begin(
-        _ descriptor: consuming Descriptor, peer: SocketAddress, service: Service, budget: ConnectionBudget
-    ) {
+    func begin(_ descriptor: consuming Descriptor, place: Place, service: Service) {
         guard inProgress.take() else {
-            budget.give()
+            place.give()
             return
         }
         count += 1
@@ -55,10 +53,10 @@ public final class HandshakeDesk {
                 fd: descriptor.number, smallBlocks: loop.smallBlocks, largeBlocks: loop.largeBlocks)
         else {
             ended()
-            budget.give()
+            place.give()
             return
         }
-        let handshake = Handshake(descriptor, session, peer: peer, desk: self, service: service, budget: budget)
+        let handshake = Handshake(descriptor, session, place: place, desk: self, service: service)
         handshake.start()
     }
 

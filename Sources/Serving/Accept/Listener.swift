@@ -9,8 +9,14 @@ public final class ConnectionBudget: Sendable {
     /// Connections at most.
     public let limit: Int
 
-    /// A budget of `limit` connections.
-    public init(limit: Int) { self.limit = limit }
+    /// The limit for each client, if there is one.
+    let clients: ClientConnections?
+
+    /// A budget of `limit` connections, of which one client has so many.
+    public init(limit: Int, clients: ClientConnections? = nil) {
+        self.limit = limit
+        self.clients = clients
+    }
 
     /// Takes one, unless all are taken.
     func take() -> Bool {
@@ -56,12 +62,11 @@ public final class Listener: Acceptor {
 
     public override func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress) {
         // Another loop may have taken the last one in this very moment; then the newcomer is closed.
-        guard budget.take() else { return }
+        guard let place = budget.place(for: peer) else { return }
         if let security {
-            security.begin(descriptor, peer: peer, service: service, budget: budget)
+            security.begin(descriptor, place: place, service: service)
         } else {
-            let connection = HTTP1Connection(
-                descriptor, layer: nil, peer: peer, service: service, budget: budget)
+            let connection = HTTP1Connection(descriptor, layer: nil, place: place, service: service)
             connection.start()
         }
     }

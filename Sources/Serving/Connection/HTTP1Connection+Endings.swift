@@ -108,6 +108,6 @@ extension HTTP1Connection {
         input = nil
         overflow = nil
         outbox.releaseAll()
-        budget.give()
+        place.give()
     }
 }

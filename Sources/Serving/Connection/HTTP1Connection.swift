@@ -23,7 +23,7 @@ public final class HTTP1Connection: ServerStream {
     enum Phase { case idle, head, exchange, draining, lingering, closed }
 
     var descriptor: Descriptor?
-    let budget: ConnectionBudget
+    let place: Place
     var loop: Loop { service.loop }
     var options: ServingOptions
 
@@ -77,15 +77,15 @@ public final class HTTP1Connection: ServerStream {
     var hasSentContinue = false
 
     init(
-        _ descriptor: consuming Descriptor, layer: TransportLayer?, peer: SocketAddress, service: Service,
-        budget: ConnectionBudget
+        _ descriptor: consuming Descriptor, layer: TransportLayer?, place: Place, service: Service
     ) {
         let transport = Transport(fd: descriptor.number, layer: layer)
         self.descriptor = consume descriptor
-        self.budget = budget
+        self.place = place
         options = service.options
         outbox = Outbox(on: service.loop)
-        super.init(transport: transport, peer: peer, service: service)
+        super.init(transport: transport, peer: place.peer, service: service)
+        isCrowded = place.isCrowded
     }
 
     func start() {
@@ -93,7 +93,7 @@ public final class HTTP1Connection: ServerStream {
             try loop.register(self, fd: transport.fd)
         } catch {
             descriptor = nil
-            budget.give()
+            place.give()
             return
         }
         loop.setDeadline(self, in: options.headerTimeout)

@@ -22,6 +22,8 @@ open class ServerStream: Watcher {
     public final let peer: SocketAddress
     /// The application's side of this loop.
     public final let service: Service
+    /// The client has more connections than it may: what it asks on this one is not served.
+    public internal(set) final var isCrowded = false
     /// Bytes of the current response's body handed over by `send`.
     public internal(set) final var bodyBytes: UInt64 = 0
     /// Status of the current response, or 0 before its head.

@@ -7,6 +7,8 @@ import Synchronization
 ///
 /// Shared by the loops; everything that changes is atomic.
 public final class UpstreamServer: Sendable {
+    /// Its number in this process, never given to another.
+    public let identity: UInt32
     /// `host:port` as configured.
     public let authority: String
     /// The same as bytes, for the log.
@@ -19,18 +21,16 @@ public final class UpstreamServer: Sendable {
     public let weight: Int
     /// Used only while no other server of its pool can be.
     public let isBackup: Bool
-    /// Until when (monotonic milliseconds) it is passed over, because it refused connections; 0 when it is not.
-    private let restUntil = Atomic<UInt64>(0)
+    private let pickedInAll = Atomic<Int>(0)
+    private let succeededInAll = Atomic<Int>(0)
+    private let failedInAll = Atomic<Int>(0)
     /// When trouble with it was reported last (monotonic milliseconds), or 0.
     private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
     private let idle = Atomic<Int>(0)
+    private let allowance = Atomic<Int>(.max)
     /// The address that accepted last; the others are tried when it fails.
     private let preferred = Atomic<Int>(0)
-
-    /// How long a server that refuses connections is passed over, in milliseconds. Short, because the request that finds
-    /// out whether it is back loses nothing: it moves on to another server.
-    public static let rest: UInt64 = 1_000
 
     /// Trouble that repeats itself is reported no oftener than this, in milliseconds; the access log has every case.
     static let reportPause: UInt64 = 10_000
@@ -38,6 +38,7 @@ public final class UpstreamServer: Sendable {
     /// A server with its resolved addresses.
     public init(_ settings: Configuration.Server, addresses: [SocketAddress], security: ServerSecurity? = nil) {
         precondition(!addresses.isEmpty, "a server has an address")
+        identity = Self.identities.add(1, ordering: .relaxed).newValue
         authority = settings.authority
         authorityBytes = Array(settings.authority.utf8)
         self.addresses = addresses
@@ -46,20 +47,24 @@ public final class UpstreamServer: Sendable {
         isBackup = settings.isBackup
     }
 
-    /// Whether requests may be sent to it.
-    public func isUsable(at now: UInt64) -> Bool { restUntil.load(ordering: .relaxed) <= now }
+    private static let identities = Atomic<UInt32>(0)
 
-    /// When it will be tried again, or 0.
-    var resting: UInt64 { restUntil.load(ordering: .relaxed) }
-
-    /// It could not be connected to.
-    func startRest(at now: UInt64) { restUntil.store(now + Self.rest, ordering: .relaxed) }
-
-    /// It accepted a connection. True when it was resting.
-    func endRest() -> Bool {
-        guard restUntil.load(ordering: .relaxed) != 0 else { return false }
-        return restUntil.exchange(0, ordering: .relaxed) != 0
+    /// How sentences call it: as configured and, where that is a name, with the address.
+    var name: String {
+        let first = addresses[0].description
+        let scheme = security == nil ? "http" : "https"
+        return first == authority ? "\(scheme)://\(authority)" : "\(scheme)://\(authority) (\(first))"
     }
+
+    func countPick() { pickedInAll.add(1, ordering: .relaxed) }
+    func countSuccess() { succeededInAll.add(1, ordering: .relaxed) }
+    func countFailure() { failedInAll.add(1, ordering: .relaxed) }
+    /// Requests sent to it.
+    var picked: Int { pickedInAll.load(ordering: .relaxed) }
+    /// Requests that it answered.
+    var succeeded: Int { succeededInAll.load(ordering: .relaxed) }
+    /// Requests that failed.
+    var failures: Int { failedInAll.load(ordering: .relaxed) }
 
     /// Whether to report trouble with it now: the first time, and after every `reportPause`.
     func mayReport(at now: UInt64) -> Bool {
@@ -89,6 +94,27 @@ public final class UpstreamServer: Sendable {
     func enterIdle() { idle.add(1, ordering: .relaxed) }
     func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
+    /// How long connections to it may idle, in milliseconds, as it has shown.
+    var idleAllowance: Int { allowance.load(ordering: .relaxed) }
+
+    /// It closed a connection that had idled so long.
+    func closedIdle(after milliseconds: Int) {
+        // Two loops that do this at once may lose one of two lessons.
+        allowance.store(IdleAllowance.afterClose(idleAllowance, idled: milliseconds), ordering: .relaxed)
+    }
+
+    /// A connection idled for `milliseconds`, as long as it was allowed to, and still stood.
+    func outlivedIdle(_ milliseconds: Int) {
+        let now = idleAllowance
+        if milliseconds >= now { allowance.store(IdleAllowance.afterExpiry(now), ordering: .relaxed) }
+    }
+
+    /// Connections that idle, of all loops.
+    var idleCount: Int { idle.load(ordering: .relaxed) }
+    /// Requests on it now: a connection that does not idle has one.
+    public var inFlight: Int { max(0, connectionCount - idleCount) }
+    /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
+    var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
     /// Connections of all loops, idle ones included.
     public var connectionCount: Int { open.load(ordering: .relaxed) }
 }

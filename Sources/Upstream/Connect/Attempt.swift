@@ -20,6 +20,10 @@ open class Attempt {
     /// An interim response (status 100 to 199 without 101). `connection.head` describes it.
     open func interimResponse(_ connection: UpstreamConnection) {}
 
+    /// Whether a final response's head, `connection.head`, should wait a few milliseconds for the first bytes of its content, to
+    /// be told of both at once (`connection.firstContent`).
+    open func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool { false }
+
     /// The final response's head, or 101 when the request asked for an upgrade. `connection.head` describes it.
     open func responseHead(_ connection: UpstreamConnection) {}
 
@@ -37,6 +41,16 @@ open class Attempt {
 
     /// It came to nothing.
     open func failed(_ failure: UpstreamFailure) {}
+
+    /// The server was taken out, and no byte of a response has come yet. True when the attempt is better off elsewhere: then it
+    /// fails with `takenOut`.
+    open func mayMove(from connection: UpstreamConnection) -> Bool { false }
+
+    /// It waited in a `BusyQueue`, and there may be a connection now. False when there is none, so that it waits on.
+    open func roomMade() -> Bool { true }
+
+    /// It waited in a `BusyQueue` for as long as it may.
+    open func noRoomInTime() {}
 }
 
 /// Why an attempt failed.
@@ -62,6 +76,8 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     case tooManyInterim
     /// 101 to a request that did not ask for an upgrade.
     case unexpectedSwitch
+    /// The server was taken out, by its health checks or by what became of other requests, before it answered this one.
+    case takenOut
 
     /// Whether the server is at fault, rather than this machine: without descriptors or ports nobody can be connected to.
     var isServersDoing: Bool {
@@ -77,7 +93,18 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         switch self {
         case .connectTimeout, .firstByteTimeout, .readTimeout: 504
         case .secure(let failure): failure.kind == .timeout ? 504 : 502
-        case .connect, .broken, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: 502
+        case .connect, .takenOut: 503
+        case .broken, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: 502
+        }
+    }
+
+    /// Whether it says something about the server that other requests on it should know; failed connections are told by the
+    /// connection itself.
+    public var countsAgainstServer: Bool {
+        switch self {
+        case .connect, .secure, .connectTimeout, .takenOut: false
+        case .broken, .firstByteTimeout, .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch:
+            true
         }
     }
 
@@ -94,6 +121,7 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .headTooLarge: "head-too-large"
         case .tooManyInterim: "upstream-too-many-interim"
         case .unexpectedSwitch: "upstream-unexpected-switch"
+        case .takenOut: "upstream-taken-out"
         }
     }
 
@@ -109,7 +137,23 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .malformed: "The upstream server's response is not valid HTTP."
         case .headTooLarge: "The upstream server's response has a head that is larger than allowed."
         case .tooManyInterim: "The upstream server sent too many interim responses."
+        case .takenOut: "The upstream server was taken out before it answered."
         case .unexpectedSwitch: "The upstream server switched protocols without being asked."
+        }
+    }
+
+    /// What was expected and what came, for the operator.
+    public var words: String {
+        switch self {
+        case .connect(let code): "expected a connection, got: \(SystemFailure.reason(code))"
+        case .secure(let failure): "expected a secure connection, got: \(failure.sentence)"
+        case .connectTimeout: "expected a connection, got none in time"
+        case .broken(let code):
+            "expected a response, got "
+                + (code == 0 ? "the end of the connection" : "a broken connection: \(SystemFailure.reason(code))")
+        case .firstByteTimeout: "expected a response, got none in time"
+        case .readTimeout: "expected the rest of a message to go on, got silence"
+        case .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch, .takenOut: "\(sentence)"
         }
     }
 }

@@ -2,7 +2,7 @@
 // The connections of one loop to one server. Each loop has its own, so leasing one takes no lock; the limits are for the
 // process, so each loop keeps its share of the idle ones, and the open ones are counted in the shared server.
 
-public import Engine
+import Engine
 public import HTTP
 public import Settings
 
@@ -30,10 +30,13 @@ public struct UpstreamOptions: Sendable {
     public var idlePerLoop: Int
     /// Told in a sentence what the operator should know.
     let report: @Sendable (String) -> Void
+    /// Loops that share the limits that are for the process.
+    let loops: Int
 
     /// The part of `configuration` that matters here, for one of `loops` loops.
     public init(_ configuration: Configuration, loops: Int, report: @escaping @Sendable (String) -> Void) {
         self.report = report
+        self.loops = loops
         let timeouts = configuration.timeouts
         let limits = configuration.limits
         connectTimeout = timeouts.connect
@@ -52,13 +55,24 @@ public struct UpstreamOptions: Sendable {
 /// One loop's connections to one server.
 public final class ConnectionPool {
     let loop: Loop
-    let server: UpstreamServer
+    /// The server that all of them lead to.
+    public let server: UpstreamServer
     let pool: ServerPool
     let options: UpstreamOptions
     private var idle: ContiguousArray<UpstreamConnection> = []
+    /// Connections that are being made for nobody yet.
+    private var warming = 0
+    /// False for a server that drains or has left.
+    var keepsIdle = true
+    /// What stands for the server in the pool's sticky cookie, if it has one.
+    public internal(set) var stickyToken: UInt64 = 0
+    /// Those who wait for a connection to any server of the pool; nil for the connections of health checks, which also
+    /// leave it to the check to say what a failure means.
+    let queue: BusyQueue?
 
     /// An empty pool of connections to `server`, which is one of `pool`.
-    public init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions) {
+    init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions, queue: BusyQueue?) {
+        self.queue = queue
         self.loop = loop
         self.server = server
         self.pool = pool
@@ -89,24 +103,52 @@ public final class ConnectionPool {
                 continue
             }
             connection.leave(idleFor: attempt)
+            server.countPick()
             return .reused(connection)
         }
         guard server.takeConnection(limit: options.connectionsPerServer) else { return .exhausted }
         let connection = UpstreamConnection(pool: self, attempt: attempt)
+        if queue != nil { server.countPick() }
         connection.connect()
         return .connecting(connection)
     }
 
+    /// Opens connections until so many idle, or as many as may idle on this loop.
+    func warm(to count: Int) {
+        while idle.count + warming < min(count, options.idlePerLoop) {
+            guard server.takeConnection(limit: options.connectionsPerServer) else { return }
+            warming += 1
+            UpstreamConnection(pool: self, attempt: nil).connect()
+        }
+    }
+
+    /// One of them stands, or has failed.
+    func warmed() { warming -= 1 }
+
+    /// Whether the server has closed idle connections before their time here was over.
+    public var closesEarly: Bool { server.idleAllowance < options.idleTimeout }
+
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {
-        guard idle.count < options.idlePerLoop else { return false }
+        guard keepsIdle, idle.count < options.idlePerLoop else { return false }
         idle.append(connection)
+        queue?.connectionFreed()
         return true
     }
 
     /// An idle connection ended.
     func remove(_ connection: UpstreamConnection) {
         if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    }
+
+    /// The server has answered a request as it should.
+    public func requestSucceeded() { server.countSuccess() }
+
+    /// A request on the server failed, in words that follow "the last: ".
+    ///
+    /// - Parameter atLeast: How long the server asked to be left alone (`Retry-After`), in milliseconds.
+    public func requestFailed(_ reason: String, atLeast: UInt64 = 0) {
+        pool.requestFailed(server, reason, atLeast: atLeast, at: loop.milliseconds)
     }
 
     /// Closes every idle connection.

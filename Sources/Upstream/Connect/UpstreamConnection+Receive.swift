@@ -28,6 +28,10 @@ extension UpstreamConnection {
         guard !isReceiving else { return }
         isReceiving = true
         defer { isReceiving = false }
+        if heldHead == .due, let block = headBlock {
+            read(block)
+            releaseBlock(block)
+        }
         var inARow = 0
         repeat {
             while wantsMore {
@@ -98,6 +102,7 @@ extension UpstreamConnection {
                 return
             }
             guard isComplete else { return }
+            if holdsHead(block) { return }
             headReceived(block)
         }
         guard reading == .body, phase == .active else {
@@ -125,6 +130,21 @@ extension UpstreamConnection {
             }
         }
         block.clear()
+    }
+
+    /// Whether the head is to wait for the first bytes of its content. It is read once more then.
+    private func holdsHead(_ block: Block) -> Bool {
+        guard heldHead == .none else {
+            heldHead = .none
+            return false
+        }
+        guard head.status >= 200, block.count == head.length, block.free > 0, case .length(1...) = head.framing,
+            attempt?.wantsContentWithHead(self) == true
+        else { return false }
+        parser.reset()
+        heldHead = .waiting
+        loop.setDeadline(self, in: Self.contentPatience)
+        return true
     }
 
     func headReceived(_ block: Block) {
@@ -179,9 +199,11 @@ extension UpstreamConnection {
 
     func becomeIdle() {
         phase = .idle
+        idleSince = loop.milliseconds
+        idleTimeout = min(pool.options.idleTimeout, server.idleAllowance)
         if let seconds = head.keepAliveTimeout {
             // One second early, so that the server does not close it just as we send.
-            idleTimeout = min(pool.options.idleTimeout, max(0, Int(seconds) - 1) * 1000)
+            idleTimeout = min(idleTimeout, max(0, Int(seconds) - 1) * 1000)
         }
         server.enterIdle()
         guard idleTimeout > 0, pool.takeBack(self) else {

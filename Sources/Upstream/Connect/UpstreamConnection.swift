@@ -17,6 +17,7 @@ import TLS
 public final class UpstreamConnection: Watcher {
     enum Phase { case connecting, securing, active, idle, closed }
     enum Reading { case head, body, done }
+    enum HeldHead { case none, waiting, due }
 
     /// Holds the pool, which holds it while it idles: the cycle ends when the connection is closed.
     let pool: ConnectionPool
@@ -59,6 +60,8 @@ public final class UpstreamConnection: Watcher {
     var peerClosed = false
     var isPaused = false
     var isReceiving = false
+    /// Whether a complete head waits for the first bytes of its content, and whether it has waited long enough.
+    var heldHead = HeldHead.none
     var isTunnel = false
     /// Whether any byte of the current response has come.
     public internal(set) var hasReceived = false
@@ -66,15 +69,23 @@ public final class UpstreamConnection: Watcher {
     public internal(set) var isReused = false
     /// How long it may idle, in milliseconds.
     var idleTimeout: Int
+    /// Since when it idles (monotonic milliseconds).
+    var idleSince: UInt64 = 0
+    /// It is being made for nobody yet.
+    var isWarming: Bool
 
     /// Interim responses before the final one at most.
     static let interimLimit = 16
     /// Blocks received in a row at most, before others have their turn.
     static let receivesInARow = 16
+    /// Milliseconds for which a head waits for the first bytes of its content, where the attempt wants to see them.
+    static let contentPatience = 10
 
-    init(pool: ConnectionPool, attempt: Attempt) {
+    /// A connection for `attempt`, or one that is to idle until somebody asks for it.
+    init(pool: ConnectionPool, attempt: Attempt?) {
         self.pool = pool
         self.attempt = attempt
+        isWarming = attempt == nil
         loop = pool.loop
         outbox = Outbox(on: pool.loop)
         idleTimeout = pool.options.idleTimeout
@@ -94,6 +105,16 @@ public final class UpstreamConnection: Watcher {
         get {
             guard let headBlock else { return Span() }
             let bytes = headBlock.readable
+            return unsafe _overrideLifetime(bytes, borrowing: self)
+        }
+    }
+
+    /// In `responseHead`: what has come of a content of known length together with its head.
+    public var firstContent: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            guard let headBlock, case .length = head.framing else { return Span() }
+            let bytes = headBlock.readable.extracting(head.length...)
             return unsafe _overrideLifetime(bytes, borrowing: self)
         }
     }
@@ -156,7 +177,9 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing { pool.pool.connectFailed(server, at: loop.milliseconds) }
+        if failure.isServersDoing, pool.queue != nil {
+            pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
+        }
         fail(failure)
     }
 
@@ -207,10 +230,15 @@ public final class UpstreamConnection: Watcher {
 
     private func connected() {
         server.prefer(address: addressIndex % server.addresses.count)
-        pool.pool.connectSucceeded(server)
         phase = .active
         loop.clearDeadline(self)
-        attempt?.connected(self)
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+            becomeIdle()
+        } else {
+            attempt?.connected(self)
+        }
     }
 
     // MARK: Leasing
@@ -262,6 +290,7 @@ public final class UpstreamConnection: Watcher {
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
             // TLS has messages of its own that come at any time, such as session tickets.
             if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
+            server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince))
             pool.remove(self)
             discard()
         case .closed:
@@ -271,15 +300,30 @@ public final class UpstreamConnection: Watcher {
 
     public override func deadlineReached() {
         switch phase {
-        case .connecting: connectFailed(.connectTimeout)
+        case .connecting:
+            // A loop that was late itself looks at its deadlines before it hears what has happened in the meantime.
+            if Sockets.hasConnectEnded(transport.fd) {
+                connectEnded()
+            } else {
+                connectFailed(.connectTimeout)
+            }
         case .securing: connectFailed(.secure(TLSFailure(.timeout)))
         case .active:
-            if isTunnel {
+            if heldHead == .waiting {
+                heldHead = .due
+                awaitResponse()
+                receive()
+            } else if isTunnel {
                 finishTunnel()
+            } else if transport.layer == nil, !isPaused, !outbox.isBlocked, !transport.isQuiet() {
+                awaitResponse()
+                isReadable = true
+                receive()
             } else {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }
         case .idle:
+            server.outlivedIdle(idleTimeout)
             pool.remove(self)
             discard()
         case .closed: break
@@ -311,6 +355,21 @@ public final class UpstreamConnection: Watcher {
         fail(.readTimeout)
     }
 
+    /// Whether no byte of a response has come for a request that is on it, or about to be.
+    var isWaiting: Bool {
+        switch phase {
+        case .connecting, .securing: true
+        case .active: !hasReceived && !isTunnel
+        case .idle, .closed: false
+        }
+    }
+
+    /// Its server was taken out: whoever waits on it goes elsewhere, if that is safe.
+    func serverTakenOut() {
+        guard isWaiting, attempt?.mayMove(from: self) == true else { return }
+        fail(.takenOut)
+    }
+
     /// Closes an idle connection that has left its pool.
     func discard() { shut() }
 
@@ -318,6 +377,10 @@ public final class UpstreamConnection: Watcher {
         guard phase != .closed else { return }
         let wasIdle = phase == .idle
         phase = .closed
+        if isWarming {
+            isWarming = false
+            pool.warmed()
+        }
         reading = .done
         loop.unregister(self)
         transport.layer?.close()
@@ -328,5 +391,6 @@ public final class UpstreamConnection: Watcher {
             loop.largeBlocks.give(headBlock)
         }
         server.giveConnection(wasIdle: wasIdle)
+        pool.queue?.connectionFreed()
     }
 }

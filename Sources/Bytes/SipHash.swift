@@ -2,10 +2,7 @@
 // SipHash with 128 bits of output (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012, and its reference
 // code).
 //
-// Clients choose URLs, so the hash that the index goes by is keyed: without the key nobody can make keys that collide.
-// The full key is compared as well; the hash alone identifies nothing.
-
-internal import Bytes
+// For hashes of what peers choose (URLs, addresses): they are keyed, and without the key nobody can make bytes that collide.
 
 /// 128 bits of a hash.
 public struct KeyHash: Sendable, Hashable {
@@ -21,7 +18,7 @@ public struct KeyHash: Sendable, Hashable {
     }
 }
 
-/// The secret that hashes depend on. Random, made once for a cache folder, kept with it.
+/// The secret that hashes depend on.
 public struct HashKey: Sendable {
     /// The first eight bytes, little-endian.
     public var first: UInt64
@@ -38,8 +35,16 @@ public struct HashKey: Sendable {
     /// Rust.
     public func hash(_ bytes: Span<UInt8>) -> KeyHash { hash(bytes, rounds: 1, finalRounds: 3) }
 
-    /// SipHash of any number of rounds, for the published test vectors (2 and 4).
-    func hash(_ bytes: Span<UInt8>, rounds: Int, finalRounds: Int) -> KeyHash {
+    /// SipHash-1-3 of the eight bytes of `word`, little-endian.
+    public func hash(word: UInt64) -> KeyHash {
+        var state = SipState(first, second)
+        state.absorb(word, 1)
+        state.absorb(8 &<< 56, 1)
+        return state.finish(3)
+    }
+
+    /// SipHash of any number of rounds: 2 and 4 for what shall not give the key away, as its authors advise.
+    public func hash(_ bytes: Span<UInt8>, rounds: Int, finalRounds: Int) -> KeyHash {
         var state = SipState(first, second)
         let whole = bytes.count & ~7
         var offset = 0
@@ -57,12 +62,7 @@ public struct HashKey: Sendable {
             offset &+= 1
         }
         state.absorb(last, rounds)
-        state.v2 ^= 0xEE
-        state.permute(finalRounds)
-        let low = state.v0 ^ state.v1 ^ state.v2 ^ state.v3
-        state.v1 ^= 0xDD
-        state.permute(finalRounds)
-        return KeyHash(low: low, high: state.v0 ^ state.v1 ^ state.v2 ^ state.v3)
+        return state.finish(finalRounds)
     }
 }
 
@@ -84,6 +84,15 @@ private struct SipState {
         v3 ^= word
         permute(rounds)
         v0 ^= word
+    }
+
+    mutating func finish(_ rounds: Int) -> KeyHash {
+        v2 ^= 0xEE
+        permute(rounds)
+        let low = v0 ^ v1 ^ v2 ^ v3
+        v1 ^= 0xDD
+        permute(rounds)
+        return KeyHash(low: low, high: v0 ^ v1 ^ v2 ^ v3)
     }
 
     @inline(__always) mutating func permute(_ rounds: Int) {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How long a download that is to be stored goes on when its client and all who joined it have left. It does, because the next
+/// client is served from it; but no server may hold a connection, a file and room in the cache for nobody without end. Pure.
+///
+/// One whose length the server has said, which is within the largest that is stored, goes on as long as it makes progress; of
+/// one of unknown length nobody can say that it ends, so it gets as much more as a page takes. Silence is the upstream
+/// connection's to bound.
+struct DownloadPatience {
+    /// Bytes that one of unknown length may still bring.
+    static let unknownBytes = 1 << 20
+    /// What is progress: so many bytes in a second, on average since nobody reads.
+    static let leastRate = 4096
+    /// Milliseconds before that is asked for.
+    static let grace: UInt64 = 10_000
+
+    /// Whether the server has said how long it is.
+    let isLengthKnown: Bool
+    /// Since when nobody reads it, in monotonic milliseconds, and how many bytes had come.
+    private var unread: (since: UInt64, received: Int)?
+
+    init(isLengthKnown: Bool) { self.isLengthKnown = isLengthKnown }
+
+    /// Whether it goes on. To be asked whenever something has come.
+    ///
+    /// - Parameters:
+    ///   - received: Bytes of it that have come.
+    ///   - isRead: Whether somebody reads it.
+    ///   - now: Monotonic milliseconds.
+    mutating func goesOn(received: Int, isRead: Bool, now: UInt64) -> Bool {
+        guard !isRead else {
+            unread = nil
+            return true
+        }
+        guard let unread else {
+            unread = (now, received)
+            return true
+        }
+        let bytes = received - unread.received
+        if !isLengthKnown, bytes > Self.unknownBytes { return false }
+        let time = now - min(now, unread.since)
+        return time < Self.grace || UInt64(max(0, bytes)) >= time / 1000 * UInt64(Self.leastRate)
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many connections each client has. Asked when a connection comes and when it goes, not for a request, so a lock for a
+// part of the table is cheap enough; there are no more entries than connections.
+
+import Engine
+import Synchronization
+
+/// Connections of each client, of all loops. IPv6 clients count by their /64.
+public final class ClientConnections: Sendable {
+    /// Connections of one client that are served.
+    public let limit: Int
+    private let exempt: [(bytes: [UInt8], prefix: Int)]
+    private let parts: [Part]
+
+    private final class Part: Sendable {
+        let counts = Mutex<[UInt64: Int]>([:])
+    }
+
+    /// - Parameters:
+    ///   - limit: At least 1.
+    ///   - exempt: Blocks of addresses that may have any number: proxies, behind which there are many clients.
+    public init(limit: Int, exempt: [(bytes: [UInt8], prefix: Int)]) {
+        self.limit = limit
+        self.exempt = exempt
+        parts = (0..<64).map { _ in Part() }
+    }
+
+    /// What becomes of a connection.
+    enum Admission: Equatable {
+        /// It counts, and is served.
+        case served
+        /// It counts, but its first request is answered with 429, so that the client learns why.
+        case crowded
+        /// There are as many again of those: it is closed at once.
+        case refused
+        /// It does not count.
+        case exempt
+    }
+
+    func take(_ peer: SocketAddress) -> Admission {
+        for block in exempt where peer.isIn(block.bytes, prefix: block.prefix) { return .exempt }
+        let client = peer.clientNetwork
+        return part(of: client).counts.withLock { counts in
+            let count = counts[client, default: 0]
+            guard count < 2 * limit else { return .refused }
+            counts[client] = count + 1
+            return count < limit ? .served : .crowded
+        }
+    }
+
+    func give(_ peer: SocketAddress) {
+        let client = peer.clientNetwork
+        part(of: client).counts.withLock { counts in
+            guard let count = counts[client] else { return }
+            counts[client] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    /// Clients that have a connection.
+    var clients: Int { parts.reduce(0) { $0 + $1.counts.withLock { $0.count } } }
+
+    private func part(of client: UInt64) -> Part {
+        // The top bits of a product with an odd constant: neighbours come to different parts.
+        parts[Int((client &* 0x9E37_79B9_7F4A_7C15) >> 58)]
+    }
+}
+
+/// A connection's place among those that may be open; given back once, when it ends.
+struct Place: Sendable {
+    let budget: ConnectionBudget
+    let peer: SocketAddress
+    /// The client has more connections than it may: it is told so, and no more.
+    let isCrowded: Bool
+    let isCounted: Bool
+
+    func give() {
+        if isCounted { budget.clients?.give(peer) }
+        budget.give()
+    }
+}
+
+extension ConnectionBudget {
+    /// A place for a connection of `peer`; nil when all are taken, or this client has far too many.
+    func place(for peer: SocketAddress) -> Place? {
+        guard take() else { return nil }
+        guard let clients else { return Place(budget: self, peer: peer, isCrowded: false, isCounted: false) }
+        switch clients.take(peer) {
+        case .served: return Place(budget: self, peer: peer, isCrowded: false, isCounted: true)
+        case .crowded: return Place(budget: self, peer: peer, isCrowded: true, isCounted: true)
+        case .exempt: return Place(budget: self, peer: peer, isCrowded: false, isCounted: false)
+        case .refused:
+            give()
+            return nil
+        }
+    }
+}

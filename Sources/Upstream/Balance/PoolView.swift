@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// One loop's side of a pool: whose turn it is, the loop's connections to each server, those who wait for one, and the budget
+// of repetitions. Connections are kept by the identity of their server, so they stay when others come and go.
+
+public import Engine
+public import Settings
+
+/// One loop's view of a pool.
+///
+/// `@unchecked Sendable` is safe because everything but `loop` and `pool` is touched only on `loop`, to which `poolChanged`
+/// submits itself.
+public final class PoolView: @unchecked Sendable {
+    /// The pool.
+    public let pool: ServerPool
+    private let loop: Loop
+    private let options: UpstreamOptions
+    private let queue: BusyQueue
+    private var balancer: Balancer
+    private var budget: RetryBudget
+    private let repeated: StatusSet
+    /// In the order of the balancer's members.
+    private var connections: [ConnectionPool] = []
+    /// Nil where no connection is kept open for nothing.
+    private let warmer: PoolWarmer?
+
+    /// A view of `pool`, made before the loop is started or on it.
+    public init(_ pool: ServerPool, loop: Loop, options: UpstreamOptions) {
+        self.pool = pool
+        self.loop = loop
+        self.options = options
+        let settings = pool.settings
+        queue = BusyQueue(
+            loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
+        repeated = StatusSet(settings.retries.statuses)
+        budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
+        balancer = Balancer(pool)
+        warmer = settings.balance.warm > 0 ? PoolWarmer(loop) : nil
+        arrange()
+        pool.observe(
+            isAlive: { [weak self] in self != nil },
+            changed: { [weak self] in self?.poolChanged() })
+        warmer?.view = self
+        if warmer != nil { loop.submit { [weak self] in self?.warmer?.start() } }
+    }
+
+    /// Opens connections to servers that have fewer idle ones than are to be kept.
+    func warm() {
+        if balancer.isStale(at: loop.milliseconds) { refresh() }
+        let share = (pool.settings.balance.warm + options.loops - 1) / options.loops
+        for (index, member) in balancer.members.list.enumerated() where member.state.isUsable && member.weight > 0 {
+            connections[index].warm(to: share)
+        }
+    }
+
+    /// How requests may be repeated.
+    public var retries: Configuration.Retries { pool.settings.retries }
+
+    // MARK: For a request
+
+    /// Counts a request, of which a part may be repeated.
+    public func requestBegan() { budget.requestBegan(at: loop.milliseconds) }
+
+    /// Whether another server should be asked when one answers with this status.
+    public func repeats(_ status: UInt16) -> Bool { repeated.contains(status) }
+
+    /// Whether the budget allows one more repetition, which is counted if so.
+    public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
+
+    /// The loop's connections to the server whose turn it is, passing over those that were tried. Nil when there is none.
+    ///
+    /// - Parameters:
+    ///   - key: The hash of what decides, where the pool hashes.
+    ///   - token: Stands for the server that the client wants back to, where the pool has a sticky cookie.
+    public func next(tried: TriedServers, key: UInt64? = nil, sticky token: UInt64? = nil) -> ConnectionPool? {
+        if balancer.isStale(at: loop.milliseconds) { refresh() }
+        if let token, let index = stuckTo(token, tried) { return connections[index] }
+        return balancer.next(tried: tried, key: key).map { connections[$0] }
+    }
+
+    /// The server that a client is stuck to, while requests may go there; a draining one keeps those that it has.
+    private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
+        for index in connections.indices where connections[index].stickyToken == token {
+            let member = balancer.members.list[index]
+            guard member.state.isUsable || member.state == .draining, !tried.contains(member.server) else { return nil }
+            return index
+        }
+        return nil
+    }
+
+    /// Whether `next` would find a server that is known to be well.
+    public func hasAnother(than tried: TriedServers) -> Bool {
+        !balancer.members.isPanicking
+            && balancer.members.eligible.contains { !tried.contains(balancer.members.list[$0].server) }
+    }
+
+    /// Whether others wait for a connection already, so that whoever comes has to go behind them.
+    public var isCrowded: Bool { !queue.isEmpty }
+
+    /// Lets an attempt wait for a connection to any of the servers. False when too many wait already.
+    public func wait(_ attempt: Attempt) -> Bool { queue.enter(attempt) }
+
+    /// The attempt waits no more.
+    public func stopWaiting(_ attempt: Attempt) { queue.leave(attempt) }
+
+    /// Closes every idle connection.
+    public func closeIdle() {
+        for pool in connections { pool.closeIdle() }
+    }
+
+    // MARK: Changes
+
+    /// Called from any thread.
+    private func poolChanged() { loop.submit { [weak self] in self?.refresh() } }
+
+    private func refresh() {
+        guard balancer.isStale(at: loop.milliseconds) else { return }
+        let former = balancer.members
+        balancer.refresh(at: loop.milliseconds)
+        arrange()
+        moveWaiting(former)
+        queue.connectionFreed()
+    }
+
+    /// Keeps a `ConnectionPool` for every member, and closes what has left.
+    private func arrange() {
+        var former: [UInt32: ConnectionPool] = [:]
+        for pool in connections { former[pool.server.identity] = pool }
+        connections = balancer.members.list.map { member in
+            let found =
+                former.removeValue(forKey: member.server.identity)
+                ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options, queue: queue)
+            if let sticky = pool.sticky { found.stickyToken = sticky.token(for: member.server.hashName) }
+            found.keepsIdle = member.state != .draining
+            if !member.state.isUsable, !balancer.members.isPanicking { found.closeIdle() }
+            return found
+        }
+        for pool in former.values {
+            pool.keepsIdle = false
+            pool.closeIdle()
+        }
+    }
+
+    /// Requests that wait, without a byte of a response, on a server that has just been taken out go elsewhere: a server
+    /// that hangs is worse than one that is gone, which says so.
+    private func moveWaiting(_ former: Members) {
+        var wasOut: Set<UInt32> = []
+        // While there was nobody better, what waited stayed; perhaps there is now.
+        if !former.isPanicking, !former.eligible.isEmpty {
+            for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+        }
+        var isOut: Set<UInt32> = []
+        for member in balancer.members.list
+        where member.state.isTakenOut && !wasOut.contains(member.server.identity) {
+            isOut.insert(member.server.identity)
+        }
+        guard !isOut.isEmpty, !balancer.members.eligible.isEmpty, !balancer.members.isPanicking else { return }
+        // Collected first, for those that move change what is walked through.
+        var waiting: [UpstreamConnection] = []
+        loop.forEachWatcher { watcher in
+            guard let connection = watcher as? UpstreamConnection, connection.isWaiting,
+                connection.pool.pool === pool, isOut.contains(connection.server.identity)
+            else { return }
+            waiting.append(connection)
+        }
+        for connection in waiting { connection.serverTakenOut() }
+    }
+}

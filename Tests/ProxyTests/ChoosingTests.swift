@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import Settings
+import TestSupport
+import Testing
+
+@Suite("Choosing servers") struct ChoosingTests {
+    private let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+    private func gateway(
+        _ origins: [ScriptedServer], workers: Int = 1, _ edit: (inout Configuration.PoolSettings) -> Void
+    ) throws -> RunningGateway {
+        var settings = Configuration.PoolSettings()
+        edit(&settings)
+        return try RunningGateway(upstreams: origins.map(\.port), workers: workers) { $0.pools[0].settings = settings }
+    }
+
+    private func origins(_ count: Int = 4) -> [ScriptedServer] {
+        (0..<count).map { ScriptedServer.answering(ok("\($0)")) }
+    }
+
+    @Test(
+        "by hash sends what is alike to one server, on every loop, and the rest elsewhere",
+        arguments: [
+            ("path", "GET /%@ HTTP/1.1\r\nHost: a\r\n\r\n"),
+            ("header:X-User", "GET / HTTP/1.1\r\nHost: a\r\nx-user: %@\r\n\r\n"),
+            ("cookie:u", "GET / HTTP/1.1\r\nHost: a\r\nCookie: v=1; u=%@\r\n\r\n"),
+        ])
+    func hash(_ key: String, _ template: String) throws {
+        let origins = origins()
+        let gateway = try gateway(origins, workers: 2) {
+            $0.balance.method = .hash
+            $0.balance.hashKey = key
+        }
+        var servers: Set<String> = []
+        for value in 0..<24 {
+            let answers = (0..<4).map { _ in
+                String(gateway.exchange(template.replacing("%@", with: "user\(value)")).suffix(1))
+            }
+            #expect(Set(answers).count == 1)
+            servers.formUnion(answers)
+        }
+        #expect(servers.count == 4)
+    }
+
+    @Test("by hash of the address sends a client to one server")
+    func address() throws {
+        let gateway = try gateway(origins()) { $0.balance.method = .hash }
+        #expect(Set((0..<12).map { _ in gateway.exchange(request).suffix(1) }).count == 1)
+    }
+
+    @Test(
+        "by least connections passes over a server that is busy",
+        arguments: [
+            Configuration.BalanceMethod.leastConnections, .powerOfTwo,
+        ])
+    func leastConnections(_ method: Configuration.BalanceMethod) throws {
+        let slow = ScriptedServer { peer, _, server in
+            server.note(peer.receiveHead())
+            _ = peer.receiveAll()
+        }
+        let fast = ScriptedServer.answering(ok("fast"))
+        let gateway = try gateway([slow, fast]) {
+            $0.balance.method = method
+            $0.check.isOn = false
+        }
+        // Until one hangs on the slow one.
+        var hanging: [Peer] = []
+        var waited = 0
+        while slow.requests.isEmpty, waited < 500 {
+            let client = gateway.connect()
+            client.send(request)
+            hanging.append(client)
+            waited += await10ms()
+        }
+        for _ in 0..<20 { #expect(gateway.exchange(request).hasSuffix("fast")) }
+        #expect(slow.requests.count <= 2)
+        for client in hanging { client.reset() }
+    }
+
+    @Test("by cookie leads a client back to the server that answered it, and only there is the cookie renewed")
+    func sticky() throws {
+        let origins = origins()
+        let gateway = try gateway(origins, workers: 2) { $0.balance.stickyCookie = "server" }
+        for _ in 0..<6 {
+            let first = gateway.exchange(request)
+            let line = try #require(first.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: server=") })
+            let cookie = try #require(line.dropFirst(12).split(separator: ";").first)
+            #expect(!line.contains("127") && !origins.contains { line.contains("\($0.port)") })
+            for _ in 0..<5 {
+                let again = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nCookie: x=y; \(cookie)\r\n\r\n")
+                #expect(again.suffix(1) == first.suffix(1))
+                #expect(!again.contains("Set-Cookie"))
+            }
+        }
+        let forged = gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nCookie: server=0123456789abcdef\r\n\r\n")
+        #expect(forged.contains("\r\nSet-Cookie: server="))
+    }
+
+    @Test("a client whose server is gone is led to another")
+    func stickyGone() throws {
+        let origins = origins(2)
+        let gateway = try gateway(origins) { $0.balance.stickyCookie = "server" }
+        let first = gateway.exchange(request)
+        let line = try #require(first.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
+        let cookie = try #require(line.dropFirst(12).split(separator: ";").first)
+        let gone = try #require(Int(first.suffix(1)))
+        origins[gone].stop()
+        let again = gateway.exchange("GET /2 HTTP/1.1\r\nHost: a\r\nCookie: \(cookie)\r\n\r\n")
+        // Its idle connection may still have answered.
+        if again.suffix(1) != first.suffix(1) {
+            #expect(again.hasPrefix("HTTP/1.1 200 "))
+            #expect(again.contains("\r\nSet-Cookie: server="))
+        }
+    }
+
+    @Test("keeps connections open for those who come, and makes closed ones anew")
+    func warm() throws {
+        let origin = ScriptedServer { peer, number, server in
+            if number < 2 {
+                peer.close()
+                return
+            }
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                server.note(head)
+                peer.send(ok("\(number)"))
+            }
+        }
+        let gateway = try gateway([origin]) {
+            $0.balance.warm = 2
+            $0.check.isOn = false
+        }
+        var waited = 0
+        while origin.connections < 4, waited < 500 { waited += await10ms() }
+        let before = origin.connections
+        #expect(before >= 4)
+        #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 200 "))
+        #expect(origin.requests.count == 1)
+    }
+}
