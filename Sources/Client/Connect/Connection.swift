@@ -86,7 +86,7 @@ final class Connection {
     ) throws(ClientFailure) {
         let target = url.host.contains(":") ? "[\(url.host)]:\(url.port)" : "\(url.host):\(url.port)"
         var text = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
-        if let value = OutgoingRequest.proxyAuthorization(settings) { text += "Proxy-Authorization: \(value)\r\n" }
+        if let value = OutgoingRequest.proxyAuthorization(settings, url) { text += "Proxy-Authorization: \(value)\r\n" }
         text += "User-Agent: \(settings.userAgent ?? "gateway-client")\r\n"
         let bytes = Array(text.utf8)
         listener.requestHead(bytes.span)

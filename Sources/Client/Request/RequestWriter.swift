@@ -47,7 +47,7 @@ struct OutgoingRequest: Sendable {
             lines.append("Host: \(url.authority)")
         }
         if let authorization = authorization(settings) { add("Authorization", authorization) }
-        if form == .absolute { add("Proxy-Authorization", Self.proxyAuthorization(settings)) }
+        if form == .absolute { add("Proxy-Authorization", Self.proxyAuthorization(settings, url)) }
         add("User-Agent", settings.userAgent ?? "gateway-client")
         add("Accept", "*/*")
         add("Referer", settings.referer)
@@ -85,8 +85,10 @@ struct OutgoingRequest: Sendable {
         return Self.basic(credentials)
     }
 
-    static func proxyAuthorization(_ settings: TransferSettings) -> String? {
-        guard let credentials = settings.proxyCredentials ?? settings.proxy?.url.credentials else { return nil }
+    static func proxyAuthorization(_ settings: TransferSettings, _ url: HTTPURL) -> String? {
+        guard let credentials = settings.proxyCredentials ?? settings.proxy(for: url)?.url.credentials else {
+            return nil
+        }
         return basic(credentials)
     }
 
