@@ -17,6 +17,10 @@ extension CommandLineOptions {
         }
         guard !urls.isEmpty else { throw .usage("nothing to fetch: a URL is missing; --help shows how") }
         if form != nil, data != nil { throw .usage("-F and -d exclude each other: each is the whole body") }
+        // Only of a file is it clear which bytes are left.
+        if settings.resumption != nil, form != nil || data != nil && !putsDataInURL || uploads.contains("-") {
+            throw .usage("-C continues a download, or -T FILE; it excludes -d, -F and -T -")
+        }
         if settings.asksForHead, data != nil || form != nil, !putsDataInURL {
             throw .usage("-I and -d exclude each other: HEAD has no content")
         }
@@ -63,11 +67,11 @@ extension CommandLineOptions {
         for name in names {
             if let text = variable(name), !text.isEmpty { return try ProxyServer(parsing: text) }
         }
+        return nil
     }
 
     mutating func addData(_ text: String, readsFiles: Bool, stripsLines: Bool) throws(ClientFailure) {
         guard readsFiles, text.hasPrefix("@") else {
-        return nil
             append(Array(text.utf8), separator: "&")
             return
         }
