@@ -73,6 +73,15 @@ public struct ClientFailure: Error, Equatable, Sendable, CustomStringConvertible
     /// A flag is not as it should be.
     public static func usage(_ sentence: String) -> ClientFailure { ClientFailure(2, sentence) }
 
+    /// Whether it is the server that failed, or the way to it (RFC 5861 section 4): a certificate that is not good, a body
+    /// that is too large or a file that cannot be written is nothing to look away from.
+    var isServers: Bool {
+        switch exitStatus {
+        case 5, 6, 7, 18, 28, 52, 55, 56: true
+        default: false
+        }
+    }
+
     /// Whether another attempt may go better, by what `--retry` counts: time that ran out, a connection that broke.
     var isTransient: Bool { exitStatus == 28 || exitStatus == 6 || exitStatus == 5 }
 }

@@ -246,9 +246,6 @@ import Testing
         _ = try get(server)
         #expect(permissions(of: folder.file("cache")) == 0o700)
         for path in files() { #expect(permissions(of: path) == 0o600) }
-        changeMode(of: folder.file("cache"), to: 0o777)
-        _ = try get(server)
-        #expect(permissions(of: folder.file("cache")) == 0o700)
     }
 
     @Test("keeps secrets of requests out of its files")

@@ -158,6 +158,70 @@ private enum Program {
         #expect(contents(of: folder.file("precious")) == "precious")
     }
 
+    @Test("uploads under the file's name, whatever is in it")
+    func uploadNames() throws {
+        let server = scripted { _, body, _ in ok(body) }
+        folder.write("content", to: "a#b c?%.txt")
+        for (url, target) in [
+            (server.url("/x/"), "/x/a%23b%20c%3F%25.txt"), (server.url(""), "/a%23b%20c%3F%25.txt"),
+            (server.url("/x?/"), "/x?/"), (server.url("/y"), "/y"),
+        ] {
+            #expect(try client(["-T", "a#b c?%.txt", url]).output == "content")
+            #expect(server.requests.last?.hasPrefix("PUT \(target) HTTP/1.1\r\n") == true)
+        }
+    }
+
+    @Test("keeps error pages out of a download that it continues")
+    func continuing() throws {
+        let server = scripted { _, _, _ in "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno" }
+        folder.write("half", to: "part")
+        #expect(try client(["-C", "-", "-o", "part", server.url()]).status == 33)
+        #expect(try client(["-f", "-C", "-", "-o", "part", server.url()]).status == 22)
+        #expect(contents(of: folder.file("part")) == "half")
+    }
+
+    @Test("logs every request, and no password")
+    func everyRequest() throws {
+        let server = scripted { head, _, number in
+            if head.hasPrefix("GET /from") {
+                return "HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: 3\r\n\r\nfoo"
+            }
+            return number == 1 ? "HTTP/1.1 503 Later\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nwait" : ok("there")
+        }
+        let url = "http://me:secret@127.0.0.1:\(server.port)/from"
+        let result = try client(["-L", "--retry", "1", "--retry-delay", "0.01", "--log", "log.log", url])
+        #expect(result.output == "there", "\(result.errors)")
+        let dead = ScriptedServer.answering("")
+        dead.stop()
+        let nowhere = "http://me:secret@127.0.0.1:\(dead.port)/"
+        #expect(try client(["--log", "log.log", nowhere]).status == 7)
+        #expect(try client(["--log", "log.log", "http://me:secret@a:99999/"]).status == 3)
+        #expect(try client(["--log", "log.log", "-O", "http://me:secret@127.0.0.1/"]).status == 23)
+        let text = contents(of: folder.file("log.log"))
+        #expect(!text.contains("secret"))
+        let lines = text.split(separator: "\n").map { line in
+            let words = line.split(separator: " ")
+            return "\(words[3].split(separator: "/").last ?? "") \(words[4]) \(words[5]) \(words.last ?? "")"
+        }
+        #expect(
+            lines == [
+                "from 302 3 exit=0", "to 503 4 exit=0", "from 302 3 exit=0", "to 200 5 exit=0",
+                "127.0.0.1:\(dead.port) - 0 exit=7", "a:99999 - 0 exit=3", "127.0.0.1 - 0 exit=23",
+            ])
+    }
+
+    @Test("warns of --insecure where a connection is one, once")
+    func insecureWarning() throws {
+        let secure = ScriptedServer.answering(ok("there"), tls: .server(Self.authority.issue()))
+        let place = secure.url(host: "localhost", scheme: "https")
+        let plain = scripted { _, _, _ in "HTTP/1.1 302 Found\r\nLocation: \(place)\r\nContent-Length: 0\r\n\r\n" }
+        func warnings(_ arguments: [String]) throws -> Int {
+            try client(arguments).errors.split(separator: "\n").count { $0.contains("warning") }
+        }
+        #expect(try warnings(["-k", plain.url()]) == 0)
+        #expect(try warnings(["-kL", plain.url(), plain.url()]) == 1)
+    }
+
     @Test("fetches many URLs at once, each once")
     func parallel() throws {
         let server = scripted { head, _, _ in ok((head.split(separator: " ").dropFirst().first ?? "") + "\n") }

@@ -121,4 +121,23 @@ import Testing
         #expect(careful.field(for: try HTTPURL("http://e.com/"), withholdsLiteral: false, now: now) == nil)
         try careful.read(folder.file("missing"), now: now)
     }
+
+    @Test("go into what is no regular file, and through a link, without taking its place")
+    func specialFiles() throws {
+        let folder = TemporaryFolder()
+        let jar = CookieJar()
+        jar.take(["a=1; Max-Age=100"], from: try HTTPURL("http://e.com/"), now: now)
+        let real = folder.write("old", to: "real")
+        makeLink(folder.file("link"), to: "real")
+        makeLink(folder.file("new"), to: "made")
+        for name in ["link", "new"] {
+            try jar.write(folder.file(name), now: now)
+            #expect(isLink(folder.file(name)))
+        }
+        #expect(contents(of: real) == jar.text(now: now) && contents(of: folder.file("made")) == jar.text(now: now))
+        let pipe = Pipe(folder.file("pipe"))
+        try jar.write(folder.file("pipe"), now: now)
+        #expect(pipe.text() == jar.text(now: now))
+        #expect(listing(of: folder.path) == ["link", "made", "new", "pipe", "real"])
+    }
 }

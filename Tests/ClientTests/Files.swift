@@ -43,3 +43,34 @@ func permissions(of path: String) -> UInt32 {
 
 /// Changes them.
 func changeMode(of path: String, to mode: UInt32) { chmod(path, mode) }
+
+/// Makes a folder.
+func makeFolder(_ path: String) { mkdir(path, 0o700) }
+
+/// Makes a symbolic link.
+func makeLink(_ path: String, to target: String) { symlink(target, path) }
+
+/// Whether a path is a symbolic link.
+func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+}
+
+/// A named pipe, open for reading.
+final class Pipe {
+    private let number: Int32
+
+    init(_ path: String) {
+        mkfifo(path, 0o600)
+        number = open(path, O_RDONLY | O_NONBLOCK)
+    }
+
+    deinit { close(number) }
+
+    /// What is in it.
+    func text() -> String {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = read(number, &buffer, buffer.count)
+        return String(decoding: buffer[..<max(0, count)], as: UTF8.self)
+    }
+}

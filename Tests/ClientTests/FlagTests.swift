@@ -40,7 +40,8 @@ import Testing
             ["-F", "nothing", "a"],
             ["--max-time", "soon", "a"], ["--retry", "-1", "a"], ["-r", "all", "a"], ["-C", "x", "a"], ["cache"],
             ["cache", "burn"], ["--max-filesize", "10x", "a"], ["--log-format", "xml", "a"],
-            ["--parallel-max", "0", "a"],
+            ["--parallel-max", "0", "a"], ["-C", "5", "-d", "x", "a"], ["-C", "-", "-F", "a=b", "a"],
+            ["-C", "5", "-T", "-", "a"],
         ])
     func wrong(_ arguments: [String]) { #expect(status(arguments) == 2) }
 
@@ -96,12 +97,28 @@ import Testing
     @Test("minds the variables that curl minds, and HTTP_PROXY not")
     func variables() throws {
         let proxy = ["http_proxy": "http://p:3128", "HTTP_PROXY": "http://evil", "no_proxy": "a.b, .c"]
+        func chosen(_ arguments: [String], _ variables: [String: String], for url: String? = nil) throws -> String? {
+            let settings = try options(arguments, variables).settings
+            return settings.proxy(for: try HTTPURL(url ?? arguments.last ?? ""))?.url.authority
+        }
         let plain = try options(["http://x"], proxy)
-        #expect(plain.settings.proxy?.url.authority == "p:3128" && plain.settings.directHosts == ["a.b", ".c"])
-        #expect(try options(["http://x"], ["HTTP_PROXY": "http://evil"]).settings.proxy == nil)
-        #expect(try options(["https://x"], ["HTTPS_PROXY": "p:1"]).settings.proxy?.url.port == 1)
-        #expect(try options(["-x", "q", "http://x"], proxy).settings.proxy?.url.authority == "q:1080")
+        #expect(try chosen(["http://x"], proxy) == "p:3128" && plain.settings.directHosts == ["a.b", ".c"])
+        #expect(try chosen(["http://x"], ["HTTP_PROXY": "http://evil"]) == nil)
+        #expect(try chosen(["https://x"], ["HTTPS_PROXY": "p:1"]) == "p:1")
+        #expect(try chosen(["-x", "q", "http://x"], proxy) == "q:1080")
         #expect(status(["-x", "socks5://q", "http://x"]) == 5)
+        // Each URL has the proxy of its own scheme, wherever it came from.
+        let both = ["http_proxy": "p:1", "https_proxy": "s:2"]
+        #expect(try chosen(["http://x", "https://x"], both) == "s:2")
+        #expect(try chosen(["https://x", "http://x"], both) == "p:1")
+        #expect(try chosen(["-L", "http://x"], both, for: "https://x") == "s:2")
+        #expect(try chosen(["http://x"], ["http_proxy": "p:1", "https_proxy": "socks5://s"]) == "p:1")
+        #expect(throws: ClientFailure.self) { try options(["-L", "http://x"], ["https_proxy": "socks5://s"]) }
+        // An empty -x is a proxy of the user's choice as well: none.
+        let none = try options(["-x", "", "http://x"], proxy)
+        #expect(none.settings.proxy(for: try HTTPURL("http://x")) == nil)
+        #expect(none.settings.proxy(for: try HTTPURL("https://x")) == nil)
+        #expect(try options(["-x", "q", "http://x"], proxy).settings.directHosts == ["a.b", ".c"])
         for (host, expected) in [("a.b", true), ("x.a.b", true), ("xa.b", false), ("c", true), ("a.b.", true)] {
             #expect(Route.isDirect(host, ["a.b", ".c"]) == expected)
         }

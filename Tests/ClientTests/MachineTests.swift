@@ -164,6 +164,60 @@ import Testing
         #expect(status(try step(wasKept: false, saw: false, repeatable: true)) == 52)
         #expect(status(try step(wasKept: true, saw: true, repeatable: true)) == 52)
         #expect(status(try step(wasKept: true, saw: false, repeatable: false)) == 52)
+        for (method, expected) in [("POST", 52), ("PATCH", 52), ("PUT", 0), ("DELETE", 0)] as [(String, Int32)] {
+            var machine = try machine(hasCache: false) {
+                $0.method = method
+                $0.body = .bytes([1])
+            }
+            _ = machine.begin()
+            let step = machine.failed(
+                .empty, sawBytes: false, wasKept: true, isRepeatable: true, delivered: false, mayServeStale: false,
+                now: 0)
+            #expect(status(step) == expected, "\(method)")
+        }
+    }
+
+    @Test("lets what is stored stand in where the server failed, and nowhere else")
+    func standIns() throws {
+        for (exit, expected) in [
+            (5, true), (6, true), (7, true), (18, true), (28, true), (52, true), (55, true), (56, true), (60, false),
+            (61, false), (63, false), (35, false), (8, false), (23, false),
+        ] as [(Int32, Bool)] {
+            var machine = try machine()
+            _ = machine.begin()
+            let step = machine.failed(
+                ClientFailure(exit, "x"), sawBytes: false, wasKept: false, isRepeatable: true, delivered: false,
+                mayServeStale: true, now: 0)
+            #expect((step == .serve(.staleIfError)) == expected, "\(exit)")
+        }
+    }
+
+    @Test("continues a download with nothing but the part that was asked for")
+    func continues() throws {
+        func step(_ answer: TransferMachine.Answer, fails: Bool = false) throws -> TransferMachine.Step {
+            var machine = try machine(resumesAt: 5) {
+                $0.failsOnError = fails
+                $0.failsWithBody = fails
+            }
+            _ = machine.begin()
+            return machine.received(answer, now: 0)
+        }
+        #expect(try step(.init(status: 206, rangeStart: 5)) == .deliver)
+        #expect(try step(.init(status: 416, wholeLength: 5)) == .done)
+        #expect(try step(.init(status: 416)) == .done)
+        #expect(try step(.init(status: 416, wholeLength: 5), fails: true) == .done)
+        for answer in [
+            .init(status: 206, rangeStart: 4), .init(status: 206), .init(status: 200), .init(status: 404),
+            .init(status: 302), .init(status: 500), .init(status: 416, wholeLength: 4),
+        ] as [TransferMachine.Answer] {
+            for fails in [false, true] {
+                guard case .fail(let failure, let delivers) = try step(answer, fails: fails) else {
+                    Issue.record("\(answer.status) is delivered")
+                    continue
+                }
+                #expect(!delivers && failure.exitStatus == (fails && answer.status >= 400 ? 22 : 33))
+            }
+        }
     }
 
     @Test("reads Retry-After as seconds or as a date")

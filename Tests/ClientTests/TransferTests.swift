@@ -87,6 +87,25 @@ import Testing
         #expect(server.connections == 2)
     }
 
+    @Test("sends what must not be done twice on a connection that nothing was sent on before")
+    func newConnections() throws {
+        // The second request on each connection is answered by its end.
+        let server = ScriptedServer { peer, _, server in
+            server.note(peer.receiveMessage().head)
+            peer.send(ok("a"))
+            server.note(peer.receiveMessage().head)
+            peer.close()
+        }
+        var context = TransferContext()
+        context.settings.method = "POST"
+        let runner = TransferRunner(context)
+        for _ in 0..<3 {
+            let outcome = try runner.fetch(server.url(), body: .bytes([0x61]))
+            #expect(outcome.text == "a", "\(outcome.sentence)")
+        }
+        #expect(server.connections == 3 && server.requests.count { $0.hasPrefix("POST ") } == 3)
+    }
+
     @Test("gives up after the time it has")
     func timeout() throws {
         let silent = ScriptedServer { peer, _, _ in _ = peer.isClosedByPeer() ? false : peer.isClosedByPeer() }

@@ -152,6 +152,12 @@ struct CachePlace: Equatable, Hashable, Sendable {
     let name: String
     /// Below the cache's folder.
     var path: String { "\(part)/\(name)" }
+    /// Whether it is of the form that this cache gives to its files: everything else is somebody else's.
+    var isOwn: Bool {
+        let hashes = name.split(separator: ".", omittingEmptySubsequences: false)
+        return part.utf8.count == 2 && name.hasPrefix(part) && hashes.count == 2
+            && hashes.allSatisfy { $0.utf8.count == 32 && $0.utf8.allSatisfy(\.isLowerHexadecimal) }
+    }
 
     init(part: String, name: String) {
         self.part = part

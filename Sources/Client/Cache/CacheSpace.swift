@@ -21,8 +21,10 @@ struct CacheSpace {
     func reserve(_ bytes: Int) -> Bool {
         guard bytes <= cache.limit, let account = Account(cache) else { return false }
         sweep()
-        var total = account.total + bytes
-        if total > cache.limit {
+        // A damaged account may say anything.
+        let sum = account.total.addingReportingOverflow(bytes)
+        var total = sum.partialValue
+        if sum.overflow || total > cache.limit {
             // A tenth more than is needed, so that not every response has to look at all.
             total = evict(downTo: cache.limit - cache.limit / 10 - bytes) + bytes
         }
@@ -50,7 +52,7 @@ struct CacheSpace {
         for part in cache.names(".") where part.utf8.count == 2 {
             for name in cache.names(part) {
                 let place = CachePlace(part: part, name: name)
-                guard case .success(let status) = FileCalls.status(place.path, in: cache.folder),
+                guard place.isOwn, case .success(let status) = FileCalls.status(place.path, in: cache.folder),
                     FileCalls.isRegular(status)
                 else { continue }
                 found.append(File(place: place, bytes: Int(status.st_size), used: status.st_mtim.tv_sec))
@@ -73,7 +75,7 @@ struct CacheSpace {
 
     /// Removes temporary files whose writers are gone: a living one holds a lock on its own.
     func sweep() {
-        for name in cache.names(ClientCache.temporaries) {
+        for name in cache.names(ClientCache.temporaries) where TemporaryFile.isOwn(name) {
             let path = "\(ClientCache.temporaries)/\(name)"
             guard case .success(let number) = FileCalls.open(path, in: cache.folder) else { continue }
             let descriptor = Descriptor(adopting: number)

@@ -146,6 +146,13 @@ struct TemporaryFile: ~Copyable {
         _ = gw_lock(number)
     }
 
+    /// Whether a name is of the form that `init` gives: digits, a hyphen, hexadecimal digits.
+    static func isOwn(_ name: String) -> Bool {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty } && parts[0].utf8.allSatisfy(\.isDigitByte)
+            && parts[1].utf8.allSatisfy(\.isLowerHexadecimal)
+    }
+
     /// Its descriptor.
     var number: Int32 { descriptor.number }
 

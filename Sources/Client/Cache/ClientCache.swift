@@ -18,6 +18,8 @@ public final class ClientCache: Sendable {
     /// Most stored responses to one URL that are looked at.
     static let variantLimit = 64
     static let temporaries = "tmp"
+    /// An empty file that says whose folder this is. It is the first thing that is made in it.
+    private static let mark = ".gateway-client-cache"
 
     /// The folder's descriptor.
     let folder: Int32
@@ -41,7 +43,8 @@ public final class ClientCache: Sendable {
     /// - Parameters:
     ///   - path: The folder.
     ///   - limit: Bytes that the files in it may take.
-    /// - Throws: When it cannot be made, or belongs to somebody else.
+    /// - Throws: When it cannot be made, is not this user's alone, or has something in it that is not a cache. It is left
+    ///   as it was then.
     public init(path: String, limit: Int = standardLimit) throws(ClientFailure) {
         self.path = path
         self.limit = max(limit, 0)
@@ -54,7 +57,13 @@ public final class ClientCache: Sendable {
         guard fstat(number, &status) == 0, status.st_uid == geteuid() else {
             throw Self.unusable(path, "it belongs to another user")
         }
-        if status.st_mode & 0o077 != 0 { fchmod(number, 0o700) }
+        // Its mode is its owner's business, unless others could put responses into it.
+        guard status.st_mode & 0o022 == 0 else {
+            throw Self.unusable(path, "others may write into it, which \"chmod go-w\" changes")
+        }
+        guard Self.isMarked(number) || Self.takes(number) else {
+            throw Self.unusable(path, "there is something in it that is not the client's cache")
+        }
         guard mkdirat(number, Self.temporaries, 0o700) == 0 || errno == EEXIST else {
             throw Self.unusable(path, SystemFailure.reason(errno))
         }
@@ -62,6 +71,20 @@ public final class ClientCache: Sendable {
 
     private static func unusable(_ path: String, _ reason: String) -> ClientFailure {
         ClientFailure(23, "the cache folder \(path) cannot be used: \(reason); --cache-dir FOLDER names another")
+    }
+
+    private static func isMarked(_ folder: Int32) -> Bool {
+        faccessat(folder, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// Marks an empty folder as the cache's.
+    private static func takes(_ folder: Int32) -> Bool {
+        guard let names = FileCalls.names(in: folder) else { return false }
+        // Another client may have been faster; then the mark was there before anything else was.
+        guard names.isEmpty || isMarked(folder) else { return false }
+        guard case .success(let number) = FileCalls.open(mark, in: folder, O_WRONLY | O_CREAT) else { return false }
+        close(number)
+        return true
     }
 
     private static func makeFolders(_ path: String) throws(ClientFailure) {
@@ -112,7 +135,8 @@ public final class ClientCache: Sendable {
     /// Where responses to the URL with that hash are.
     func places(_ hash: CacheHash) -> [CachePlace] {
         let prefix = CachePlace.prefix(hash)
-        return names(prefix.part).filter { $0.hasPrefix(prefix.name) }.map { CachePlace(part: prefix.part, name: $0) }
+        return names(prefix.part).filter { $0.hasPrefix(prefix.name) }
+            .map { CachePlace(part: prefix.part, name: $0) }.filter(\.isOwn)
     }
 
     /// The names in a folder below.

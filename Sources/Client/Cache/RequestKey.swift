@@ -23,7 +23,12 @@ struct RequestKey {
     /// Stricter than RFC 9111, which lets a private cache give a response to anybody who uses it: responses are kept apart by
     /// credentials and cookies, since one user of a command line is often several users of a server; and by whom one
     /// believed and where one connected, so that what an impostor answered under `--insecure` is not served without it.
+    ///
+    /// A request with another Host than the URL's, given by hand, has none: what its server answers is no other site's.
     init?(_ request: ParsedRequest, _ url: HTTPURL, _ settings: TransferSettings) {
+        guard let host = request.head.fields.first(.host),
+            request.bytes.span.extracting(host.valueRange).string.lowercased() == url.authority.lowercased()
+        else { return nil }
         let scheme: URIScheme = url.isSecure ? .https : .http
         let block = Block(capacity: request.bytes.count + 256)
         guard CacheKey.write(scheme, request.head, request.bytes.span, to: block) else { return nil }

@@ -17,6 +17,10 @@ extension CommandLineOptions {
         }
         guard !urls.isEmpty else { throw .usage("nothing to fetch: a URL is missing; --help shows how") }
         if form != nil, data != nil { throw .usage("-F and -d exclude each other: each is the whole body") }
+        // Only of a file is it clear which bytes are left.
+        if settings.resumption != nil, form != nil || data != nil && !putsDataInURL || uploads.contains("-") {
+            throw .usage("-C continues a download, or -T FILE; it excludes -d, -F and -T -")
+        }
         if settings.asksForHead, data != nil || form != nil, !putsDataInURL {
             throw .usage("-I and -d exclude each other: HEAD has no content")
         }
@@ -35,25 +39,35 @@ extension CommandLineOptions {
             settings.contentType = "multipart/form-data; boundary=\(form.boundary)"
         }
         if namesAll { while outputs.count < urls.count { outputs.append(.remoteName) } }
-        if settings.proxy == nil { try takeProxy(variable) }
+        try takeProxies(variable)
         settings.trust = [
             isInsecure ? "insecure" : "", authorities ?? "", certificate ?? "",
         ].joined(separator: "\n")
     }
 
     /// The variables that curl minds. `HTTP_PROXY` is not one: a server's CGI would take it from a request's field.
-    mutating func takeProxy(_ variable: (String) -> String?) throws(ClientFailure) {
+    mutating func takeProxies(_ variable: (String) -> String?) throws(ClientFailure) {
         if !hasNoProxyFlag, let list = variable("no_proxy") ?? variable("NO_PROXY") {
             settings.directHosts = list.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
         }
-        guard settings.unixSocket == nil, let first = urls.first else { return }
-        let isSecure = first.lowercased().hasPrefix("https:")
-        let names = isSecure ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"]
-        for name in names + ["all_proxy", "ALL_PROXY"] {
-            guard let text = variable(name), !text.isEmpty else { continue }
-            settings.proxy = try ProxyServer(parsing: text)
-            return
+        guard settings.unixSocket == nil, !hasProxyFlag else { return }
+        let areSecure = urls.map { $0.lowercased().hasPrefix("https:") }
+        // One that cannot be used is no trouble where nobody needs it.
+        if settings.followsRedirects || areSecure.contains(false) {
+            settings.plainProxy = try Self.proxy(["http_proxy", "all_proxy", "ALL_PROXY"], variable)
         }
+        if settings.followsRedirects || areSecure.contains(true) {
+            settings.secureProxy = try Self.proxy(["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"], variable)
+        }
+    }
+
+    private static func proxy(
+        _ names: [String], _ variable: (String) -> String?
+    ) throws(ClientFailure) -> ProxyServer? {
+        for name in names {
+            if let text = variable(name), !text.isEmpty { return try ProxyServer(parsing: text) }
+        }
+        return nil
     }
 
     mutating func addData(_ text: String, readsFiles: Bool, stripsLines: Bool) throws(ClientFailure) {

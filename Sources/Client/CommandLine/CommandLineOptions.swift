@@ -82,6 +82,7 @@ public struct CommandLineOptions: Sendable {
     var isJSON = false
     var putsDataInURL = false
     var hasNoProxyFlag = false
+    var hasProxyFlag = false
 
     /// Understands arguments (without the program's name). `variable`: the environment.
     public init(_ arguments: [String], variable: (String) -> String?) throws(ClientFailure) {
@@ -229,7 +230,8 @@ public struct CommandLineOptions: Sendable {
         switch name {
         case "proxy":
             settings.proxy = text.isEmpty ? nil : try ProxyServer(parsing: text)
-            hasNoProxyFlag = hasNoProxyFlag || text.isEmpty
+            // An empty one means none at all, whatever the environment says.
+            hasProxyFlag = true
         case "proxy-user": settings.proxyCredentials = Self.credentials(text)
         case "noproxy":
             hasNoProxyFlag = true

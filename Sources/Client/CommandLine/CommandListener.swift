@@ -3,6 +3,7 @@
 
 import Engine
 import Glibc
+import Synchronization
 
 /// Where a command writes. Shared by its threads; every message is one `write`.
 final class Console: Sendable {
@@ -11,6 +12,7 @@ final class Console: Sendable {
     let isVerbose: Bool
     /// Whether messages go to a terminal.
     let isTerminal: Bool
+    private let hasWarned = Atomic<Bool>(false)
 
     init(errors: Int32, isVerbose: Bool) {
         self.errors = errors
@@ -29,6 +31,12 @@ final class Console: Sendable {
         bytes.withUnsafeBufferPointer { _ = write(errors, $0.baseAddress, $0.count) }
     }
 
+    /// Says once that nobody looks at certificates.
+    func warnOfInsecurity() {
+        guard !hasWarned.exchange(true, ordering: .relaxed) else { return }
+        say("client: warning: certificates are not verified (--insecure): anybody may be answering")
+    }
+
     /// A head's lines, each behind a mark.
     func say(head: Span<UInt8>, mark: String) {
         let text = head.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
@@ -41,12 +49,33 @@ final class Console: Sendable {
     }
 }
 
+/// Writes down the requests of one transfer. Belongs to one thread.
+final class RequestRecords {
+    private let log: RequestLog
+    private let withHeads: Bool
+    /// Why one could not be written.
+    private(set) var failure: ClientFailure?
+
+    init(_ log: RequestLog, withHeads: Bool) {
+        self.log = log
+        self.withHeads = withHeads
+    }
+
+    func append(_ report: TransferReport, began: Int64, milliseconds: UInt64) {
+        var entry = RequestLog.Entry(report, seconds: Int(began / 1_000), withHeads: withHeads)
+        entry.milliseconds = Int(clamping: milliseconds)
+        do throws(ClientFailure) { try log.append(entry) } catch { failure = error }
+    }
+}
+
 /// Listens to one transfer on behalf of the command.
 final class CommandListener: TransferListener {
     private let console: Console
     private let output: BodyOutput
     private let includesHead: Bool
     private let headFile: Int32?
+    private let records: RequestRecords?
+    private let isInsecure: Bool
     private var progress: ProgressBar?
     private var received: UInt64 = 0
     private var total: UInt64?
@@ -54,11 +83,16 @@ final class CommandListener: TransferListener {
     private var sentTotal: UInt64?
     private var contentType: String?
 
-    init(_ console: Console, _ output: BodyOutput, includesHead: Bool, headFile: Int32?, showsProgress: Bool) {
+    init(
+        _ console: Console, _ output: BodyOutput, includesHead: Bool, headFile: Int32?, records: RequestRecords?,
+        isInsecure: Bool, showsProgress: Bool
+    ) {
         self.console = console
         self.output = output
         self.includesHead = includesHead
         self.headFile = headFile
+        self.records = records
+        self.isInsecure = isInsecure
         if showsProgress { progress = ProgressBar(fd: console.errors) }
     }
 
@@ -102,6 +136,12 @@ final class CommandListener: TransferListener {
         } else {
             progress?.update(received, of: total, isUpload: false)
         }
+    }
+
+    override func connects(to url: HTTPURL) { if url.isSecure, isInsecure { console.warnOfInsecurity() } }
+
+    override func requestEnded(_ report: TransferReport, began: Int64, milliseconds: UInt64) {
+        records?.append(report, began: began, milliseconds: milliseconds)
     }
 
     override func retries(after milliseconds: UInt64, because sentence: String) {

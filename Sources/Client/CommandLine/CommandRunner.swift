@@ -68,9 +68,6 @@ public final class CommandRunner: Sendable {
         context.cache = Self.cache(options, variable, console)
         context.jar = try Self.jar(options)
         self.context = context
-        if options.isInsecure, options.urls.contains(where: { $0.lowercased().hasPrefix("https:") }) {
-            console.say("client: warning: certificates are not verified (--insecure): anybody may be answering")
-        }
     }
 
     /// Made before the threads are, when any URL needs it.
@@ -151,43 +148,47 @@ public final class CommandRunner: Sendable {
     }
 
     private func transfer(_ index: Int, _ runner: TransferRunner) -> ClientFailure? {
-        let began = Int(WallClock.milliseconds / 1_000)
-        var report = TransferReport()
-        report.method = options.settings.effectiveMethod
-        report.url = options.urls[index]
+        let records = log.map { RequestRecords($0, withHeads: options.isVerbose) }
+        var report: TransferReport
         var path: String?
         do throws(ClientFailure) {
-            report = try run(index, runner, &path)
+            report = try run(index, runner, &path, records)
         } catch {
+            // Nothing was asked for, which the log is to say as well.
+            report = TransferReport()
+            report.method = options.settings.effectiveMethod
+            let text = options.urls[index]
+            report.url = (try? HTTPURL(text).text) ?? HTTPURL.withoutCredentials(text)
             report.failure = error
+            records?.append(report, began: WallClock.milliseconds, milliseconds: 0)
         }
         if let failure = report.failure { complain(failure) }
         tell(report, path: path)
-        if let log {
-            do throws(ClientFailure) {
-                try log.append(RequestLog.Entry(report, seconds: began, withHeads: options.isVerbose))
-            } catch {
-                complain(error)
-                return report.failure ?? error
-            }
+        if let failure = records?.failure {
+            complain(failure)
+            return report.failure ?? failure
         }
         return report.failure
     }
 
     private func run(
-        _ index: Int, _ runner: TransferRunner, _ path: inout String?
+        _ index: Int, _ runner: TransferRunner, _ path: inout String?, _ records: RequestRecords?
     ) throws(ClientFailure) -> TransferReport {
-        var text = options.urls[index]
+        let text = options.urls[index]
+        var url: HTTPURL
+        do throws(HTTPURL.Failure) {
+            url = try HTTPURL(text)
+        } catch { throw .badURL(text, error) }
         var body: RequestBody?
         if index < options.uploads.count {
             let file = options.uploads[index]
             body = .file(file)
-            if text.hasSuffix("/"), file != "-" { text += file.split(separator: "/").last.map(String.init) ?? "" }
+            if url.target.hasSuffix("/"), !url.target.contains("?"), file != "-",
+                let name = file.split(separator: "/").last
+            {
+                url.target += String(decoding: PercentCoding.encode(name.utf8), as: UTF8.self)
+            }
         }
-        let url: HTTPURL
-        do throws(HTTPURL.Failure) {
-            url = try HTTPURL(text)
-        } catch { throw .badURL(text, error) }
         let target = index < options.outputs.count ? options.outputs[index] : .standard
         let isResumed = options.settings.resumption != nil && body == nil
         let output = try BodyOutput(target, options.outputRules, url: url, appends: isResumed)
@@ -201,6 +202,7 @@ public final class CommandRunner: Sendable {
         let isOnTerminal = output.path == nil && isatty(STDOUT_FILENO) == 1
         let listener = CommandListener(
             console, output, includesHead: options.includesHead || options.settings.asksForHead, headFile: headFile,
+            records: records, isInsecure: options.isInsecure,
             showsProgress: console.isTerminal && !isOnTerminal && !options.isSilent && !options.hidesProgress
                 && !options.isParallel && !options.isVerbose)
         var report = runner.run(url, body: body, resumesAt: resumesAt, listener: listener)

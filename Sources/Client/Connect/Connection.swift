@@ -22,6 +22,8 @@ final class Connection {
     let local: SocketAddress?
     /// The version of TLS, such as `TLSv1.3`; empty in the clear.
     let protocolName: String
+    /// What a request must have in common with the one that it was made for.
+    let key: ConnectionPool.Key
     /// Requests that it has carried.
     var uses = 0
 
@@ -31,6 +33,7 @@ final class Connection {
         timings: inout TransferTimings, listener: TransferListener
     ) throws(ClientFailure) {
         let route = Route(url, settings)
+        key = ConnectionPool.Key(url, settings)
         let found = try Connector.connect(
             route, family: settings.addressFamily, waiting: waiting, timings: &timings)
         peer = found.peer
@@ -86,7 +89,7 @@ final class Connection {
     ) throws(ClientFailure) {
         let target = url.host.contains(":") ? "[\(url.host)]:\(url.port)" : "\(url.host):\(url.port)"
         var text = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
-        if let value = OutgoingRequest.proxyAuthorization(settings) { text += "Proxy-Authorization: \(value)\r\n" }
+        if let value = OutgoingRequest.proxyAuthorization(settings, url) { text += "Proxy-Authorization: \(value)\r\n" }
         text += "User-Agent: \(settings.userAgent ?? "gateway-client")\r\n"
         let bytes = Array(text.utf8)
         listener.requestHead(bytes.span)
@@ -121,11 +124,17 @@ final class Connection {
     var isReusable: Bool { block.isEmpty && transport.isQuiet() }
 
     /// What became of sending.
-    enum Sending { case sent, answered }
+    enum Sending {
+        /// All of it is on its way.
+        case sent
+        /// The server says something, or has ended the connection, before it has read everything.
+        case answered
+        /// It takes no more; what it said before can still be read.
+        case broken
+    }
 
-    /// Sends all of `bytes`, unless the server answers before it has read everything: then its answer is what counts.
-    func send(_ bytes: Span<UInt8>, waiting: Waiting) throws(ClientFailure) -> Sending {
-        var offset = 0
+    /// Sends `bytes` from `offset`, which moves by what was taken. After `.answered` the rest can be sent by another call.
+    func send(_ bytes: Span<UInt8>, from offset: inout Int, waiting: Waiting) throws(ClientFailure) -> Sending {
         while offset < bytes.count {
             let outcome: Outbox.Outcome
             if let layer = transport.layer {
@@ -150,7 +159,7 @@ final class Connection {
                 try waiting.wait(transport.fd, for: Int16(POLLOUT | POLLIN))
                 if !transport.isQuiet() { return .answered }
             case .failed(let code):
-                if code == EPIPE || code == ECONNRESET { return .answered }
+                if code == EPIPE || code == ECONNRESET { return .broken }
                 throw .send(SystemFailure.reason(code))
             }
         }
@@ -162,7 +171,7 @@ final class Connection {
                 try waiting.wait(transport.fd, for: Int16(POLLOUT | POLLIN))
                 if !transport.isQuiet() { return .answered }
             case .failed(let code):
-                if code == EPIPE || code == ECONNRESET { return .answered }
+                if code == EPIPE || code == ECONNRESET { return .broken }
                 throw .send(SystemFailure.reason(code))
             }
         }
@@ -180,6 +189,15 @@ final class Connection {
             try waiting.deadline.check()
         }
         return true
+    }
+
+    /// Appends to `block` what has come. False when that is the end of the connection.
+    func fillWithoutWaiting() -> Bool {
+        if block.free == 0 { block.compact() }
+        return switch transport.receive(into: block) {
+        case .bytes, .wouldBlock: true
+        case .closed, .cut, .failed: false
+        }
     }
 
     /// Waits for bytes and appends them to `block`. False at the end of the connection.
@@ -232,7 +250,7 @@ private struct PlainSocket {
 struct ConnectionPool {
     /// Most idle connections.
     static let limit = 8
-    private var idle: [(key: Key, connection: Connection)] = []
+    private var idle: [Connection] = []
 
     /// What two requests must have in common to share one.
     struct Key: Equatable {
@@ -249,15 +267,15 @@ struct ConnectionPool {
     /// One that is fit for use, or nil.
     mutating func take(_ key: Key) -> Connection? {
         while let index = idle.lastIndex(where: { $0.key == key }) {
-            let connection = idle.remove(at: index).connection
+            let connection = idle.remove(at: index)
             if connection.isReusable { return connection }
         }
         return nil
     }
 
-    /// Keeps one for later.
-    mutating func keep(_ connection: Connection, _ key: Key) {
+    /// Keeps one for later, for whom it was made for.
+    mutating func keep(_ connection: Connection) {
         if idle.count >= Self.limit { idle.removeFirst() }
-        idle.append((key, connection))
+        idle.append(connection)
     }
 }

@@ -29,7 +29,7 @@ struct Route: Equatable, Sendable {
             return
         }
         let host = url.host.lowercased()
-        if let proxy = settings.proxy, !Self.isDirect(host, settings.directHosts) {
+        if let proxy = settings.proxy(for: url), !Self.isDirect(host, settings.directHosts) {
             hop = .host(proxy.url.host, port: proxy.url.port)
             isProxy = true
             isTunnel = url.isSecure

@@ -135,24 +135,46 @@ public final class CookieJar: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Writes the file, for its owner only, in place of the one before: whole, or not at all.
+    /// Writes the file, for its owner only, in place of the one before: whole, or not at all. What is no regular file is
+    /// written into, and a link stays one.
     public func write(_ path: String, now: Int64) throws(ClientFailure) {
         let bytes = Array(text(now: now).utf8)
         guard path != "-" else {
             try WholeWrite.all(bytes.span, to: STDOUT_FILENO, named: "standard output")
             return
         }
-        let temporary = "\(path).\(getpid()).tmp"
+        guard let file = Self.replaceable(path) else {
+            let number = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard number >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
+            let descriptor = Descriptor(adopting: number)
+            try WholeWrite.all(bytes.span, to: descriptor.number, named: path)
+            return
+        }
+        let temporary = "\(file).\(getpid()).tmp"
         let number = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard number >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
         let descriptor = Descriptor(adopting: number)
         do throws(ClientFailure) {
             try WholeWrite.all(bytes.span, to: descriptor.number, named: path)
-            guard rename(temporary, path) == 0 else { throw .write(path, SystemFailure.reason(errno)) }
+            guard rename(temporary, file) == 0 else { throw .write(path, SystemFailure.reason(errno)) }
         } catch {
             unlink(temporary)
             throw error
         }
+    }
+}
+
+extension CookieJar {
+    /// The name under which a new file can take the place of `path`, behind all links; nil where something is that is no
+    /// regular file, such as a device or a pipe, or a link that leads nowhere yet.
+    fileprivate static func replaceable(_ path: String) -> String? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return path }
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let real = realpath(path, nil) else {
+            return nil
+        }
+        defer { free(real) }
+        return String(cString: real)
     }
 }
 

@@ -2,6 +2,8 @@
 // What a transfer does next: look into the cache, send, follow, wait and try again, deliver, end. Pure: what happened goes
 // in, a step comes out, and the driver (`TransferRunner`) takes it. The clock is passed in.
 
+import HTTP
+
 /// The decisions of one transfer, from the first look into the cache to the last byte.
 struct TransferMachine: Sendable {
     /// What to do next.
@@ -163,25 +165,36 @@ struct TransferMachine: Sendable {
         if settings.followsRedirects, RedirectRule.applies(answer.status), let location = answer.location {
             return follow(answer.status, location, isRepeatable: answer.isRepeatable)
         }
-        if let resumesAt, resumesAt > 0, let step = resumed(answer, resumesAt) { return step }
+        if let resumesAt, resumesAt > 0 { return resumed(answer, resumesAt) }
         if answer.status >= 400, settings.failsOnError || settings.failsWithBody {
-            let failure = ClientFailure(22, "the server answered \(answer.status) to \(method) \(url.text)")
-            return .fail(failure, delivers: settings.failsWithBody)
+            return .fail(refused(answer), delivers: settings.failsWithBody)
         }
         return .deliver
     }
 
-    private func resumed(_ answer: Answer, _ offset: UInt64) -> Step? {
+    /// Nothing but the part that was asked for may come behind what the output has: neither the whole, nor an error's page.
+    private func resumed(_ answer: Answer, _ offset: UInt64) -> Step {
         switch answer.status {
-        // All of it is there.
-        case 416 where answer.wholeLength == offset: return .done
-        case 206 where answer.rangeStart == offset: return nil
-        case 200...299 where !sendsContent:
+        case 206 where answer.rangeStart == offset: return .deliver
+        // All of it is there; a server that does not say how much that is gets the benefit of the doubt, as in curl.
+        case 416 where (answer.wholeLength ?? offset) == offset: return .done
+        case 400... where settings.failsOnError || settings.failsWithBody:
+            return .fail(refused(answer), delivers: false)
+        case 400...:
+            return .fail(
+                ClientFailure(
+                    33,
+                    "the server answered \(answer.status) and does not continue at byte \(offset); "
+                        + "what is there is left as it was"), delivers: false)
+        default:
             return .fail(
                 ClientFailure(33, "the server does not continue at byte \(offset); without -C - it is fetched whole"),
                 delivers: false)
-        default: return nil
         }
+    }
+
+    private func refused(_ answer: Answer) -> ClientFailure {
+        ClientFailure(22, "the server answered \(answer.status) to \(method) \(url.text)")
     }
 
     private mutating func follow(_ status: UInt16, _ location: String, isRepeatable: Bool) -> Step {
@@ -219,8 +232,10 @@ struct TransferMachine: Sendable {
         mayServeStale: Bool, now: UInt64
     ) -> Step {
         // A server may close an idle connection at any time; that is no failure of this request (RFC 9112 section 9.3.1).
+        // It may have acted on the request before, so only what can be done twice is sent again (RFC 9110 section 9.2.2).
         let broke = failure.exitStatus == 52 || failure.exitStatus == 55 || failure.exitStatus == 56
-        if wasKept, !sawBytes, isRepeatable, !hasReconnected, broke {
+        let isIdempotent = Method.named(method).isIdempotent
+        if wasKept, !sawBytes, isRepeatable, isIdempotent, !hasReconnected, broke {
             hasReconnected = true
             return .send(validating: isValidating)
         }
@@ -230,7 +245,7 @@ struct TransferMachine: Sendable {
         {
             return again(after: pause)
         }
-        if mayServeStale { return .serve(.staleIfError) }
+        if mayServeStale, failure.isServers { return .serve(.staleIfError) }
         return .fail(failure, delivers: false)
     }
 

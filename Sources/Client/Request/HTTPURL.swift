@@ -34,6 +34,11 @@ public struct HTTPURL: Equatable, Sendable {
     public var isSecure: Bool { scheme == "https" }
     /// The URL without credentials, for people and for the log.
     public var text: String { "\(scheme)://\(authority)\(target)" }
+    /// What is no URL, for the log: without anything that could be credentials.
+    static func withoutCredentials(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return text }
+        return String(text[text.index(after: at)...])
+    }
     /// The target up to the query.
     public var path: String { String(target.prefix { $0 != "?" }) }
     /// Whether both have one scheme, host and port (RFC 9110 section 4.3.1).
@@ -246,4 +251,5 @@ enum PercentCoding {
 extension UInt8 {
     var isDigitByte: Bool { self &- 0x30 < 10 }
     var isHexadecimal: Bool { isDigitByte || (self | 0x20) &- 0x61 < 6 }
+    var isLowerHexadecimal: Bool { isDigitByte || self &- 0x61 < 6 }
 }

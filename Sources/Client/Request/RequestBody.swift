@@ -44,7 +44,7 @@ final class BodyReader {
     private var offset: UInt64 = 0
     private var descriptor: Descriptor?
 
-    /// Opens what `body` names, to fail before anything is sent.
+    /// Opens what `body` names, to fail before anything is sent. `start`: bytes of a file to leave out.
     init(_ body: RequestBody, skipping start: UInt64 = 0) throws(ClientFailure) {
         switch body {
         case .none: pieces = []
@@ -65,8 +65,14 @@ final class BodyReader {
             }
         }
         isRepeatable = repeats
-        // Continuing an upload leaves out what the server has already.
-        length = total.map { $0 - min(start, $0) }
+        // Continuing an upload leaves out what the server has already, which can only be of a file.
+        if start > 0 {
+            guard let total, pieces.count == 1 else { throw .usage("-C continues only what -T sends from a file") }
+            guard start < total else {
+                throw ClientFailure(18, "the file has \(total) bytes: none are left to send behind byte \(start)")
+            }
+        }
+        length = total.map { $0 - start }
         offset = start
     }
 

@@ -18,11 +18,28 @@ struct OutgoingRequest: Sendable {
     var cookies: String?
     /// Behind `bytes=`.
     var range: String?
+    /// `Content-Range`, of an upload that is continued.
+    var contentRange: String?
 
     /// How the content is framed.
     enum Content: Equatable, Sendable {
         case length(UInt64)
         case chunked
+
+        /// How content of that length, or of one that only its end will tell, is framed: by a Transfer-Encoding of the
+        /// user's too (RFC 9112 section 6.3), and never in two ways.
+        static func framing(_ length: UInt64?, _ settings: TransferSettings) -> Content {
+            guard let length, OutgoingRequest.coding(settings) == nil else { return .chunked }
+            return .length(length)
+        }
+    }
+
+    /// The Transfer-Encoding that the user gives, with the coding at its end that frames the content (RFC 9112 section 6.1).
+    private static func coding(_ settings: TransferSettings) -> String? {
+        let given = settings.fields.compactMap { $0.isNamed("transfer-encoding") ? $0.value : nil }
+        guard let value = given.first(where: { !$0.isEmpty }) else { return nil }
+        let last = value.split(separator: ",").last.map { $0.drop { $0 == " " || $0 == "\t" }.lowercased() }
+        return last == "chunked" ? value : value + ", chunked"
     }
 
     /// Bytes of content from which the server is asked first whether it wants it (RFC 9110 section 10.1.1), as curl does.
@@ -47,7 +64,7 @@ struct OutgoingRequest: Sendable {
             lines.append("Host: \(url.authority)")
         }
         if let authorization = authorization(settings) { add("Authorization", authorization) }
-        if form == .absolute { add("Proxy-Authorization", Self.proxyAuthorization(settings)) }
+        if form == .absolute { add("Proxy-Authorization", Self.proxyAuthorization(settings, url)) }
         add("User-Agent", settings.userAgent ?? "gateway-client")
         add("Accept", "*/*")
         add("Referer", settings.referer)
@@ -56,13 +73,14 @@ struct OutgoingRequest: Sendable {
         add("Cookie", cookies)
         switch content {
         case .length(let length):
-            add("Content-Length", "\(length)")
+            lines.append("Content-Length: \(length)")
             if expects { add("Expect", "100-continue") }
         case .chunked:
-            add("Transfer-Encoding", "chunked")
+            lines.append("Transfer-Encoding: \(Self.coding(settings) ?? "chunked")")
             if expects { add("Expect", "100-continue") }
         case nil: break
         }
+        add("Content-Range", contentRange)
         if content != nil { add("Content-Type", settings.contentType) }
         switch settings.cacheMode {
         // The Fetch standard, "HTTP-network-or-cache fetch", 8.17 and 8.18.
@@ -73,7 +91,8 @@ struct OutgoingRequest: Sendable {
         case .standard, .forceCache, .onlyIfCached: break
         }
         for field in given where !field.isNamed("host") {
-            if content == nil, field.isNamed("content-length") || field.isNamed("transfer-encoding") { continue }
+            // How the content is framed is said above, once.
+            if field.isNamed("content-length") || field.isNamed("transfer-encoding") { continue }
             if let value = field.value { lines.append(value.isEmpty ? "\(field.name):" : "\(field.name): \(value)") }
         }
         return Array((lines.joined(separator: "\r\n") + "\r\n").utf8)
@@ -85,8 +104,10 @@ struct OutgoingRequest: Sendable {
         return Self.basic(credentials)
     }
 
-    static func proxyAuthorization(_ settings: TransferSettings) -> String? {
-        guard let credentials = settings.proxyCredentials ?? settings.proxy?.url.credentials else { return nil }
+    static func proxyAuthorization(_ settings: TransferSettings, _ url: HTTPURL) -> String? {
+        guard let credentials = settings.proxyCredentials ?? settings.proxy(for: url)?.url.credentials else {
+            return nil
+        }
         return basic(credentials)
     }
 

@@ -162,8 +162,12 @@ public struct TransferSettings: Sendable {
     public var overrides: [AddressOverride] = []
     /// Connect to this socket, whatever the URL's host.
     public var unixSocket: String?
-    /// Ask through this.
+    /// Ask through this, whatever the URL.
     public var proxy: ProxyServer?
+    /// Where there is no such one, ask through this for URLs in the clear.
+    public var plainProxy: ProxyServer?
+    /// The same for those through TLS.
+    public var secureProxy: ProxyServer?
     /// Hosts that are asked directly.
     public var directHosts: [String] = []
     /// Only addresses of this family; 0 for any.
@@ -181,6 +185,9 @@ public struct TransferSettings: Sendable {
 
     /// curl's defaults.
     public init() {}
+
+    /// The proxy for a URL, unless its host is asked directly. Redirects lead from one scheme to the other.
+    public func proxy(for url: HTTPURL) -> ProxyServer? { proxy ?? (url.isSecure ? secureProxy : plainProxy) }
 
     /// The method that is meant.
     public var effectiveMethod: String {

@@ -32,6 +32,10 @@ final class Exchange {
     private(set) var requestTime: Int64 = 0
     private(set) var responseTime: Int64 = 0
     private var body = BodyDecoder(.none)
+    /// Reads what comes while the request is still being sent.
+    private var earlyParser = ResponseParser()
+    private var earlyHead = ResponseHead()
+    private var interims = 0
     private var isRequestWhole = true
     private var isOver = false
 
@@ -43,70 +47,95 @@ final class Exchange {
         self.listener = listener
     }
 
-    /// Sends the request: `head` is whole, `content` what follows it.
+    /// Sends the request: `head` is whole, `content` what follows it. `isChunked`: by chunks, else by its length.
     func send(
-        _ bytes: [UInt8], content: BodyReader?, expects: Bool, report: inout TransferReport
+        _ bytes: [UInt8], content: BodyReader?, isChunked: Bool, expects: Bool, report: inout TransferReport
     ) throws(ClientFailure) {
         requestTime = WallClock.milliseconds
         report.timings.noteRequest()
         report.requestBytes += UInt64(bytes.count)
-        if try connection.send(bytes.span, waiting: waiting) == .answered { isRequestWhole = content == nil }
-        guard let content, isRequestWhole else { return }
-        if expects, try connection.awaitsAnswer(milliseconds: Self.expectPause, waiting: waiting) {
-            // 100 lets it be sent, a final response makes that needless.
-            guard try peekIsContinue(report: &report) else {
-                isRequestWhole = false
-                return
-            }
+        guard try transmit(bytes.span, report: &report), let content else { return }
+        if expects, try !mayGoOn(report: &report) {
+            isRequestWhole = false
+            return
         }
         // Small enough to stay in the processor's cache between the file and the socket: larger ones are slower.
         let block = Block(capacity: 64 << 10)
-        let isChunked = content.length == nil
         while true {
             block.clear()
             guard try content.read(into: block) else { break }
             if isChunked {
                 let size = Array((String(block.count, radix: 16) + "\r\n").utf8)
-                guard try transmit(size.span) else { return }
+                guard try transmit(size.span, report: &report) else { return }
             }
             report.sentBytes += UInt64(block.count)
-            guard try transmit(block.readable) else { return }
+            guard try transmit(block.readable, report: &report) else { return }
             if isChunked {
-                guard try transmit(("\r\n" as StaticString).span) else { return }
+                guard try transmit(("\r\n" as StaticString).span, report: &report) else { return }
             }
             listener.sent(report.sentBytes, of: content.length)
         }
-        if isChunked { _ = try transmit(("0\r\n\r\n" as StaticString).span) }
+        if isChunked { _ = try transmit(("0\r\n\r\n" as StaticString).span, report: &report) }
     }
 
-    /// False when the server has answered and wants no more.
-    private func transmit(_ bytes: Span<UInt8>) throws(ClientFailure) -> Bool {
-        if try connection.send(bytes, waiting: waiting) == .sent { return true }
-        isRequestWhole = false
-        return false
-    }
-
-    /// Whether what came is a 100; what it is otherwise stays to be read.
-    private func peekIsContinue(report: inout TransferReport) throws(ClientFailure) -> Bool {
-        let block = connection.block
-        var parser = ResponseParser()
-        var interim = ResponseHead()
+    /// False when the server has answered, or is gone, and wants no more. An interim response is no answer.
+    private func transmit(_ bytes: Span<UInt8>, report: inout TransferReport) throws(ClientFailure) -> Bool {
+        var offset = 0
         while true {
-            guard try connection.fill(waiting: waiting) else { return false }
-            sawBytes = true
-            do throws(ParseFailure) {
-                guard
-                    try parser.parse(
-                        block.readable, limits: Self.limits, requestMethod: .post, into: &interim)
-                else { continue }
-            } catch { throw .malformed(error) }
-            guard interim.isInterim else { return false }
-            try noteInterim(interim, report: &report)
-            return true
+            switch try connection.send(bytes, from: &offset, waiting: waiting) {
+            case .sent: return true
+            case .answered:
+                let isOpen = connection.fillWithoutWaiting()
+                if isOpen, try takeInterims(report: &report) != .final { continue }
+            case .broken: break
+            }
+            isRequestWhole = false
+            return false
         }
     }
 
+    /// Gives a server time to say whether it wants the content; false when it has answered without it. A 100 lets it be
+    /// sent, a final response makes that needless.
+    private func mayGoOn(report: inout TransferReport) throws(ClientFailure) -> Bool {
+        guard try connection.awaitsAnswer(milliseconds: Self.expectPause, waiting: waiting) else { return true }
+        while true {
+            guard try connection.fill(waiting: waiting) else { return false }
+            switch try takeInterims(report: &report) {
+            case .none: continue
+            case .interim: return true
+            case .final: return false
+            }
+        }
+    }
+
+    /// What `takeInterims` came upon last.
+    private enum Early { case none, interim, final }
+
+    /// Consumes the interim responses at the start of what has come; a final one, or what there is of it, stays to be read.
+    private func takeInterims(report: inout TransferReport) throws(ClientFailure) -> Early {
+        let block = connection.block
+        var last = Early.none
+        while !block.isEmpty {
+            sawBytes = true
+            do throws(ParseFailure) {
+                guard
+                    try earlyParser.parse(
+                        block.readable, limits: Self.limits, requestMethod: .post, into: &earlyHead)
+                else { return last }
+            } catch { throw .malformed(error) }
+            guard earlyHead.isInterim else { return .final }
+            try noteInterim(earlyHead, report: &report)
+            earlyParser.reset()
+            last = .interim
+        }
+        return last
+    }
+
     private func noteInterim(_ interim: ResponseHead, report: inout TransferReport) throws(ClientFailure) {
+        interims += 1
+        guard interims <= Self.interimLimit else {
+            throw ClientFailure(56, "the server sent more than \(Self.interimLimit) interim responses")
+        }
         let block = connection.block
         report.headBytes += UInt64(interim.length)
         try listener.responseHead(
@@ -119,7 +148,6 @@ final class Exchange {
         let block = connection.block
         let asked = Method.named(method)
         var parser = ResponseParser()
-        var interims = 0
         var mustFill = block.isEmpty
         while true {
             if mustFill {
@@ -134,10 +162,6 @@ final class Exchange {
                 }
             } catch { throw .malformed(error) }
             guard head.isInterim else { break }
-            interims += 1
-            guard interims <= Self.interimLimit else {
-                throw ClientFailure(56, "the server sent more than \(Self.interimLimit) interim responses")
-            }
             try noteInterim(head, report: &report)
             parser.reset()
             mustFill = block.isEmpty

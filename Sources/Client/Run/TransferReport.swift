@@ -36,6 +36,19 @@ public struct TransferTimings: Sendable {
     mutating func noteTotal() { total = now }
 }
 
+/// When a request began, and how far it came.
+struct RequestClock {
+    /// Wall-clock milliseconds.
+    let began = WallClock.milliseconds
+    private let start = MonotonicClock.milliseconds
+    /// A final head came, or the cache had one.
+    var isAnswered = false
+    /// It went to a server.
+    var isSent = false
+    /// Since it began.
+    var milliseconds: UInt64 { MonotonicClock.milliseconds &- start }
+}
+
 /// What the cache had to do with a response.
 public enum CacheState: String, Sendable {
     /// There is no cache, or it was not to be used.
@@ -144,6 +157,11 @@ open class TransferListener {
     open func sent(_ bytes: UInt64, of total: UInt64?) {}
     /// Time passes.
     open func tick() {}
+    /// A connection to `url` is about to be used, a new one or not.
+    open func connects(to url: HTTPURL) {}
+    /// A request is over, one of several perhaps: it was answered, from the cache or with a redirect too, or it failed.
+    /// `report` is as it was then. `began`: wall-clock milliseconds; `milliseconds`: what it took.
+    open func requestEnded(_ report: TransferReport, began: Int64, milliseconds: UInt64) {}
     /// There will be another attempt after so many milliseconds.
     open func retries(after milliseconds: UInt64, because sentence: String) {}
 }

@@ -26,7 +26,7 @@ extension TransferRunner {
         state.report.cache = .bypass
         state.report.method = state.machine.method
         state.report.url = state.machine.url.text
-        let outgoing = outgoing(state, content: nil, resumesAt: nil)
+        let outgoing = outgoing(state, content: nil)
         guard let parsed = ParsedRequest(outgoing, state.settings),
             let key = RequestKey(parsed, state.machine.url, state.settings)
         else { return state.machine.found(.none) }

@@ -17,11 +17,7 @@ extension TransferRunner {
         if case .hit = serving {} else { try drainExchange(&state) }
         let now = WallClock.milliseconds
         let age = entry.policy.age(at: now)
-        switch serving {
-        case .hit(let isStale): state.report.cache = isStale ? .stale : .hit
-        case .revalidated: state.report.cache = .revalidated
-        case .staleIfError: state.report.cache = .stale
-        }
+        noteServing(&state, serving)
         if state.listener.wantsNotes {
             state.listener.note("from the cache: \(state.report.cache.rawValue), \(age) seconds old")
         }
@@ -50,14 +46,33 @@ extension TransferRunner {
     }
 
     /// The step to take when what is stored is a redirect.
-    func followStored(_ state: inout State) throws(ClientFailure) -> TransferMachine.Step? {
+    func followStored(
+        _ state: inout State, _ serving: TransferMachine.Serving
+    ) throws(ClientFailure) -> TransferMachine.Step? {
         guard let entry = state.entry else { return nil }
         let bytes = entry.bytes
         let location = HeadText.values(of: "location", in: bytes).first
         guard let step = state.machine.served(entry.policy.status, location: location) else { return nil }
+        // Before anybody is asked for what the redirect leads to.
+        try drainExchange(&state)
+        release(&state)
         try state.listener.responseHead(bytes.span, status: entry.policy.status, isFinal: false)
         state.report.timings.noteRedirect()
+        noteServing(&state, serving)
+        state.report.status = entry.policy.status
+        state.report.head = bytes
+        if case .fail = step { return step }
+        noteRequest(&state, nil)
         return step
+    }
+
+    private func noteServing(_ state: inout State, _ serving: TransferMachine.Serving) {
+        state.request.isAnswered = true
+        switch serving {
+        case .hit(let isStale): state.report.cache = isStale ? .stale : .hit
+        case .revalidated: state.report.cache = .revalidated
+        case .staleIfError: state.report.cache = .stale
+        }
     }
 
     private func drainExchange(_ state: inout State) throws(ClientFailure) {

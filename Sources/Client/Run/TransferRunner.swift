@@ -3,7 +3,6 @@
 // thread and keeps its connections for the next transfer.
 
 import Bytes
-import CachePolicy
 import Engine
 import Glibc
 import HTTP
@@ -60,6 +59,12 @@ public final class TransferRunner {
         var hasDelivered = false
         /// Whether the content can be sent again.
         var isRepeatable = true
+        /// Bytes that the output has already, when a download is continued.
+        var downloadsFrom: UInt64 = 0
+        /// Bytes of a file that the server has already, when its upload is continued.
+        var uploadsFrom: UInt64 = 0
+        /// The request that is under way.
+        var request = RequestClock()
     }
 
     /// Fetches `url`. `body` and `resumesAt` belong to this transfer alone. Never throws: what went wrong is in the report.
@@ -74,19 +79,24 @@ public final class TransferRunner {
             url.credentials = nil
         }
         let now = MonotonicClock.milliseconds
+        // What is continued is the upload where there is one, and not the page that its answer or a redirect brings.
+        let downloadsFrom = settings.body.isPresent ? nil : resumesAt
         let machine = TransferMachine(
-            url, settings, hasCache: context.cache != nil, resumesAt: resumesAt, now: now)
+            url, settings, hasCache: context.cache != nil, resumesAt: downloadsFrom, now: now)
         let waiting = Waiting(deadline: Deadline(at: nil, failure: .timeout), listener: listener)
         var state = State(settings: settings, machine: machine, waiting: waiting, listener: listener)
         state.report.method = settings.effectiveMethod
         state.report.url = url.text
+        state.downloadsFrom = downloadsFrom ?? 0
+        if case .file = settings.body { state.uploadsFrom = resumesAt ?? 0 }
         startClock(&state)
         do throws(ClientFailure) {
-            try follow(&state, resumesAt: resumesAt)
+            try follow(&state)
         } catch {
             state.report.failure = error
         }
         release(&state)
+        noteRequest(&state, state.report.failure)
         state.report.redirects = state.machine.redirects
         state.report.retries = state.machine.retries
         state.report.timings.noteTotal()
@@ -97,18 +107,20 @@ public final class TransferRunner {
         state.waiting.deadline.at = state.settings.maxTime.map { MonotonicClock.milliseconds &+ $0 }
     }
 
-    private func follow(_ state: inout State, resumesAt: UInt64?) throws(ClientFailure) {
+    private func follow(_ state: inout State) throws(ClientFailure) {
         var step = state.machine.begin()
         while true {
             switch step {
             case .lookUp: step = lookUp(&state)
-            case .send(let validating): step = attempt(&state, validating: validating, resumesAt: resumesAt)
+            case .send(let validating): step = attempt(&state, validating: validating)
             case .serve(let serving):
-                if let next = try followStored(&state) {
+                if let next = try followStored(&state, serving) {
                     step = next
                     continue
                 }
                 guard try serve(&state, serving) else {
+                    // Or it would stand in for the server again.
+                    state.entry = nil
                     step = state.machine.storedIsGone()
                     continue
                 }
@@ -137,22 +149,27 @@ public final class TransferRunner {
     }
 
     /// Sends the request and reads the answer's head.
-    private func attempt(
-        _ state: inout State, validating: Bool, resumesAt: UInt64?
-    ) -> TransferMachine.Step {
+    private func attempt(_ state: inout State, validating: Bool) -> TransferMachine.Step {
         release(&state)
         let redirects = state.machine.redirects
         do throws(ClientFailure) {
-            try exchange(&state, validating: validating, resumesAt: resumesAt)
+            try exchange(&state, validating: validating)
         } catch { return failed(&state, error) }
+        state.request.isAnswered = true
         let step = answered(&state, validating: validating)
         if state.machine.redirects > redirects {
             discard(&state)
             state.report.timings.noteRedirect()
-            state.report.bodyBytes = 0
         }
         if case .pause(let milliseconds) = step {
+            discard(&state)
             state.listener.retries(after: milliseconds, because: "the server answered \(state.report.status)")
+        }
+        switch step {
+        case .deliver, .serve(.revalidated), .done, .fail: break
+        case .lookUp, .send, .pause, .serve:
+            noteRequest(&state, nil)
+            state.report.bodyBytes = 0
         }
         return step
     }
@@ -167,21 +184,20 @@ public final class TransferRunner {
         if case .pause(let milliseconds) = step {
             state.listener.retries(after: milliseconds, because: failure.description)
         }
+        if case .fail = step { return step }
+        noteRequest(&state, failure)
         return step
     }
 
-    private func exchange(
-        _ state: inout State, validating: Bool, resumesAt: UInt64?
-    ) throws(ClientFailure) {
+    private func exchange(_ state: inout State, validating: Bool) throws(ClientFailure) {
         let url = state.machine.url
         var content: BodyReader?
         if state.machine.sendsContent {
-            let start = state.settings.range == nil ? resumesAt ?? 0 : 0
-            let reader = try BodyReader(state.settings.body, skipping: start)
+            let reader = try BodyReader(state.settings.body, skipping: state.uploadsFrom)
             state.isRepeatable = reader.isRepeatable
             content = reader
         }
-        let request = outgoing(state, content: content, resumesAt: resumesAt)
+        let request = outgoing(state, content: content)
         state.report.method = request.method
         state.report.url = url.text
         let connection = try connect(&state, to: url)
@@ -196,28 +212,35 @@ public final class TransferRunner {
         state.report.requestHead = head
         let isExpecting = expects && !state.settings.fields.contains { $0.isNamed("expect") }
         try exchange.send(
-            head + Array("\r\n".utf8), content: content, expects: isExpecting, report: &state.report)
+            head + Array("\r\n".utf8), content: content, isChunked: request.content == .chunked, expects: isExpecting,
+            report: &state.report)
         try exchange.receiveHead(request.method, report: &state.report)
     }
 
     /// The request for where the transfer is now.
-    func outgoing(_ state: State, content: BodyReader?, resumesAt: UInt64?) -> OutgoingRequest {
+    func outgoing(_ state: State, content: BodyReader?) -> OutgoingRequest {
         let url = state.machine.url
         var request = OutgoingRequest(method: state.machine.method, url: url)
-        request.content = content.map { $0.length.map { .length($0) } ?? .chunked }
+        request.content = content.map { .framing($0.length, state.settings) }
         request.withholdsCredentials = state.machine.withholdsCredentials
         request.cookies = context.jar?.field(
             for: url, withholdsLiteral: state.machine.withholdsCredentials, now: WallClock.milliseconds / 1_000)
         if content == nil {
             request.range = state.settings.range
-            if let resumesAt, resumesAt > 0 { request.range = "\(resumesAt)-" }
+            if state.downloadsFrom > 0 { request.range = "\(state.downloadsFrom)-" }
+        } else if state.uploadsFrom > 0, let length = content?.length {
+            let whole = state.uploadsFrom + length
+            request.contentRange = "bytes \(state.uploadsFrom)-\(whole - 1)/\(whole)"
         }
         return request
     }
 
     private func connect(_ state: inout State, to url: HTTPURL) throws(ClientFailure) -> Connection {
         let key = ConnectionPool.Key(url, state.settings)
-        if let kept = pool.take(key) {
+        state.listener.connects(to: url)
+        // A server may close a kept connection while the request is on its way, and nobody can tell whether it has acted
+        // on it. What must not be done twice goes on a new one (RFC 9110 section 9.2.2).
+        if Method.named(state.machine.method).isIdempotent, let kept = pool.take(key) {
             note(&state, kept)
             if state.listener.wantsNotes { state.listener.note("using the connection to \(url.authority) again") }
             return kept
@@ -237,47 +260,16 @@ public final class TransferRunner {
     }
 
     private func note(_ state: inout State, _ connection: Connection) {
+        state.request.isSent = true
         state.report.peer = connection.peer
         state.report.local = connection.local
         state.report.protocolName = connection.protocolName
-    }
-
-    /// What to make of the head that came.
-    private func answered(_ state: inout State, validating: Bool) -> TransferMachine.Step {
-        guard let exchange = state.exchange else { return .done }
-        let url = state.machine.url
-        if let jar = context.jar {
-            jar.take(
-                HeadText.values(of: "set-cookie", in: exchange.headBytes), from: url,
-                now: WallClock.milliseconds / 1_000)
-        }
-        noteUnsafe(state, exchange)
-        var answer = TransferMachine.Answer(status: exchange.head.status)
-        answer.isRepeatable = state.isRepeatable
-        answer.location = HeadText.values(of: "location", in: exchange.headBytes).first
-        answer.retryAfter = RetryAfter.milliseconds(
-            HeadText.values(of: "retry-after", in: exchange.headBytes).first, now: WallClock.milliseconds)
-        if let range = HeadText.values(of: "content-range", in: exchange.headBytes).first,
-            let parsed = ContentRange.parse(Array(range.utf8).span)
-        {
-            answer.rangeStart = parsed.range?.lowerBound
-            answer.wholeLength = parsed.total
-        }
-        if validating { answer.freshens = exchange.head.status == 304 && freshen(&state, exchange) }
-        answer.mayServeStale = mayServeStale(state, status: exchange.head.status)
-        let machineURL = state.machine.url
-        let step = state.machine.received(answer, now: MonotonicClock.milliseconds)
-        if case .deliver = step, let location = answer.location, RedirectRule.applies(answer.status) {
-            state.report.redirectURL = (try? machineURL.resolving(location).text) ?? ""
-        }
-        return step
     }
 
     /// Keeps the connection, if it can be used again.
     func release(_ state: inout State) {
         guard let exchange = state.exchange else { return }
         state.exchange = nil
-        guard exchange.leavesConnectionUsable, let url = try? HTTPURL(state.report.url) else { return }
-        pool.keep(exchange.connection, ConnectionPool.Key(url, state.settings))
+        if exchange.leavesConnectionUsable { pool.keep(exchange.connection) }
     }
 }

@@ -64,7 +64,7 @@ public final class RequestLog: Sendable {
             self.exitStatus = exitStatus
         }
 
-        /// What became of a transfer that began at `seconds`.
+        /// What became of a request that began at `seconds`.
         public init(_ report: TransferReport, seconds: Int, withHeads: Bool) {
             self.init(
                 seconds: seconds, method: report.method, url: report.url, status: report.status,
