@@ -180,7 +180,7 @@ import Testing
     @Test("goes on unread while it makes progress and its end is known")
     func patience() {
         for isLengthKnown in [true, false] {
-            var patience = DownloadPatience(isLengthKnown: isLengthKnown)
+            var patience = DownloadPatience(isLengthKnown: isLengthKnown, isRefresh: false)
             func goesOn(_ received: Int, _ isRead: Bool, _ now: UInt64) -> Bool {
                 patience.goesOn(received: received, isRead: isRead, now: now)
             }
@@ -197,6 +197,50 @@ import Testing
             // A clock that stands still, or runs back, is no reason to stop.
             #expect(goesOn(60_000, false, 0))
         }
+    }
+
+    @Test("that was begun for nobody goes on as long as it makes progress")
+    func patienceWithoutReaders() {
+        for isLengthKnown in [true, false] {
+            for isRefresh in [true, false] {
+                var patience = DownloadPatience(isLengthKnown: isLengthKnown, isRefresh: isRefresh)
+                func goesOn(_ received: Int, _ now: UInt64, isRead: Bool = false) -> Bool {
+                    patience.goesOn(received: received, isRead: isRead, now: now)
+                }
+                #expect(goesOn(1_000, 0))
+                // One whose client left before the first byte was begun for that client.
+                #expect(goesOn(50 << 20, 9_000) == (isLengthKnown || isRefresh))
+                #expect(goesOn(50 << 20, 12_000_000) == (isLengthKnown || isRefresh))
+                #expect(!goesOn(50 << 20, 13_000_000))
+                // Somebody joins, and leaves.
+                #expect(goesOn(50 << 20, 13_000_000, isRead: true))
+                #expect(goesOn(50 << 20, 13_000_000))
+                #expect(goesOn(52 << 20, 13_000_001) == isLengthKnown)
+            }
+        }
+    }
+
+    @Test("in the background brings a long body of unknown length up to date")
+    func longRefresh() throws {
+        let body = letters(3_000_000)
+        let server = ScriptedServer { peer, number, server in
+            let head = peer.receiveHead()
+            if head.isEmpty { return }
+            server.note(head)
+            let fields =
+                number == 0
+                ? "Cache-Control: max-age=10, stale-while-revalidate=1000\r\nAge: 20" : "Cache-Control: max-age=60"
+            peer.send("HTTP/1.1 200 OK\r\n\(fields)\r\nX-Number: \(number)\r\nConnection: close\r\n\r\n")
+            peer.send(body)
+            peer.finishSending()
+            _ = peer.receiveAll()
+        }
+        let gateway = try CachingGateway(server)
+        gateway.store()
+        #expect(gateway.ask().field("X-Number") == "0")
+        #expect(eventually { gateway.ask().field("X-Number") == "1" })
+        #expect(gateway.ask().body == body)
+        #expect(server.requests.count == 2)
     }
 
     @Test("is handed over when the client that asked leaves before there is a head")
