@@ -37,6 +37,8 @@ public struct StoreOptions: Sendable {
     public var syncsFiles = false
     /// Bytes of a fill that may wait for the disk before its leader is asked to wait.
     public var fillBacklog = 1 << 20
+    /// Milliseconds within which the writing of a fill must get on; beyond, the disk hangs, and the fill does without.
+    public var writePatience = 10_000
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
 
