@@ -37,6 +37,8 @@ public struct StoreOptions: Sendable {
     public var syncsFiles = false
     /// Bytes of a fill that may wait for the disk before its leader is asked to wait.
     public var fillBacklog = 1 << 20
+    /// Milliseconds within which the writing of a fill must get on; beyond, the disk hangs, and the fill does without.
+    public var writePatience = 10_000
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
 
@@ -65,6 +67,9 @@ public enum CacheAnswer: Sendable {
 public final class ObjectStore: Sendable {
     /// How it was set up.
     public let options: StoreOptions
+    /// 16 random bytes that stay the same as long as what is stored. The caller makes hashes of keys with them, so that nobody
+    /// outside can make two of them meet.
+    public let secret: [UInt8]
     /// What it has done.
     public let counters = CacheCounters()
     /// Nil when all is in memory.
@@ -111,6 +116,7 @@ public final class ObjectStore: Sendable {
             // What is downloaded takes memory besides: no more than it does with a disk.
             largestBody = min(options.largestBody, options.fillWindow, options.memoryBytes / 8)
         }
+        secret = folder?.secret ?? CacheFolder.newSecret()
         purges = PurgeJournal(folder, now: Self.wallMicroseconds())
         objects = MemoryTier(budget: options.memoryBytes)
         files = MemoryTier(budget: options.openFiles)

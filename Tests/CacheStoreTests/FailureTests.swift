@@ -217,6 +217,9 @@ private func breakWrites(to path: String) {
         let test = try TestStore()
         try test.reopen { sentence in told.withLock { $0.append(sentence) } }
         for index in 0..<50 { test.put("before \(index)", pattern(10_000, seed: 1)) }
+        let secret = test.store.secret
+        #expect(secret.count == 16)
+        #expect(contents(test.directory + "/secret") == secret)
         if isWhole {
             removeTree(test.directory)
         } else {
@@ -230,6 +233,8 @@ private func breakWrites(to path: String) {
         #expect(throws: CacheFolderError.self) { try ObjectStore(test.options) }
         for isRestarted in [false, true] {
             if isRestarted { try test.restart() }
+            #expect(contents(test.directory + "/secret") == secret)
+            #expect(test.store.secret == secret)
             for index in 0..<50 {
                 #expect(test.openIt("after \(index)")?.body == pattern(10_000, seed: UInt64(index)))
                 #expect(test.openIt("before \(index)") == nil)

@@ -78,4 +78,64 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
         #expect(test.loop.perform { leader.drains } == 1)
         test.loop.perform { fill.leave() }
     }
+
+    /// The leader waits for the disk, or has more to append.
+    @Test(arguments: [true, false]) func aDiskThatHangsIsGivenUpAndTheFillGoesOnInMemory(_ isBlocked: Bool) throws {
+        let test = try TestStore { $0.writePatience = 50 }
+        eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }
+        let disk = BusyDisk(test)
+        guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
+        let reader = TestReader(on: test.loop)
+        var body = pattern(isBlocked ? fill.backlog : 300_000, seed: 1)
+        let (first, store) = (body, test.store)
+        let room = test.loop.perform {
+            guard case .follow(let fill) = store.join(id("key"), key: bytes("key"), as: reader) else {
+                return FillRoom.room
+            }
+            fill.begin(description())
+            reader.follow(fill)
+            return fill.append(first.span)
+        }
+        #expect(room == (isBlocked ? .blocked : .room))
+        if isBlocked {
+            leader.wait()
+        } else {
+            eventually("it is noticed") {
+                body.append(1)
+                return test.loop.perform {
+                    _ = fill.append([1].span)
+                    return fill.state.withLock { $0.isDiskLost }
+                }
+            }
+        }
+        #expect(fill.state.withLock { $0.isDiskLost && $0.isWriting && !$0.isLeaderBlocked })
+        #expect(test.store.counters.diskErrors.load(ordering: .relaxed) == 1)
+        let rest = pattern(2_000_000, seed: 2)
+        for start in stride(from: 0, to: rest.count, by: 100_000) {
+            let piece = Array(rest[start..<start + 100_000])
+            #expect(test.loop.perform { fill.append(piece.span) } == .room)
+            test.loop.perform {}
+        }
+        test.loop.perform { fill.complete() }
+        reader.wait()
+        let got = test.loop.perform { reader.body }
+        #expect(got == body + rest)
+        #expect(!test.store.fills.contains(fill))
+        disk.end()
+        eventually("the job is over") { fill.state.withLock { !$0.isWriting } }
+        #expect(TemporaryFolder.names(test.directory + "/tmp").isEmpty)
+        #expect(test.openIt("key") == nil)
+    }
+
+    @Test func aDiskThatGetsOnIsWaitedForHoweverSlowItIs() {
+        var state = FillState()
+        #expect(state.stallsAt(patience: 10) == nil)
+        state.isWriting = true
+        state.progressAt = 7
+        #expect(state.stallsAt(patience: 10) == 17)
+        state.progressAt = 16
+        #expect(state.stallsAt(patience: 10) == 26)
+        state.isDiskLost = true
+        #expect(state.stallsAt(patience: 10) == nil)
+    }
 }

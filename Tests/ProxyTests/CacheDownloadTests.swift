@@ -180,7 +180,7 @@ import Testing
     @Test("goes on unread while it makes progress and its end is known")
     func patience() {
         for isLengthKnown in [true, false] {
-            var patience = DownloadPatience(isLengthKnown: isLengthKnown)
+            var patience = DownloadPatience(isLengthKnown: isLengthKnown, isRefresh: false)
             func goesOn(_ received: Int, _ isRead: Bool, _ now: UInt64) -> Bool {
                 patience.goesOn(received: received, isRead: isRead, now: now)
             }
@@ -199,17 +199,24 @@ import Testing
         }
     }
 
-    @Test("that nobody has ever read goes on as long as it makes progress")
+    @Test("that was begun for nobody goes on as long as it makes progress")
     func patienceWithoutReaders() {
         for isLengthKnown in [true, false] {
-            var patience = DownloadPatience(isLengthKnown: isLengthKnown)
-            func goesOn(_ received: Int, _ now: UInt64) -> Bool {
-                patience.goesOn(received: received, isRead: false, now: now)
+            for isRefresh in [true, false] {
+                var patience = DownloadPatience(isLengthKnown: isLengthKnown, isRefresh: isRefresh)
+                func goesOn(_ received: Int, _ now: UInt64, isRead: Bool = false) -> Bool {
+                    patience.goesOn(received: received, isRead: isRead, now: now)
+                }
+                #expect(goesOn(1_000, 0))
+                // One whose client left before the first byte was begun for that client.
+                #expect(goesOn(50 << 20, 9_000) == (isLengthKnown || isRefresh))
+                #expect(goesOn(50 << 20, 12_000_000) == (isLengthKnown || isRefresh))
+                #expect(!goesOn(50 << 20, 13_000_000))
+                // Somebody joins, and leaves.
+                #expect(goesOn(50 << 20, 13_000_000, isRead: true))
+                #expect(goesOn(50 << 20, 13_000_000))
+                #expect(goesOn(52 << 20, 13_000_001) == isLengthKnown)
             }
-            #expect(goesOn(1_000, 0))
-            #expect(goesOn(50 << 20, 9_000))
-            #expect(goesOn(50 << 20, 12_000_000))
-            #expect(!goesOn(50 << 20, 13_000_000))
         }
     }
 
@@ -221,7 +228,8 @@ import Testing
             if head.isEmpty { return }
             server.note(head)
             let fields =
-                number == 0 ? "Cache-Control: max-age=10, stale-while-revalidate=1000\r\nAge: 20" : "Cache-Control: max-age=60"
+                number == 0
+                ? "Cache-Control: max-age=10, stale-while-revalidate=1000\r\nAge: 20" : "Cache-Control: max-age=60"
             peer.send("HTTP/1.1 200 OK\r\n\(fields)\r\nX-Number: \(number)\r\nConnection: close\r\n\r\n")
             peer.send(body)
             peer.finishSending()

@@ -26,6 +26,24 @@ import Testing
         #expect(!gateway.ask("/", "X-A: 2\r\n").isHit)
     }
 
+    @Test("that somebody removes is made anew, and serves after a restart what has been stored since")
+    func removed() throws {
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=600\r\n") }
+        let folder = TemporaryFolder()
+        do {
+            let gateway = try CachingGateway(server, in: folder)
+            gateway.store("/before")
+            try FileManager.default.removeItem(atPath: folder.file("cache"))
+            gateway.ask("/first")
+            #expect(eventually { gateway.gateway.reports.contains { $0.contains("made anew") } })
+            gateway.store("/after")
+            gateway.gateway.stop()
+        }
+        let gateway = try CachingGateway(server, in: folder)
+        #expect(gateway.ask("/after").isHit)
+        #expect(!gateway.ask("/before").isHit)
+    }
+
     @Test("that is damaged is a miss", arguments: [10, 1_000_000])
     func damaged(_ size: Int) throws {
         let server = origin { _, number in

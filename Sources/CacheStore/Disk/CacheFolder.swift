@@ -3,6 +3,7 @@
 //
 //     lock        locked by the process that owns the folder; says which one
 //     version     the format of everything in it
+//     secret      16 random bytes, which the caller makes the names of objects with: it stays as long as they do
 //     journal     what is stored (see IndexJournal); purges: what was purged (see PurgeJournal)
 //     tmp/        files being written, emptied at start
 //     00/ … ff/   objects, by the first byte of their keys' hashes
@@ -51,6 +52,8 @@ final class CacheFolder: Sendable {
     private let temporaries = Atomic<UInt64>(0)
     /// Whether the folder held nothing of ours that can be used.
     let isFresh: Bool
+    /// What the file `secret` holds, made at random with the folder.
+    let secret: [UInt8]
 
     private static let format = "gateway cache 1\n"
 
@@ -78,6 +81,7 @@ final class CacheFolder: Sendable {
             let code = FileCalls.write(version, Self.format.utf8Span.span, at: 0)
             guard code == 0 else { throw .failed(path: path, SystemFailure("write", code: code)) }
         }
+        secret = try Self.secret(in: number, path)
         _ = mkdirat(number, "tmp", 0o700)
         let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
         tmp = Descriptor(adopting: tmpNumber)
@@ -95,6 +99,22 @@ final class CacheFolder: Sendable {
         _ = ftruncate(lock.number, 0)
         _ = FileCalls.write(lock.number, "\(getpid())\n".utf8Span.span, at: 0)
         return lock
+    }
+
+    private static func secret(in root: Int32, _ path: String) throws(CacheFolderError) -> [UInt8] {
+        let file = Descriptor(adopting: try open("secret", in: root, O_RDWR | O_CREAT, path))
+        let new = newSecret()
+        if let kept = FileCalls.bytes(file.number, at: 0, count: new.count) {
+            return new.indices.map { kept.number(at: $0, as: UInt8.self) }
+        }
+        let code = FileCalls.write(file.number, new.span, at: 0)
+        guard code == 0 else { throw .failed(path: path + "/secret", SystemFailure("write", code: code)) }
+        return new
+    }
+
+    static func newSecret() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<16).map { _ in generator.next() }
     }
 
     /// Lets another process, or another store, have the folder.
@@ -159,7 +179,7 @@ final class CacheFolder: Sendable {
                 if status.st_nlink == 0 {
                     let new = try CacheFolder(path: path)
                     guard replace(root.number, by: new.root.number), replace(lock.number, by: new.lock.number),
-                        replace(tmp.number, by: new.tmp.number)
+                        replace(tmp.number, by: new.tmp.number), restoreSecret()
                     else { return false }
                     return restoreParts() >= 0
                 }
@@ -170,7 +190,7 @@ final class CacheFolder: Sendable {
                 let lock = try Self.lock(in: root.number, path)
                 let version = Descriptor(adopting: try Self.open("version", in: root.number, O_RDWR | O_CREAT, path))
                 guard FileCalls.write(version.number, Self.format.utf8Span.span, at: 0) == 0,
-                    replace(self.lock.number, by: lock.number)
+                    replace(self.lock.number, by: lock.number), restoreSecret()
                 else { return false }
                 _ = restore("tmp", tmp.number)
                 return restoreParts() >= 0
@@ -181,6 +201,16 @@ final class CacheFolder: Sendable {
     }
 
     private func replace(_ number: Int32, by other: Int32) -> Bool { gw_replace(other, number) >= 0 }
+
+    /// What this process stores has names made with the old secret.
+    private func restoreSecret() -> Bool {
+        guard case .success(let number) = FileCalls.open("secret", in: root.number, O_WRONLY | O_CREAT) else {
+            return false
+        }
+        defer { close(number) }
+        let secret = secret
+        return FileCalls.write(number, secret.span, at: 0) == 0
+    }
 
     /// How many of the folders of objects had been removed.
     private func restoreParts() -> Int {
@@ -283,42 +313,4 @@ final class CacheFolder: Sendable {
 
     /// Forces the names of the folder's own files to the disk. Blocks.
     func syncNames() -> Bool { fsync(root.number) == 0 }
-}
-
-/// The names of objects' files: the hash of the key, and that of the variant where there is one.
-enum ObjectName {
-    static func of(_ id: ObjectID) -> String {
-        let key = hexadecimal(id.key.high, digits: 16) + hexadecimal(id.key.low, digits: 16)
-        guard id.variant != .none else { return key }
-        return key + "-" + hexadecimal(id.variant.high, digits: 16) + hexadecimal(id.variant.low, digits: 16)
-    }
-
-    /// The object of a file's name, or nil when it is not one that `of` makes.
-    static func read(_ name: String) -> ObjectID? {
-        let bytes = Array(name.utf8)
-        guard bytes.count == 32 || (bytes.count == 65 && bytes[32] == UInt8(ascii: "-")) else { return nil }
-        var words: [UInt64] = []
-        for start in bytes.count == 32 ? [0, 16] : [0, 16, 33, 49] {
-            var word: UInt64 = 0
-            for byte in bytes[start..<start + 16] {
-                switch byte {
-                case 0x30...0x39: word = word << 4 | UInt64(byte - 0x30)
-                case 0x61...0x66: word = word << 4 | UInt64(byte - 0x57)
-                default: return nil
-                }
-            }
-            words.append(word)
-        }
-        let key = CacheHash(high: words[0], low: words[1])
-        guard words.count == 4 else { return ObjectID(key: key) }
-        let variant = CacheHash(high: words[2], low: words[3])
-        return variant == .none ? nil : ObjectID(key: key, variant: variant)
-    }
-
-    static func isOurs(_ name: String) -> Bool { read(name) != nil }
-
-    static func hexadecimal(_ value: UInt64, digits: Int) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
-    }
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A response while it is downloaded. The leader, whose request it was, appends what comes; disk threads write it; any number
 // of readers on any loops take it from the start, each at its own speed: what is recent from memory, what is older from the
-// file. Nobody waits for anybody but the leader for the disk, and that only while the disk works: when it fails, the fill
-// goes on in memory, and is not stored.
+// file. Nobody waits for anybody but the leader for the disk, and that only while the disk works: when it fails, or hangs,
+// the fill goes on in memory, and is not stored.
 
 public import Bytes
 import Engine
+import Glibc
 import Synchronization
 
 /// A response that is being downloaded.
 ///
-/// `@unchecked Sendable` is safe because `current` belongs to the leader's loop, `disk` to the one job that writes, and all
+/// `@unchecked Sendable` is safe because `current` and `watch` belong to the leader's loop, `disk` to the one job that writes, and all
 /// the rest is immutable or behind the lock.
 public final class Fill: @unchecked Sendable {
     /// What it will be found by.
@@ -21,7 +22,10 @@ public final class Fill: @unchecked Sendable {
     public let generation: UInt64
     let store: ObjectStore
     let state: Mutex<FillState>
+    /// The leader's.
+    private let loop: Loop
     private var current: FillChunk?
+    private var watch: FillWatch?
     let disk = FillDisk()
 
     /// What is written with one turn of a disk thread at least, while more is to come.
@@ -35,6 +39,7 @@ public final class Fill: @unchecked Sendable {
         self.key = key
         self.store = store
         self.generation = generation
+        loop = leader.loop
         state = Mutex(FillState(leader: leader))
     }
 
@@ -67,27 +72,39 @@ public final class Fill: @unchecked Sendable {
             }
             rest = rest.extracting(chunk.append(rest)...)
         }
-        let (room, waiting, isToWrite) = state.withLock { state -> (FillRoom, [CacheReader], Bool) in
-            guard state.phase == .open else { return (.room, [], false) }
+        let now = loop.milliseconds
+        let (room, waiting, isToWrite, stalls) = state.withLock { state -> (FillRoom, [CacheReader], Bool, UInt64?) in
+            guard state.phase == .open else { return (.room, [], false, nil) }
             state.chunks.append(contentsOf: new)
             state.received += bytes.count
             if state.received > store.largestBody { state.isDiskLost = true }
             // What is to be in memory only waits for nothing.
             let behind = store.folder == nil ? 0 : state.received - state.written
             let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
-            if isToWrite { state.isWriting = true }
+            if isToWrite { (state.isWriting, state.progressAt) = (true, now) }
             if state.isDiskLost {
                 state.trim(window: store.options.fillWindow, limit: memoryLimit)
-                guard state.isWanted else { return (.unwanted, state.takeWaiting(), false) }
+                guard state.isWanted else { return (.unwanted, state.takeWaiting(), false, nil) }
                 if state.unread >= memoryLimit / 2 { state.isLeaderBlocked = true }
             } else if behind >= backlog {
                 state.isLeaderBlocked = true
             }
-            return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite)
+            let stalls = state.stallsAt(patience: store.options.writePatience)
+            return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite, stalls)
         }
         wake(waiting)
         if isToWrite { startWriting() }
+        if let stalls { watchDisk(room, stalls: stalls, now: now) }
         return room
+    }
+
+    /// The disk has something to do, and hangs when it still has at the moment `stalls`. A leader that waits asks then.
+    private func watchDisk(_ room: FillRoom, stalls: UInt64, now: UInt64) {
+        if now >= stalls { _ = loseStalledDisk(now: now) }
+        guard room == .blocked, now < stalls else { return }
+        let watch = self.watch ?? FillWatch(self, on: loop)
+        self.watch = watch
+        watch.start(stalls)
     }
 
     /// The body is complete. One that is shorter or longer than was said has failed.
@@ -253,69 +270,34 @@ public final class Fill: @unchecked Sendable {
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
 
+    /// Gives a disk up that hangs: the fill goes on in memory and is not stored. The job that writes cleans up when the disk
+    /// answers after all.
+    ///
+    /// - Returns: when to look again, in monotonic milliseconds; nil when the disk has nothing to do.
+    func loseStalledDisk(now: UInt64) -> UInt64? {
+        let (stalls, drained, isLost) = state.withLock { state -> (UInt64?, CacheReader?, Bool) in
+            guard let stalls = state.stallsAt(patience: store.options.writePatience) else { return (nil, nil, false) }
+            guard now >= stalls else { return (stalls, nil, false) }
+            state.isDiskLost = true
+            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            return (nil, state.takeDrained(backlog: backlog, memoryLimit: memoryLimit), true)
+        }
+        if isLost { store.failed(SystemFailure("write", code: ETIMEDOUT)) }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+        return stalls
+    }
+
     /// So much has been written.
     func wrote(_ count: Int, _ sums: [UInt64], _ file: SharedFile, bodyOffset: Int) {
         let drained = state.withLock { state in
             state.file = file
             state.bodyOffset = bodyOffset
             state.written += count
+            state.progressAt = ObjectStore.monotonicMilliseconds()
             state.sums += sums
             state.trim(window: store.options.fillWindow, limit: memoryLimit)
             return state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
         }
         if let drained { drained.loop.submit { drained.fillDrained() } }
-    }
-}
-
-/// Whether a request leads the download of what it misses.
-public enum Joined: Sendable {
-    /// It does: it asks the upstream, and tells the fill.
-    case lead(Fill)
-    /// Somebody else does already: it reads the fill.
-    case follow(Fill)
-    /// Another key of the same hash is being downloaded: it asks for itself, and nothing is stored.
-    case alone
-}
-
-extension ObjectStore {
-    /// Whether the object is known.
-    public func contains(_ id: ObjectID) -> Bool { folder == nil ? objects.contains(id) : index.contains(id) }
-
-    /// What is known of the objects of one key, its variants, in no order; `bytes` are those on disk, or in memory where all is.
-    /// Looks through a part of the index: for people, not for requests.
-    public func variants(of key: CacheHash) -> [(id: ObjectID, record: CacheRecord, bytes: Int)] {
-        if folder != nil { return index.variants(of: key) }
-        return objects.objects(of: key).map { ($0.head.id, $0.head.record, $0.cost) }
-    }
-
-    /// Whether the object is being downloaded.
-    public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
-
-    /// Joins the download of the object, or begins one.
-    ///
-    /// - Parameters:
-    ///   - generation: That of the fill whose response the new one is to store, so that purges since count for it; nil for a
-    ///     response that has not been asked for yet.
-    ///   - scopes: What the key says that its objects belong to: all but tags. Asked for only when something was purged since the
-    ///     download began; with a lock held, so it must not use the store.
-    public func join(
-        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil,
-        scopes: () -> [CacheScope]
-    ) -> Joined {
-        let latest = purges.latest
-        let joined = fills.join(id, isUsable: { $0.canBeJoined(scopes: scopes) }) {
-            Fill(id, key: key, store: self, leader: reader, generation: generation ?? latest)
-        }
-        if joined.isNew { return .lead(joined.fill) }
-        let theirs = joined.fill.key
-        guard theirs.bytes.equals(key.bytes) else { return .alone }
-        reader.position = 0
-        reader.hasBegun = false
-        // Whatever it waited for before is another fill's.
-        joined.fill.state.withLock { state in
-            reader.isWaiting = false
-            state.attach(reader)
-        }
-        return .follow(joined.fill)
     }
 }

@@ -37,6 +37,8 @@ struct FillState {
     var isDiskLost = false
     /// Whether a job writes, or waits to.
     var isWriting = false
+    /// When that began, or last got on, in monotonic milliseconds.
+    var progressAt: UInt64 = 0
     /// Whether the leader waits to be told that there is room: until `takeDrained` says so, or the end.
     var isLeaderBlocked = false
     var leader: CacheReader?
@@ -91,6 +93,12 @@ struct FillState {
             position += count
         }
         return batch
+    }
+
+    /// When the disk counts as hanging, which has something to write and is to get on within `patience` milliseconds; nil when
+    /// nobody waits for it.
+    func stallsAt(patience: Int) -> UInt64? {
+        phase == .open && isWriting && !isDiskLost ? progressAt &+ UInt64(max(0, patience)) : nil
     }
 
     /// Those who wait, each of whom is told once.

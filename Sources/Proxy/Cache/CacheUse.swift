@@ -136,11 +136,10 @@ final class CacheDownload: Attempt {
         self.connection = connection
         self.leader = leader
         self.encoding = encoding
-        if case .length = connection.head.framing {
-            patience = DownloadPatience(isLengthKnown: true)
-        } else {
-            patience = DownloadPatience(isLengthKnown: false)
-        }
+        var isLengthKnown = false
+        if case .length = connection.head.framing { isLengthKnown = true }
+        let isRefresh = leader.exchange?.use.isRefresh == true
+        patience = DownloadPatience(isLengthKnown: isLengthKnown, isRefresh: isRefresh)
         super.init()
         leader.download = self
     }

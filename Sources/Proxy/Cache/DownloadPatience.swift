@@ -17,12 +17,17 @@ struct DownloadPatience {
 
     /// Whether the server has said how long it is.
     let isLengthKnown: Bool
-    /// Whether somebody has read it.
-    private var wasRead = false
+    /// Whether somebody has read it, or asked for it to do so.
+    private var wasRead: Bool
     /// Since when nobody reads it, in monotonic milliseconds, and how many bytes had come.
     private var unread: (since: UInt64, received: Int)?
 
-    init(isLengthKnown: Bool) { self.isLengthKnown = isLengthKnown }
+    /// - Parameter isRefresh: Whether nobody waits for it. A client that leaves before the first byte counts as a reader: else it
+    ///   could have servers send without end by asking and leaving.
+    init(isLengthKnown: Bool, isRefresh: Bool) {
+        self.isLengthKnown = isLengthKnown
+        wasRead = !isRefresh
+    }
 
     /// Whether it goes on. To be asked whenever something has come.
     ///

@@ -2,8 +2,6 @@
 import Bytes
 import CachePolicy
 import CacheStore
-import Engine
-import Glibc
 import HTTP
 
 /// The cache that all loops share: the store, and what is needed to use it.
@@ -26,7 +24,9 @@ public final class ResponseCache: Sendable {
     ) throws(CacheFolderError) {
         largestBody = options.largestBody
         store = try ObjectStore(options, report: report)
-        secret = try options.path.map { path throws(CacheFolderError) in try Self.secret(in: path) } ?? Self.newSecret()
+        let bytes = store.secret
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        secret = HashKey(word(0..<8), word(8..<16))
         self.rules = rules
         self.wait = wait
         self.writesStatus = writesStatus
@@ -54,25 +54,4 @@ public final class ResponseCache: Sendable {
 
     /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.
     func stop() { store.stop() }
-
-    private static func newSecret() -> HashKey {
-        var generator = SystemRandomNumberGenerator()
-        return HashKey(generator.next(), generator.next())
-    }
-
-    /// The names of files are hashes, so the key lives as long as they do: beside them.
-    private static func secret(in folder: String) throws(CacheFolderError) -> HashKey {
-        let path = folder + "/secret"
-        let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard number >= 0 else { throw .failed(path: path, SystemFailure("open")) }
-        let file = Descriptor(adopting: number)
-        var bytes = [UInt8](repeating: 0, count: 16)
-        if pread(file.number, &bytes, 16, 0) != 16 {
-            var generator = SystemRandomNumberGenerator()
-            for index in bytes.indices { bytes[index] = generator.next() }
-            guard pwrite(file.number, bytes, 16, 0) == 16 else { throw .failed(path: path, SystemFailure("write")) }
-        }
-        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
-        return HashKey(word(0..<8), word(8..<16))
-    }
 }
