@@ -281,7 +281,7 @@ def start_nginx(folder, told):
     with open(path, "w") as file:
         file.write(f"""
             daemon off; worker_processes 2; worker_rlimit_nofile 20000; pid {folder}/nginx.pid;
-            error_log {folder}/nginx-error.log crit;
+            error_log {os.environ.get("NGINX_LOG", folder + "/nginx-error.log")} error;
             events {{ worker_connections 18000; }}
             http {{
                 access_log off;

@@ -242,15 +242,19 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
 }
 
 @Suite("How long connections may idle") struct IdleAllowanceTests {
-    @Test("is learned from a server that closes them, and grows again while it does not")
+    @Test("is learned from a server that closes them, the shortest time counts, and it is forgotten after a while")
     func learning() {
-        #expect(IdleAllowance.afterClose(.max, idled: 2_000) == 1_500)
-        #expect(IdleAllowance.afterClose(1_500, idled: 3_000) == 1_500)
-        #expect(IdleAllowance.afterClose(1_500, idled: 3) == IdleAllowance.floor)
-        #expect(IdleAllowance.afterExpiry(1_600) == 1_700)
-        #expect(IdleAllowance.afterExpiry(.max) == .max)
-        var allowance = IdleAllowance.floor
-        for _ in 0..<60 { allowance = IdleAllowance.afterExpiry(allowance) }
-        #expect(allowance > 4_000)
+        var allowance = IdleAllowance()
+        #expect(allowance.limit(at: 0) == .max)
+        allowance.closedIdle(after: 2_000, at: 0)
+        #expect(allowance.limit(at: 0) == 1_500)
+        allowance.closedIdle(after: 3_000, at: 50_000)
+        #expect(allowance.limit(at: 50_000) == 1_500)
+        #expect(allowance.limit(at: 50_000 + IdleAllowance.memory - 1) == 1_500)
+        #expect(allowance.limit(at: 50_000 + IdleAllowance.memory) == .max)
+        allowance.closedIdle(after: 4_000, at: 200_000)
+        #expect(allowance.limit(at: 200_000) == 3_000)
+        allowance.closedIdle(after: 3, at: 200_000)
+        #expect(allowance.limit(at: 200_000) == IdleAllowance.floor)
     }
 }

@@ -11,7 +11,7 @@ extension ProxyExchange {
     /// The loop's connections to the server that is to be asked now.
     func chooseServer(in view: PoolView, passing others: TriedServers) -> ConnectionPool? {
         let pool = view.pool
-        guard pool.balance.hashInput != nil || pool.sticky != nil else { return view.next(tried: others) }
+        guard pool.readsRequests else { return view.next(tried: others) }
         let key = pool.balance.hashInput.flatMap { balanceKey($0) }
         let token = pool.sticky.flatMap { stickyToken($0) }
         return view.next(tried: others, key: key, sticky: token)
@@ -61,6 +61,13 @@ extension ProxyExchange {
         stream.field("Set-Cookie", value.readable)
     }
 
+    /// An address, to which some proxies add the port.
+    private static func address(_ text: Span<UInt8>) -> SocketAddress? {
+        if let address = SocketAddress(numeric: text) { return address }
+        let host = text.withoutPort
+        return host.count < text.count ? SocketAddress(numeric: host) : nil
+    }
+
     /// Who asks: the peer, or the client that a trusted peer names, as far as those it came by are trusted too.
     var clientAddress: SocketAddress? {
         guard let peer = stream?.peer else { return nil }
@@ -75,7 +82,7 @@ extension ProxyExchange {
             while end > 0 {
                 var start = end
                 while start > 0, value[start - 1] != UInt8(ascii: ",") { start -= 1 }
-                guard let named = SocketAddress(numeric: value.extracting(start..<end)) else { return client }
+                guard let named = Self.address(value.extracting(start..<end)) else { return client }
                 client = named
                 guard isTrusted(named) else { return client }
                 end = start - 1

@@ -4,13 +4,16 @@
 import Engine
 import Serving
 import Settings
+import Synchronization
 
 extension ProxyExchange {
     /// Answers with 429 when the client has too many connections or sends too many requests; false when it does not.
     func isOverLimit() -> Bool {
-        guard let stream else { return false }
+        // Bringing a stored response up to date is the gateway's own doing, and its client has had its answer.
+        guard let stream, !use.isRefresh else { return false }
         if stream.isCrowded {
             reason = "client-connections"
+            service.counters.limited.add(1, ordering: .relaxed)
             stream.closeAfterResponse()
             deliverError(429, "This client has as many connections as it may have.", retryAfter: true)
             return true
@@ -18,6 +21,7 @@ extension ProxyExchange {
         guard let rates = service.rates, let client = clientAddress else { return false }
         let wait = rates.take(client, at: service.loop.nanoseconds)
         guard wait > 0 else { return false }
+        service.counters.limited.add(1, ordering: .relaxed)
         reason = "rate-limit"
         let seconds = (wait - 1) / 1_000_000_000 + 1
         deliverError(429, "This client sends more requests than it may.", retryAfter: true, seconds: seconds)

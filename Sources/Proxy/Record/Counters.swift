@@ -20,5 +20,8 @@ public final class Counters: Sendable {
     /// Requests that waited because every server of their pool had as many connections as it may have.
     public let waited = Atomic<Int>(0)
 
+    /// Requests of clients that sent more of them, or had more connections, than they may.
+    public let limited = Atomic<Int>(0)
+
     init() {}
 }

@@ -104,6 +104,7 @@ public final class PoolView: @unchecked Sendable {
 
     /// Closes every idle connection.
     public func closeIdle() {
+        warmer?.view = nil
         for pool in connections { pool.closeIdle() }
     }
 

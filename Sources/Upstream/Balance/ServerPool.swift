@@ -16,6 +16,8 @@ public final class ServerPool: Sendable {
     public let balance: BalanceMethod
     /// The cookie by which a client comes back to its server, or nil for none.
     public let sticky: StickyCookie?
+    /// Whether the request has a say in which server is chosen.
+    public let readsRequests: Bool
     private let report: @Sendable (String) -> Void
     private let tables = Mutex(HashTable())
     private let cursor = Atomic<UInt64>(0)
@@ -48,6 +50,7 @@ public final class ServerPool: Sendable {
         self.report = report
         balance = BalanceMethod(settings.balance)
         sticky = StickyCookie(settings.balance)
+        readsRequests = balance.hashInput != nil || sticky != nil
         let health = PoolHealth(servers, settings, at: now)
         state = Mutex(State(health: health, members: health.members(at: now)))
     }

@@ -28,7 +28,8 @@ public final class UpstreamServer: Sendable {
     private let reported = Atomic<UInt64>(0)
     private let open = Atomic<Int>(0)
     private let idle = Atomic<Int>(0)
-    private let allowance = Atomic<Int>(.max)
+    private let allowanceMilliseconds = Atomic<Int>(.max)
+    private let allowanceClosed = Atomic<UInt64>(0)
     /// The address that accepted last; the others are tried when it fails.
     private let preferred = Atomic<Int>(0)
 
@@ -95,18 +96,21 @@ public final class UpstreamServer: Sendable {
     func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
 
     /// How long connections to it may idle, in milliseconds, as it has shown.
-    var idleAllowance: Int { allowance.load(ordering: .relaxed) }
+    func idleAllowance(at now: UInt64) -> Int { allowance.limit(at: now) }
 
     /// It closed a connection that had idled so long.
-    func closedIdle(after milliseconds: Int) {
+    func closedIdle(after milliseconds: Int, at now: UInt64) {
         // Two loops that do this at once may lose one of two lessons.
-        allowance.store(IdleAllowance.afterClose(idleAllowance, idled: milliseconds), ordering: .relaxed)
+        var new = allowance
+        new.closedIdle(after: milliseconds, at: now)
+        allowanceMilliseconds.store(new.milliseconds, ordering: .relaxed)
+        allowanceClosed.store(new.closed, ordering: .relaxed)
     }
 
-    /// A connection idled for `milliseconds`, as long as it was allowed to, and still stood.
-    func outlivedIdle(_ milliseconds: Int) {
-        let now = idleAllowance
-        if milliseconds >= now { allowance.store(IdleAllowance.afterExpiry(now), ordering: .relaxed) }
+    private var allowance: IdleAllowance {
+        IdleAllowance(
+            milliseconds: allowanceMilliseconds.load(ordering: .relaxed),
+            closed: allowanceClosed.load(ordering: .relaxed))
     }
 
     /// Connections that idle, of all loops.

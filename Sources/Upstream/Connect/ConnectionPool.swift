@@ -126,7 +126,7 @@ public final class ConnectionPool {
     func warmed() { warming -= 1 }
 
     /// Whether the server has closed idle connections before their time here was over.
-    public var closesEarly: Bool { server.idleAllowance < options.idleTimeout }
+    public var closesEarly: Bool { server.idleAllowance(at: loop.milliseconds) < options.idleTimeout }
 
     /// Takes back a connection whose exchange is over. False when there are enough.
     func takeBack(_ connection: UpstreamConnection) -> Bool {

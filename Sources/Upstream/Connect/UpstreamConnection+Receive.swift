@@ -200,7 +200,7 @@ extension UpstreamConnection {
     func becomeIdle() {
         phase = .idle
         idleSince = loop.milliseconds
-        idleTimeout = min(pool.options.idleTimeout, server.idleAllowance)
+        idleTimeout = min(pool.options.idleTimeout, server.idleAllowance(at: idleSince))
         if let seconds = head.keepAliveTimeout {
             // One second early, so that the server does not close it just as we send.
             idleTimeout = min(idleTimeout, max(0, Int(seconds) - 1) * 1000)

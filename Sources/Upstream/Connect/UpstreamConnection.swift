@@ -290,7 +290,7 @@ public final class UpstreamConnection: Watcher {
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
             // TLS has messages of its own that come at any time, such as session tickets.
             if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
-            server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince))
+            server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince), at: loop.milliseconds)
             pool.remove(self)
             discard()
         case .closed:
@@ -323,7 +323,6 @@ public final class UpstreamConnection: Watcher {
                 fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
             }
         case .idle:
-            server.outlivedIdle(idleTimeout)
             pool.remove(self)
             discard()
         case .closed: break
