@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// An origin that answers `/health` as its script says and everything else in its own way.
-private final class CheckedOrigin: Sendable {
+final class CheckedOrigin: Sendable {
     /// What it answers to a check: a whole response, or nothing at all.
     let health = Mutex(ok("fine"))
     let checks = Atomic<Int>(0)
@@ -37,7 +37,7 @@ private final class CheckedOrigin: Sendable {
 }
 
 /// Waits, generously, for something that other threads bring about.
-private func comesTrue(_ condition: () -> Bool) -> Bool {
+func comesTrue(_ condition: () -> Bool) -> Bool {
     for _ in 0..<1_000 {
         if condition() { return true }
         _ = await10ms()
@@ -49,7 +49,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 extension Configuration {
     /// Checks that come soon.
-    fileprivate mutating func checksSoon(path: String? = "/health") {
+    mutating func checksSoon(path: String? = "/health") {
         pools[0].settings.check.isOn = true
         pools[0].settings.check.path = path
         pools[0].settings.check.interval = 100
@@ -262,98 +262,5 @@ extension Configuration {
         }
         #expect(gateway.exchange(get).hasPrefix("HTTP/1.1 502 "))
         #expect(gateway.exchange(get).hasSuffix("good"))
-    }
-}
-
-@Suite("A request that finds every server busy") struct QueueTests {
-    /// An origin that answers once it is told to.
-    private final class Held: Sendable {
-        private let isOpen = Atomic<Bool>(false)
-        func open() { isOpen.store(true, ordering: .relaxed) }
-        func origin() -> ScriptedServer {
-            ScriptedServer { [self] peer, _, server in
-                while true {
-                    let head = peer.receiveHead()
-                    if head.isEmpty { return }
-                    server.note(head)
-                    _ = comesTrue { isOpen.load(ordering: .relaxed) }
-                    if !peer.send(ok("late")) { return }
-                }
-            }
-        }
-    }
-
-    private func gateway(
-        _ origin: ScriptedServer, _ edit: (inout Configuration.PoolSettings) -> Void = { _ in }
-    ) throws
-        -> RunningGateway
-    {
-        try RunningGateway(upstreams: [origin.port]) {
-            $0.limits.connectionsPerUpstream = 1
-            edit(&$0.pools[0].settings)
-        }
-    }
-
-    @Test("waits for its turn, first come first served")
-    func waits() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin)
-        let clients = (0..<4).map { _ in gateway.connect() }
-        for (index, client) in clients.enumerated() {
-            client.send("GET /\(index) HTTP/1.1\r\nHost: a\r\n\r\n")
-            if index == 0 { #expect(comesTrue { origin.requests.count == 1 }) }
-        }
-        #expect(gateway.waitForConnections(4))
-        held.open()
-        for client in clients { #expect(client.receiveMessage().body == "late") }
-        #expect(origin.requests.count == 4)
-        #expect(origin.connections == 1)
-    }
-
-    @Test("gets 503 when it has waited long enough, or too many wait already")
-    func deadline() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin) {
-            $0.queue = 1
-            $0.queueTimeout = 300
-        }
-        let first = gateway.connect()
-        first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
-        let second = gateway.connect()
-        second.send(get)
-        let third = gateway.connect()
-        third.send(get)
-        for client in [second, third] {
-            let head = client.receiveMessage().head
-            #expect(head.hasPrefix("HTTP/1.1 503 "))
-            #expect(head.contains("Retry-After: 1\r\n"))
-        }
-        held.open()
-        #expect(first.receiveMessage().body == "late")
-        #expect(origin.requests.count == 1)
-    }
-
-    @Test("and gives up leaves its place to others")
-    func leaves() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin) { $0.queue = 1 }
-        let first = gateway.connect()
-        first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
-        let second = gateway.connect()
-        second.send(get)
-        #expect(gateway.waitForConnections(2))
-        second.reset()
-        #expect(gateway.waitForConnections(1))
-        let third = gateway.connect()
-        third.send(get)
-        held.open()
-        #expect(first.receiveMessage().body == "late")
-        #expect(third.receiveMessage().body == "late")
-        #expect(origin.requests.count == 2)
     }
 }

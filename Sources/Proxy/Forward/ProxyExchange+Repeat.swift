@@ -68,7 +68,7 @@ extension ProxyExchange {
             target.requestSucceeded()
         }
         guard pool.repeats(status), let stream, !stream.hasBegun, !use.isRefresh,
-            decide(.status, connection) == .anotherWithinBudget, pool.hasAnother(than: tried), pool.mayRepeat(),
+            decide(.status, connection) == .anotherWithinBudget, pool.hasRoom(besides: tried), pool.mayRepeat(),
             head.framing == .none || stream.rewindBody()
         else { return false }
         connection.handOver(to: UnwantedResponse(connection))

@@ -177,7 +177,7 @@ public final class UpstreamConnection: Watcher {
             beginConnect()
             return
         }
-        if failure.isServersDoing, pool.queue != nil {
+        if failure.isServersDoing, pool.isForRequests {
             pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
         }
         fail(failure)
@@ -256,7 +256,6 @@ public final class UpstreamConnection: Watcher {
     func leave(idleFor attempt: Attempt) {
         phase = .active
         isReused = true
-        server.leaveIdle()
         self.attempt = attempt
         loop.clearDeadline(self)
     }
@@ -389,7 +388,8 @@ public final class UpstreamConnection: Watcher {
             self.headBlock = nil
             loop.largeBlocks.give(headBlock)
         }
+        guard pool.isForRequests else { return }
         server.giveConnection(wasIdle: wasIdle)
-        pool.queue?.connectionFreed()
+        pool.placeFreed()
     }
 }

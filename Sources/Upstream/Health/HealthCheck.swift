@@ -40,7 +40,6 @@ final class HealthCheck: Watcher {
         options.firstByteTimeout = settings.timeout
         options.readTimeout = settings.timeout
         options.idleTimeout = 0
-        options.connectionsPerServer = .max
         self.options = options
         super.init()
     }
@@ -51,7 +50,8 @@ final class HealthCheck: Watcher {
         attempt.check = self
         loop.register(self)
         setDeadline()
-        let connections = ConnectionPool(loop: loop, server: server, pool: pool, options: options, queue: nil)
+        let connections = ConnectionPool(
+            loop: loop, server: server, pool: pool, options: options, isForRequests: false)
         switch connections.lease(for: attempt, fresh: true, verify: false) {
         case .connecting(let new), .reused(let new): connection = new
         case .exhausted: end(.failed("this gateway has too many connections"))
