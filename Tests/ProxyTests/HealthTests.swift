@@ -184,6 +184,20 @@ extension Configuration {
         #expect(Set(bodies(gateway, 4)) == ["one", "two"])
     }
 
+    @Test("that are handshakes without an end do not take the last server out: they may be this machine's fault")
+    func silentHandshake() throws {
+        let mute = ScriptedServer { peer, _, _ in _ = peer.receiveAll() }
+        let roots = TemporaryFolder()
+        let gateway = try RunningGateway(upstreams: [mute.port]) {
+            $0.upstreamTLS.ca = roots.write(authority.pem, to: "roots.pem")
+            $0.pools[0].servers[0].isTLS = true
+            $0.timeouts.handshake = 100
+        }
+        for _ in 0..<2 { #expect(gateway.exchange(get).hasPrefix("HTTP/1.1 504 ")) }
+        #expect(mute.connections == 2)
+        #expect(!reports(gateway, "is taken out"))
+    }
+
     @Test("find nobody: 503 at once, and answers again soon after one is back")
     func allDown() throws {
         let origin = ScriptedServer.answering(ok("one"))

@@ -31,6 +31,8 @@ public final class UpstreamConnection: Watcher {
 
     var addressIndex = 0
     var addressesTried = 0
+    /// What the last of them was at fault for; nil while only this machine was.
+    private var verdict: UpstreamFailure?
     var created: UInt64 = 0
 
     // MARK: The request
@@ -172,13 +174,16 @@ public final class UpstreamConnection: Watcher {
         loop.unregister(self)
         transport.layer?.close()
         descriptor = nil
+        if failure.isServersDoing { verdict = failure }
         if addressesTried < server.addresses.count {
             addressIndex += 1
             beginConnect()
             return
         }
+        // What one address said counts more than that this machine could not ask the other.
+        let failure = verdict ?? failure
         if failure.isServersDoing, pool.isForRequests {
-            pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
+            pool.pool.connectFailed(server, isCertain: failure.isCertain, at: loop.milliseconds)
         }
         fail(failure)
     }
