@@ -78,12 +78,11 @@ public final class PoolView: @unchecked Sendable {
         return balancer.next(tried: tried, key: key).map { connections[$0] }
     }
 
-    /// The server that a client is stuck to, while requests may go there; a draining one keeps those that it has.
+    /// The server that a client is stuck to, while requests may go there.
     private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
         for index in connections.indices where connections[index].stickyToken == token {
-            let member = balancer.members.list[index]
-            guard member.state.isUsable || member.state == .draining, !tried.contains(member.server) else { return nil }
-            return index
+            let server = balancer.members.list[index].server
+            return balancer.members.keepsClients(index) && !tried.contains(server) ? index : nil
         }
         return nil
     }
@@ -159,11 +158,11 @@ public final class PoolView: @unchecked Sendable {
         var wasOut: Set<UInt32> = []
         // While there was nobody better, what waited stayed; perhaps there is now.
         if !former.isPanicking, !former.eligible.isEmpty {
-            for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+            for member in former.list where member.isTakenOut { wasOut.insert(member.server.identity) }
         }
         var isOut: Set<UInt32> = []
         for member in balancer.members.list
-        where member.state.isTakenOut && !wasOut.contains(member.server.identity) {
+        where member.isTakenOut && !wasOut.contains(member.server.identity) {
             isOut.insert(member.server.identity)
         }
         guard !isOut.isEmpty, !balancer.members.eligible.isEmpty, !balancer.members.isPanicking else { return }
