@@ -263,6 +263,31 @@ extension Configuration {
         #expect(bad.map(\.requests.count) == [1, 1])
     }
 
+    @Test("that are answers missing on a connection that has served before count like all others")
+    func silentLater() throws {
+        let falling = ScriptedServer { peer, _, server in
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                server.note(head)
+                if server.requests.count == 1 { peer.send(ok("first")) }
+            }
+        }
+        let good = ScriptedServer.answering(ok("good"))
+        let gateway = try RunningGateway(upstreams: [falling.port, good.port]) {
+            $0.pools[0].settings.ejection.failures = 1
+            $0.timeouts.firstByte = 200
+        }
+        let client = gateway.connect()
+        for body in ["first", "good", "good"] {
+            client.send(get)
+            #expect(client.receiveMessage().body == body)
+        }
+        #expect(falling.connections == 1)
+        #expect(falling.requests.count == 2)
+        #expect(gateway.reports.contains { $0.contains(":\(falling.port) is taken out for ") })
+    }
+
     @Test("are repeated only within the budget")
     func budget() throws {
         let breaking = ScriptedServer { peer, _, server in
