@@ -165,7 +165,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         }
     }
 
-    @Test("gets its turn on every loop, one request at a time where only one is allowed, however busy the others are")
+    @Test("gets its turn on every loop, and one at a time where only one is allowed, however busy the others are")
     func everyLoop() throws {
         let counted = Counted()
         let origin = counted.origin()
@@ -175,11 +175,14 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         }
         let count = 12
         let answered = Mutex([Int](repeating: 0, count: count))
+        let ready = Atomic<Int>(0)
         let ended = Atomic<Int>(0)
         let refused = Atomic<Int>(0)
         for index in 0..<count {
             let client = gateway.connect()
             Thread.detachNewThread {
+                ready.add(1, ordering: .relaxed)
+                _ = comesTrue { ready.load(ordering: .relaxed) == count }
                 // All of them go on until each has been served, so that those served often do not make room.
                 while answered.withLock({ $0.contains { $0 < 20 } }), refused.load(ordering: .relaxed) == 0 {
                     client.send(get)
@@ -192,5 +195,11 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         #expect(comesTrue { ended.load(ordering: .relaxed) == count })
         #expect(refused.load(ordering: .relaxed) == 0)
         #expect(counted.most.load(ordering: .relaxed) == 1)
+        // Each loop has as many turns as the other; its clients share them, and those of the loop with fewer have more each.
+        let shares = answered.withLock { $0 }
+        let least = shares.min() ?? 0
+        let few = shares.filter { $0 * 2 <= least * 3 }.reduce(0, +)
+        let many = shares.filter { $0 * 2 > least * 3 }.reduce(0, +)
+        #expect(many <= 3 * few, "\(shares)")
     }
 }
