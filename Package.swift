@@ -98,7 +98,8 @@ let package = Package(
         .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(
-            name: "UpstreamTests", dependencies: ["TestSupport", "Upstream", "Settings", "HTTP", "Engine", "Bytes"],
+            name: "UpstreamTests",
+            dependencies: ["TestSupport", "Upstream", "Settings", "TLS", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
         .testTarget(
             name: "ProxyTests",

@@ -92,7 +92,7 @@ enum SettingTable {
         Setting(
             flag: "upstream-connections", keys: ["limits", "connections_per_upstream"], group: .upstream,
             kind: .whole(1...1_000_000, \.limits.connectionsPerUpstream),
-            summary: "Connections to one upstream server; beyond them a request gets 503."),
+            summary: "Connections in use to one upstream server; beyond them requests wait (--upstream-queue)."),
         Setting(
             flag: "upstream-idle", keys: ["limits", "idle_per_upstream"], group: .upstream,
             kind: .whole(0...1_000_000, \.limits.idlePerUpstream),

@@ -52,6 +52,14 @@ import Testing
         #expect(scene.answers(20)[" first"] ?? 0 > 0)
     }
 
+    @Test("is told since when a server is in its state, not how long the machine runs") func since() throws {
+        let begun = ProcessInfo.processInfo.systemUptime
+        let scene = try Scene()
+        let seconds = scene.servers.compactMap { $0["for_seconds"] as? Int }
+        #expect(seconds.count == 2)
+        #expect(seconds.allSatisfy { Double($0) <= ProcessInfo.processInfo.systemUptime - begun + 1 })
+    }
+
     @Test("gives a server another weight, removes one, adds one") func changes() throws {
         let scene = try Scene()
         let first = "/upstreams/default/127.0.0.1:\(scene.first.port)"

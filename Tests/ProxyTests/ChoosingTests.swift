@@ -113,6 +113,52 @@ import Testing
         }
     }
 
+    /// The cookie that a client has been given.
+    private func cookie(_ answer: String) -> String {
+        let line = answer.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") } ?? ""
+        return String(line.dropFirst(12).prefix { $0 != ";" })
+    }
+
+    @Test("a client that was led to a backup server is led away when another can be used again")
+    func stickyBackup() throws {
+        let main = ScriptedServer.answering(ok("main"))
+        let port = main.port
+        main.stop()
+        let backup = ScriptedServer.answering(ok("backup"))
+        let gateway = try RunningGateway(upstreams: [port, backup.port]) {
+            $0.checksSoon(path: nil)
+            $0.pools[0].settings.balance.stickyCookie = "server"
+            $0.pools[0].servers[1].isBackup = true
+        }
+        let first = gateway.exchange(request)
+        #expect(first.hasSuffix("backup"))
+        let stuck = "GET / HTTP/1.1\r\nHost: a\r\nCookie: \(cookie(first))\r\n\r\n"
+        #expect(gateway.exchange(stuck).hasSuffix("backup"))
+        let again = ScriptedServer.answering(ok("main"), port: port)
+        #expect(comesTrue { gateway.exchange(stuck).hasSuffix("main") })
+        #expect(again.requests.count >= 1)
+    }
+
+    @Test("a client stays with a server that drains, but not with one that is not well")
+    func stickyDraining() throws {
+        let origins = [CheckedOrigin(ok("one")), CheckedOrigin(ok("two"))]
+        let gateway = try RunningGateway(upstreams: origins.map(\.port)) {
+            $0.checksSoon()
+            $0.admin = .init(address: "127.0.0.1", port: 0)
+            $0.pools[0].settings.balance.stickyCookie = "server"
+        }
+        let first = gateway.exchange(request)
+        #expect(first.hasSuffix("one"))
+        let stuck = "GET / HTTP/1.1\r\nHost: a\r\nCookie: \(cookie(first))\r\n\r\n"
+        let administrator = gateway.connectToAdmin()
+        administrator.request(
+            "/upstreams/default/127.0.0.1:\(origins[0].port)/drain", "", method: "POST", host: "127.0.0.1", minor: 1)
+        #expect(administrator.reply(to: "POST").status == 200)
+        #expect(gateway.exchange(stuck).hasSuffix("one"))
+        origins[0].fails(with: "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nbad")
+        #expect(comesTrue { gateway.exchange(stuck).hasSuffix("two") })
+    }
+
     @Test("keeps connections open for those who come, and makes closed ones anew")
     func warm() throws {
         let origin = ScriptedServer { peer, number, server in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// An origin that answers `/health` as its script says and everything else in its own way.
-private final class CheckedOrigin: Sendable {
+final class CheckedOrigin: Sendable {
     /// What it answers to a check: a whole response, or nothing at all.
     let health = Mutex(ok("fine"))
     let checks = Atomic<Int>(0)
@@ -37,7 +37,7 @@ private final class CheckedOrigin: Sendable {
 }
 
 /// Waits, generously, for something that other threads bring about.
-private func comesTrue(_ condition: () -> Bool) -> Bool {
+func comesTrue(_ condition: () -> Bool) -> Bool {
     for _ in 0..<1_000 {
         if condition() { return true }
         _ = await10ms()
@@ -49,7 +49,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 extension Configuration {
     /// Checks that come soon.
-    fileprivate mutating func checksSoon(path: String? = "/health") {
+    mutating func checksSoon(path: String? = "/health") {
         pools[0].settings.check.isOn = true
         pools[0].settings.check.path = path
         pools[0].settings.check.interval = 100
@@ -184,6 +184,20 @@ extension Configuration {
         #expect(Set(bodies(gateway, 4)) == ["one", "two"])
     }
 
+    @Test("that are handshakes without an end do not take the last server out: they may be this machine's fault")
+    func silentHandshake() throws {
+        let mute = ScriptedServer { peer, _, _ in _ = peer.receiveAll() }
+        let roots = TemporaryFolder()
+        let gateway = try RunningGateway(upstreams: [mute.port]) {
+            $0.upstreamTLS.ca = roots.write(authority.pem, to: "roots.pem")
+            $0.pools[0].servers[0].isTLS = true
+            $0.timeouts.handshake = 100
+        }
+        for _ in 0..<2 { #expect(gateway.exchange(get).hasPrefix("HTTP/1.1 504 ")) }
+        #expect(mute.connections == 2)
+        #expect(!reports(gateway, "is taken out"))
+    }
+
     @Test("find nobody: 503 at once, and answers again soon after one is back")
     func allDown() throws {
         let origin = ScriptedServer.answering(ok("one"))
@@ -249,6 +263,31 @@ extension Configuration {
         #expect(bad.map(\.requests.count) == [1, 1])
     }
 
+    @Test("that are answers missing on a connection that has served before count like all others")
+    func silentLater() throws {
+        let falling = ScriptedServer { peer, _, server in
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                server.note(head)
+                if server.requests.count == 1 { peer.send(ok("first")) }
+            }
+        }
+        let good = ScriptedServer.answering(ok("good"))
+        let gateway = try RunningGateway(upstreams: [falling.port, good.port]) {
+            $0.pools[0].settings.ejection.failures = 1
+            $0.timeouts.firstByte = 200
+        }
+        let client = gateway.connect()
+        for body in ["first", "good", "good"] {
+            client.send(get)
+            #expect(client.receiveMessage().body == body)
+        }
+        #expect(falling.connections == 1)
+        #expect(falling.requests.count == 2)
+        #expect(gateway.reports.contains { $0.contains(":\(falling.port) is taken out for ") })
+    }
+
     @Test("are repeated only within the budget")
     func budget() throws {
         let breaking = ScriptedServer { peer, _, server in
@@ -262,98 +301,5 @@ extension Configuration {
         }
         #expect(gateway.exchange(get).hasPrefix("HTTP/1.1 502 "))
         #expect(gateway.exchange(get).hasSuffix("good"))
-    }
-}
-
-@Suite("A request that finds every server busy") struct QueueTests {
-    /// An origin that answers once it is told to.
-    private final class Held: Sendable {
-        private let isOpen = Atomic<Bool>(false)
-        func open() { isOpen.store(true, ordering: .relaxed) }
-        func origin() -> ScriptedServer {
-            ScriptedServer { [self] peer, _, server in
-                while true {
-                    let head = peer.receiveHead()
-                    if head.isEmpty { return }
-                    server.note(head)
-                    _ = comesTrue { isOpen.load(ordering: .relaxed) }
-                    if !peer.send(ok("late")) { return }
-                }
-            }
-        }
-    }
-
-    private func gateway(
-        _ origin: ScriptedServer, _ edit: (inout Configuration.PoolSettings) -> Void = { _ in }
-    ) throws
-        -> RunningGateway
-    {
-        try RunningGateway(upstreams: [origin.port]) {
-            $0.limits.connectionsPerUpstream = 1
-            edit(&$0.pools[0].settings)
-        }
-    }
-
-    @Test("waits for its turn, first come first served")
-    func waits() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin)
-        let clients = (0..<4).map { _ in gateway.connect() }
-        for (index, client) in clients.enumerated() {
-            client.send("GET /\(index) HTTP/1.1\r\nHost: a\r\n\r\n")
-            if index == 0 { #expect(comesTrue { origin.requests.count == 1 }) }
-        }
-        #expect(gateway.waitForConnections(4))
-        held.open()
-        for client in clients { #expect(client.receiveMessage().body == "late") }
-        #expect(origin.requests.count == 4)
-        #expect(origin.connections == 1)
-    }
-
-    @Test("gets 503 when it has waited long enough, or too many wait already")
-    func deadline() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin) {
-            $0.queue = 1
-            $0.queueTimeout = 300
-        }
-        let first = gateway.connect()
-        first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
-        let second = gateway.connect()
-        second.send(get)
-        let third = gateway.connect()
-        third.send(get)
-        for client in [second, third] {
-            let head = client.receiveMessage().head
-            #expect(head.hasPrefix("HTTP/1.1 503 "))
-            #expect(head.contains("Retry-After: 1\r\n"))
-        }
-        held.open()
-        #expect(first.receiveMessage().body == "late")
-        #expect(origin.requests.count == 1)
-    }
-
-    @Test("and gives up leaves its place to others")
-    func leaves() throws {
-        let held = Held()
-        let origin = held.origin()
-        let gateway = try gateway(origin) { $0.queue = 1 }
-        let first = gateway.connect()
-        first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
-        let second = gateway.connect()
-        second.send(get)
-        #expect(gateway.waitForConnections(2))
-        second.reset()
-        #expect(gateway.waitForConnections(1))
-        let third = gateway.connect()
-        third.send(get)
-        held.open()
-        #expect(first.receiveMessage().body == "late")
-        #expect(third.receiveMessage().body == "late")
-        #expect(origin.requests.count == 2)
     }
 }

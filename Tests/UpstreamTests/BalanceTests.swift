@@ -241,6 +241,28 @@ func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     }
 }
 
+@Suite("The connections of a server") struct ConnectionCountTests {
+    @Test("are as many in use as the limit says, whether they are new or have idled")
+    func limit() {
+        let server = servers([1])[0]
+        for _ in 0..<2 {
+            #expect(server.takeConnection(limit: 1))
+            #expect(!server.takeConnection(limit: 1))
+            server.enterIdle()
+        }
+        #expect([server.connectionCount, server.idleCount, server.inFlight] == [2, 2, 0])
+        #expect(server.reuseConnection(limit: 1))
+        #expect(!server.reuseConnection(limit: 1))
+        #expect(!server.takeConnection(limit: 1))
+        #expect([server.connectionCount, server.idleCount, server.inFlight] == [2, 1, 1])
+        server.giveConnection(wasIdle: true)
+        #expect([server.connectionCount, server.idleCount, server.inFlight] == [1, 0, 1])
+        server.giveConnection(wasIdle: false)
+        #expect([server.connectionCount, server.idleCount, server.inFlight] == [0, 0, 0])
+        #expect(server.takeConnection(limit: 1))
+    }
+}
+
 @Suite("How long connections may idle") struct IdleAllowanceTests {
     @Test("is learned from a server that closes them, the shortest time counts, and it is forgotten after a while")
     func learning() {

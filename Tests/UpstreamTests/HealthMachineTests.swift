@@ -45,6 +45,25 @@ private func of<Machine, Result>(_ machine: inout Machine, _ call: (inout Machin
         }
     }
 
+    @Test("what this machine could not ask says nothing of it, and is asked again after a second")
+    func unknown() {
+        let unknown = CheckOutcome.unknown("this gateway could not ask")
+        var machine = proven()
+        #expect(conditions(&machine, [bad, bad, unknown, unknown, unknown]).last == .healthy)
+        #expect(machine.nextCheck == 14_000 + 1_000)
+        #expect(machine.inARow == 2)
+        #expect(conditions(&machine, [bad], from: 20_000) == [.failing])
+        #expect(conditions(&machine, [unknown], from: 21_000) == [.failing])
+        var anew = HealthMachine(.init(interval: 300), at: 0)
+        #expect(of(&anew, { $0.beginCheck(at: 0) }))
+        #expect(!of(&anew, { $0.checked(unknown, at: 5, chance: 0) }))
+        #expect(anew.condition == .healthy)
+        #expect(anew.nextCheck == 305)
+        #expect(of(&anew, { $0.beginCheck(at: 305) }))
+        // It is still the first verdict that decides alone.
+        #expect(of(&anew, { $0.checked(gone, at: 306, chance: 0) }))
+    }
+
     @Test("is asked once at a time")
     func oneAtATime() {
         var machine = HealthMachine(.init(), at: 0)

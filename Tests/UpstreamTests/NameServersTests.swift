@@ -197,6 +197,24 @@ import Testing
         #expect(addresses(name.servers) == ["127.0.0.2:8001"])
     }
 
+    @Test("SRV records of which none can be used do not empty a pool: the former ones stay, and that is said")
+    func unusableServices() {
+        let server = NameServer()
+        server.set("_http._tcp.app.test", kind: "SRV", .services([(10, 2, 8_001, "a.app.test")], ttl: 9))
+        server.set("a.app.test", .addresses([0x7F00_0002], ttl: 9))
+        let name = follow("_http._tcp.app.test")
+        name.refresh(resolver(server), ceiling: 30_000)
+        #expect(addresses(name.servers) == ["127.0.0.2:8001"])
+        server.set("_http._tcp.app.test", kind: "SRV", .services([(10, 2, 0, "b.app.test")], ttl: 9))
+        name.refresh(resolver(server), ceiling: 30_000)
+        #expect(addresses(name.servers) == ["127.0.0.2:8001"])
+        #expect(
+            reports.take() == [
+                "upstream http://_http._tcp.app.test:80: the name does not resolve: no SRV record of it names a server; "
+                    + "going on with 127.0.0.2:8001"
+            ])
+    }
+
     @Test("more servers than a name may stand for are left out")
     func many() {
         let server = NameServer()

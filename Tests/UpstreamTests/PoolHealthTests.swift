@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
+import Glibc
 import Settings
+import TLS
 import Testing
 
 @testable import Upstream
@@ -159,6 +161,58 @@ import Testing
         #expect(states(pool) == [.unreachable, .up])
         pool.connectFailed(servers[1], isCertain: true, at: 3)
         #expect(states(pool) == [.unreachable, .unreachable])
+    }
+
+    @Test("keeps all servers while this machine has no descriptors or ports to ask them with")
+    func shortage() {
+        let ours: [UpstreamFailure] =
+            [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL].map { .connect($0) } + [.secure(TLSFailure(.ours(1)))]
+        let servers = servers(2)
+        for failure in ours {
+            var pool = pool(servers)
+            for _ in 0..<5 {
+                for server in servers { pool.checked(server, CheckOutcome(failure), at: 1, chance: 0) }
+            }
+            #expect(states(pool) == [.up, .up])
+            #expect(pool.entries[0].lastCheck?.words.hasPrefix("this gateway could not ask: ") == true)
+        }
+        for failure in [.connect(ECONNREFUSED), .connectTimeout, .secure(TLSFailure(.closed))] as [UpstreamFailure] {
+            #expect(CheckOutcome(failure) == .unreachable(failure.words))
+        }
+        #expect(CheckOutcome(.firstByteTimeout) == .failed(UpstreamFailure.firstByteTimeout.words))
+    }
+
+    @Test("takes silence for uncertain, in a handshake too, and all else for certain")
+    func certainty() {
+        for failure in [.connectTimeout, .secure(TLSFailure(.timeout))] as [UpstreamFailure] {
+            #expect(!failure.isCertain)
+        }
+        for failure in [.connect(ECONNREFUSED), .secure(TLSFailure(.closed)), .broken(0)] as [UpstreamFailure] {
+            #expect(failure.isCertain)
+        }
+    }
+
+    @Test("keeps clients that are stuck to a server that drains while it is well, to a backup only while it is needed")
+    func stuck() {
+        let servers = servers(2, backups: 1)
+        var pool = pool(servers)
+        func keeping() -> [Bool] {
+            let members = pool.members(at: 5)
+            return members.list.indices.map { members.keepsClients($0) }
+        }
+        #expect(keeping() == [true, true, false])
+        pool.setDraining(true, servers[0], at: 1)
+        #expect(keeping() == [true, true, false])
+        let before = pool.members(at: 5)
+        pool.connectFailed(servers[0], at: 2)
+        #expect(keeping() == [false, true, false])
+        // Loops are told, since what waits on it is better off elsewhere.
+        #expect(!pool.members(at: 5).isSame(as: before))
+        #expect(pool.members(at: 5).list.map(\.isTakenOut) == [true, false, false])
+        pool.connectFailed(servers[1], at: 3)
+        #expect(keeping() == [false, false, true])
+        for time in [4, 5] { pool.checked(servers[1], .passed, at: UInt64(time), chance: 0) }
+        #expect(keeping() == [false, true, false])
     }
 
     @Test("forgives the failures of a server whose checks failed and pass again")

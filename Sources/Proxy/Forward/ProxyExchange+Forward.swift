@@ -48,6 +48,11 @@ extension ProxyExchange {
             let lease = chosen.lease(for: attempt, fresh: isFresh, verify: verify)
             if case .exhausted = lease {
                 isBusy = true
+                if isAnew {
+                    // It has tried this server and may not come back to it, but by this way.
+                    needsFresh = true
+                    break
+                }
                 passedOver.insert(chosen.server)
                 continue
             }
@@ -92,7 +97,7 @@ extension ProxyExchange {
     // MARK: Waiting for a connection
 
     private func waitForRoom() {
-        guard pool.wait(attempt) else {
+        guard pool.wait(attempt, isNewcomer: tried.count == 0) else {
             isExhausted = true
             giveUp()
             return

@@ -21,8 +21,9 @@ extension ProxyExchange {
         upstreamFinished = service.loop.nanoseconds
         reason = failure.word
         service.counters.upstreamFailures.add(1, ordering: .relaxed)
-        // An idle connection that died says nothing about its server.
-        if failure.countsAgainstServer, !failed.isReused || failed.hasReceived { target?.requestFailed(failure.words) }
+        // An idle connection that died says nothing about its server; one on which no answer came does.
+        let hasDied = failure.retryCause == .broken && failed.isReused && !failed.hasReceived
+        if failure.countsAgainstServer, !hasDied { target?.requestFailed(failure.words) }
         if stream.hasBegun {
             // Part of the response is out: the client must not take it for the whole.
             stream.abort()
@@ -68,7 +69,7 @@ extension ProxyExchange {
             target.requestSucceeded()
         }
         guard pool.repeats(status), let stream, !stream.hasBegun, !use.isRefresh,
-            decide(.status, connection) == .anotherWithinBudget, pool.hasAnother(than: tried), pool.mayRepeat(),
+            decide(.status, connection) == .anotherWithinBudget, pool.hasRoom(besides: tried), pool.mayRepeat(),
             head.framing == .none || stream.rewindBody()
         else { return false }
         connection.handOver(to: UnwantedResponse(connection))

@@ -84,7 +84,9 @@ public final class Snapshot: Sendable {
             servers += found
             given.append(found)
         }
-        let pool = ServerPool(name: settings.name, servers: servers, settings: settings.settings, report: report)
+        let pool = ServerPool(
+            name: settings.name, servers: servers, settings: settings.settings, at: MonotonicClock.milliseconds,
+            report: report)
         for (index, name) in followed.enumerated() { name?.join(pool, given: given[index]) }
         return pool
     }

@@ -22,8 +22,6 @@ public enum ServerState: String, Sendable, CaseIterable {
     public var isUsable: Bool { self == .up || self == .starting }
     /// It answers, if badly: better than nobody.
     var isLastResort: Bool { self == .ejected || self == .unhealthy }
-    /// What waits on it is better off elsewhere.
-    var isTakenOut: Bool { isLastResort || self == .unreachable }
 }
 
 /// The servers of a pool at one moment.
@@ -34,19 +32,29 @@ public struct Members: Sendable {
         public let server: UpstreamServer
         /// What may be asked of it.
         public let state: ServerState
+        /// What its checks, and requests that could not connect, say of it: also while it drains, which `state` does not tell then.
+        public let condition: HealthMachine.Condition
         /// 0 to 256: its share of the requests when it is up; 0 for none.
         public let weight: Int
         /// Tenths of its weight that it takes now: 10, or fewer while it is starting.
         public let tenths: Int
 
+        /// What waits on it is better off elsewhere.
+        var isTakenOut: Bool { state.isLastResort || condition != .healthy }
+
         func isSame(as other: Member) -> Bool {
-            server === other.server && state == other.state && weight == other.weight && tenths == other.tenths
+            server === other.server && state == other.state && condition == other.condition && weight == other.weight
+                && tenths == other.tenths
         }
 
         /// A member.
-        public init(_ server: UpstreamServer, state: ServerState = .up, weight: Int, tenths: Int = 10) {
+        public init(
+            _ server: UpstreamServer, state: ServerState = .up, condition: HealthMachine.Condition = .healthy,
+            weight: Int, tenths: Int = 10
+        ) {
             self.server = server
             self.state = state
+            self.condition = condition
             self.weight = weight
             self.tenths = tenths
         }
@@ -91,6 +99,14 @@ public struct Members: Sendable {
 }
 
 extension Members {
+    /// Whether a client that is stuck to the server with this index may go there: while it can be used, or drains and is well.
+    /// Backup servers keep nobody once others can be used.
+    func keepsClients(_ index: Int) -> Bool {
+        let member = list[index]
+        if member.server.isBackup, !eligible.contains(index) { return false }
+        return member.state.isUsable || (member.state == .draining && member.condition == .healthy)
+    }
+
     /// Whether there is no difference that a loop would notice.
     func isSame(as other: Members) -> Bool {
         nextChange == other.nextChange && list.count == other.list.count

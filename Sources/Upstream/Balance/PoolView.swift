@@ -30,7 +30,8 @@ public final class PoolView: @unchecked Sendable {
         self.options = options
         let settings = pool.settings
         queue = BusyQueue(
-            loop: loop, limit: (settings.queue + options.loops - 1) / options.loops, timeout: settings.queueTimeout)
+            loop: loop, others: pool.waiting, limit: (settings.queue + options.loops - 1) / options.loops,
+            timeout: settings.queueTimeout)
         repeated = StatusSet(settings.retries.statuses)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
@@ -77,12 +78,11 @@ public final class PoolView: @unchecked Sendable {
         return balancer.next(tried: tried, key: key).map { connections[$0] }
     }
 
-    /// The server that a client is stuck to, while requests may go there; a draining one keeps those that it has.
+    /// The server that a client is stuck to, while requests may go there.
     private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
         for index in connections.indices where connections[index].stickyToken == token {
-            let member = balancer.members.list[index]
-            guard member.state.isUsable || member.state == .draining, !tried.contains(member.server) else { return nil }
-            return index
+            let server = balancer.members.list[index].server
+            return balancer.members.keepsClients(index) && !tried.contains(server) ? index : nil
         }
         return nil
     }
@@ -93,11 +93,22 @@ public final class PoolView: @unchecked Sendable {
             && balancer.members.eligible.contains { !tried.contains(balancer.members.list[$0].server) }
     }
 
+    /// Whether such a server has room for one more request.
+    public func hasRoom(besides tried: TriedServers) -> Bool {
+        !balancer.members.isPanicking
+            && balancer.members.eligible.contains {
+                let server = balancer.members.list[$0].server
+                return server.inFlight < options.connectionsPerServer && !tried.contains(server)
+            }
+    }
+
     /// Whether others wait for a connection already, so that whoever comes has to go behind them.
-    public var isCrowded: Bool { !queue.isEmpty }
+    public var isCrowded: Bool { pool.waiting.isCrowded }
 
     /// Lets an attempt wait for a connection to any of the servers. False when too many wait already.
-    public func wait(_ attempt: Attempt) -> Bool { queue.enter(attempt) }
+    ///
+    /// - Parameter isNewcomer: Whether it has tried no server yet, and so may go to any.
+    public func wait(_ attempt: Attempt, isNewcomer: Bool) -> Bool { queue.enter(attempt, isNewcomer: isNewcomer) }
 
     /// The attempt waits no more.
     public func stopWaiting(_ attempt: Attempt) { queue.leave(attempt) }
@@ -119,7 +130,7 @@ public final class PoolView: @unchecked Sendable {
         balancer.refresh(at: loop.milliseconds)
         arrange()
         moveWaiting(former)
-        queue.connectionFreed()
+        queue.wake()
     }
 
     /// Keeps a `ConnectionPool` for every member, and closes what has left.
@@ -129,7 +140,7 @@ public final class PoolView: @unchecked Sendable {
         connections = balancer.members.list.map { member in
             let found =
                 former.removeValue(forKey: member.server.identity)
-                ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options, queue: queue)
+                ?? ConnectionPool(loop: loop, server: member.server, pool: pool, options: options)
             if let sticky = pool.sticky { found.stickyToken = sticky.token(for: member.server.hashName) }
             found.keepsIdle = member.state != .draining
             if !member.state.isUsable, !balancer.members.isPanicking { found.closeIdle() }
@@ -147,11 +158,11 @@ public final class PoolView: @unchecked Sendable {
         var wasOut: Set<UInt32> = []
         // While there was nobody better, what waited stayed; perhaps there is now.
         if !former.isPanicking, !former.eligible.isEmpty {
-            for member in former.list where member.state.isTakenOut { wasOut.insert(member.server.identity) }
+            for member in former.list where member.isTakenOut { wasOut.insert(member.server.identity) }
         }
         var isOut: Set<UInt32> = []
         for member in balancer.members.list
-        where member.state.isTakenOut && !wasOut.contains(member.server.identity) {
+        where member.isTakenOut && !wasOut.contains(member.server.identity) {
             isOut.insert(member.server.identity)
         }
         guard !isOut.isEmpty, !balancer.members.eligible.isEmpty, !balancer.members.isPanicking else { return }

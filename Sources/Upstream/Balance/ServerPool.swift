@@ -18,6 +18,8 @@ public final class ServerPool: Sendable {
     public let sticky: StickyCookie?
     /// Whether the request has a say in which server is chosen.
     public let readsRequests: Bool
+    /// Who waits for a connection to one of its servers.
+    let waiting = WaitingLoops()
     private let report: @Sendable (String) -> Void
     private let tables = Mutex(HashTable())
     private let cursor = Atomic<UInt64>(0)
@@ -210,7 +212,7 @@ public struct ServerDescription: Sendable {
         lastCheck = entry.lastCheck?.words
         connections = server.connectionCount
         idle = server.idleCount
-        inFlight = max(0, server.connectionCount - server.idleCount)
+        inFlight = server.inFlight
         picked = server.picked
         succeeded = server.succeeded
         failures = server.failures

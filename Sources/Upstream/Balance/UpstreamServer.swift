@@ -26,8 +26,9 @@ public final class UpstreamServer: Sendable {
     private let failedInAll = Atomic<Int>(0)
     /// When trouble with it was reported last (monotonic milliseconds), or 0.
     private let reported = Atomic<UInt64>(0)
-    private let open = Atomic<Int>(0)
-    private let idle = Atomic<Int>(0)
+    /// Connections in use in the upper half, idle ones in the lower, so that what passes from one to the other is one change.
+    private let connections = Atomic<Int>(0)
+    private static let oneInUse = 1 << 32
     private let allowanceMilliseconds = Atomic<Int>(.max)
     private let allowanceClosed = Atomic<UInt64>(0)
     /// The address that accepted last; the others are tried when it fails.
@@ -78,22 +79,27 @@ public final class UpstreamServer: Sendable {
     var preferredAddress: Int { preferred.load(ordering: .relaxed) }
     func prefer(address index: Int) { preferred.store(index, ordering: .relaxed) }
 
-    /// Counts a connection, unless `limit` are in use already. Idle ones of other loops do not stand in the way: they close
+    /// Counts a new connection, unless `limit` are in use already. Idle ones of other loops do not stand in the way: they close
     /// by themselves within seconds.
-    func takeConnection(limit: Int) -> Bool {
-        let total = open.add(1, ordering: .relaxed).newValue
-        if total - idle.load(ordering: .relaxed) <= limit { return true }
-        open.subtract(1, ordering: .relaxed)
+    func takeConnection(limit: Int) -> Bool { use(Self.oneInUse, limit: limit) }
+
+    /// Counts an idle connection as one in use, unless `limit` are already.
+    func reuseConnection(limit: Int) -> Bool { use(Self.oneInUse - 1, limit: limit) }
+
+    private func use(_ change: Int, limit: Int) -> Bool {
+        var now = connections.load(ordering: .relaxed)
+        while now >> 32 < limit {
+            let (exchanged, original) = connections.weakCompareExchange(
+                expected: now, desired: now &+ change, ordering: .relaxed)
+            if exchanged { return true }
+            now = original
+        }
         return false
     }
 
-    func giveConnection(wasIdle: Bool) {
-        open.subtract(1, ordering: .relaxed)
-        if wasIdle { leaveIdle() }
-    }
+    func giveConnection(wasIdle: Bool) { connections.subtract(wasIdle ? 1 : Self.oneInUse, ordering: .relaxed) }
 
-    func enterIdle() { idle.add(1, ordering: .relaxed) }
-    func leaveIdle() { idle.subtract(1, ordering: .relaxed) }
+    func enterIdle() { connections.subtract(Self.oneInUse - 1, ordering: .relaxed) }
 
     /// How long connections to it may idle, in milliseconds, as it has shown.
     func idleAllowance(at now: UInt64) -> Int { allowance.limit(at: now) }
@@ -114,11 +120,11 @@ public final class UpstreamServer: Sendable {
     }
 
     /// Connections that idle, of all loops.
-    var idleCount: Int { idle.load(ordering: .relaxed) }
+    var idleCount: Int { connections.load(ordering: .relaxed) & (Self.oneInUse - 1) }
     /// Requests on it now: a connection that does not idle has one.
-    public var inFlight: Int { max(0, connectionCount - idleCount) }
+    public var inFlight: Int { connections.load(ordering: .relaxed) >> 32 }
     /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
     var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
-    /// Connections of all loops, idle ones included.
-    public var connectionCount: Int { open.load(ordering: .relaxed) }
+    /// Connections of all loops, idle ones included, those of health checks not.
+    public var connectionCount: Int { idleCount + inFlight }
 }

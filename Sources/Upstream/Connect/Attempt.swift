@@ -81,10 +81,21 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
 
     /// Whether the server is at fault, rather than this machine: without descriptors or ports nobody can be connected to.
     var isServersDoing: Bool {
-        guard case .connect(let code) = self else { return true }
-        switch code {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: return false
+        switch self {
+        case .connect(let code): return ![EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL].contains(code)
+        case .secure(let failure):
+            if case .ours = failure.kind { return false }
+            return true
         default: return true
+        }
+    }
+
+    /// Whether the server, or the way to it, has said that no connection can be had; not that nothing was heard in time.
+    var isCertain: Bool {
+        switch self {
+        case .connectTimeout: false
+        case .secure(let failure): failure.kind != .timeout
+        default: true
         }
     }
 

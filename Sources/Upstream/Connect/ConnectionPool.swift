@@ -24,7 +24,7 @@ public struct UpstreamOptions: Sendable {
     public var maxAge: Int
     /// Of a response's head: 502.
     public var head: HeadLimits
-    /// In all loops: 503 beyond them.
+    /// In use at once in all loops: requests wait beyond them.
     public var connectionsPerServer: Int
     /// Idle connections that one loop keeps for one server.
     public var idlePerLoop: Int
@@ -66,13 +66,14 @@ public final class ConnectionPool {
     var keepsIdle = true
     /// What stands for the server in the pool's sticky cookie, if it has one.
     public internal(set) var stickyToken: UInt64 = 0
-    /// Those who wait for a connection to any server of the pool; nil for the connections of health checks, which also
-    /// leave it to the check to say what a failure means.
-    let queue: BusyQueue?
+    /// False for the connections of health checks: they are not counted, and leave it to the check to say what a failure means.
+    let isForRequests: Bool
 
     /// An empty pool of connections to `server`, which is one of `pool`.
-    init(loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions, queue: BusyQueue?) {
-        self.queue = queue
+    init(
+        loop: Loop, server: UpstreamServer, pool: ServerPool, options: UpstreamOptions, isForRequests: Bool = true
+    ) {
+        self.isForRequests = isForRequests
         self.loop = loop
         self.server = server
         self.pool = pool
@@ -97,18 +98,23 @@ public final class ConnectionPool {
     ///   - verify: Whether to make sure with a system call that the server has not closed it: worth it for a request that
     ///     could not be repeated.
     public func lease(for attempt: Attempt, fresh: Bool, verify: Bool) -> Lease {
-        while !fresh, let connection = idle.popLast() {
+        while !fresh, let connection = idle.last {
             guard connection.isReusable(at: loop.milliseconds, verify: verify) else {
+                idle.removeLast()
                 connection.discard()
                 continue
             }
+            guard server.reuseConnection(limit: options.connectionsPerServer) else { return .exhausted }
+            idle.removeLast()
             connection.leave(idleFor: attempt)
             server.countPick()
             return .reused(connection)
         }
-        guard server.takeConnection(limit: options.connectionsPerServer) else { return .exhausted }
+        if isForRequests {
+            guard server.takeConnection(limit: options.connectionsPerServer) else { return .exhausted }
+            server.countPick()
+        }
         let connection = UpstreamConnection(pool: self, attempt: attempt)
-        if queue != nil { server.countPick() }
         connection.connect()
         return .connecting(connection)
     }
@@ -132,8 +138,13 @@ public final class ConnectionPool {
     func takeBack(_ connection: UpstreamConnection) -> Bool {
         guard keepsIdle, idle.count < options.idlePerLoop else { return false }
         idle.append(connection)
-        queue?.connectionFreed()
+        placeFreed()
         return true
+    }
+
+    /// A connection idles, or has ended: who waits for one, on whatever loop, may have it.
+    func placeFreed() {
+        if isForRequests { pool.waiting.placeFreed(on: loop) }
     }
 
     /// An idle connection ended.

@@ -205,7 +205,7 @@ extension UpstreamConnection {
             // One second early, so that the server does not close it just as we send.
             idleTimeout = min(idleTimeout, max(0, Int(seconds) - 1) * 1000)
         }
-        server.enterIdle()
+        if pool.isForRequests { server.enterIdle() }
         guard idleTimeout > 0, pool.takeBack(self) else {
             shut()
             return

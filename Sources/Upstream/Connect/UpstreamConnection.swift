@@ -31,6 +31,8 @@ public final class UpstreamConnection: Watcher {
 
     var addressIndex = 0
     var addressesTried = 0
+    /// What the last of them was at fault for; nil while only this machine was.
+    private var verdict: UpstreamFailure?
     var created: UInt64 = 0
 
     // MARK: The request
@@ -172,13 +174,16 @@ public final class UpstreamConnection: Watcher {
         loop.unregister(self)
         transport.layer?.close()
         descriptor = nil
+        if failure.isServersDoing { verdict = failure }
         if addressesTried < server.addresses.count {
             addressIndex += 1
             beginConnect()
             return
         }
-        if failure.isServersDoing, pool.queue != nil {
-            pool.pool.connectFailed(server, isCertain: failure != .connectTimeout, at: loop.milliseconds)
+        // What one address said counts more than that this machine could not ask the other.
+        let failure = verdict ?? failure
+        if failure.isServersDoing, pool.isForRequests {
+            pool.pool.connectFailed(server, isCertain: failure.isCertain, at: loop.milliseconds)
         }
         fail(failure)
     }
@@ -256,7 +261,6 @@ public final class UpstreamConnection: Watcher {
     func leave(idleFor attempt: Attempt) {
         phase = .active
         isReused = true
-        server.leaveIdle()
         self.attempt = attempt
         loop.clearDeadline(self)
     }
@@ -389,7 +393,8 @@ public final class UpstreamConnection: Watcher {
             self.headBlock = nil
             loop.largeBlocks.give(headBlock)
         }
+        guard pool.isForRequests else { return }
         server.giveConnection(wasIdle: wasIdle)
-        pool.queue?.connectionFreed()
+        pool.placeFreed()
     }
 }

@@ -91,6 +91,10 @@ public final class FollowedName: Sendable {
                 target.isBackup = target.isBackup || backup
                 return target
             }
+            if targets.isEmpty {
+                trouble = "does not resolve: no SRV record of it names a server"
+                break
+            }
             state.withLock {
                 $0.targets = targets
                 $0.serviceFailures = 0

@@ -169,8 +169,9 @@ struct LookupFailure: Error, Equatable, Sendable {
 }
 
 /// Time for threads that are not loops.
-enum MonotonicClock {
-    static var milliseconds: UInt64 {
+public enum MonotonicClock {
+    /// Since some moment in the past, as `Loop.milliseconds` (`CLOCK_MONOTONIC`).
+    public static var milliseconds: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000

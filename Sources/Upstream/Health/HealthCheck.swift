@@ -40,7 +40,6 @@ final class HealthCheck: Watcher {
         options.firstByteTimeout = settings.timeout
         options.readTimeout = settings.timeout
         options.idleTimeout = 0
-        options.connectionsPerServer = .max
         self.options = options
         super.init()
     }
@@ -51,10 +50,11 @@ final class HealthCheck: Watcher {
         attempt.check = self
         loop.register(self)
         setDeadline()
-        let connections = ConnectionPool(loop: loop, server: server, pool: pool, options: options, queue: nil)
+        let connections = ConnectionPool(
+            loop: loop, server: server, pool: pool, options: options, isForRequests: false)
         switch connections.lease(for: attempt, fresh: true, verify: false) {
         case .connecting(let new), .reused(let new): connection = new
-        case .exhausted: end(.failed("this gateway has too many connections"))
+        case .exhausted: end(.unknown("this gateway has too many connections"))
         }
     }
 
@@ -139,10 +139,7 @@ final class HealthCheck: Watcher {
 
     fileprivate func failed(_ failure: UpstreamFailure) {
         connection = nil
-        switch failure {
-        case .connect, .connectTimeout, .secure: end(.unreachable(failure.words))
-        default: end(.failed(failure.words))
-        }
+        end(CheckOutcome(failure))
     }
 
     private func end(_ outcome: CheckOutcome) {
@@ -153,6 +150,17 @@ final class HealthCheck: Watcher {
         let report = report
         self.report = nil
         report?(self, outcome)
+    }
+}
+
+extension CheckOutcome {
+    /// What a check says whose attempt failed.
+    init(_ failure: UpstreamFailure) {
+        switch failure {
+        case _ where !failure.isServersDoing: self = .unknown("this gateway could not ask: \(failure.words)")
+        case .connect, .connectTimeout, .secure: self = .unreachable(failure.words)
+        default: self = .failed(failure.words)
+        }
     }
 }
 

@@ -15,6 +15,8 @@ public enum CheckOutcome: Sendable, Equatable {
     case failed(String)
     /// There was no connection: in such words too.
     case unreachable(String)
+    /// This machine could not ask, which says nothing of the server: in such words too.
+    case unknown(String)
 }
 
 /// The active side of a server's health.
@@ -87,6 +89,10 @@ public struct HealthMachine: Sendable, Equatable {
     /// - Parameter chance: 0 to 65535, at random: checks of many servers, and of many gateways, shall not come all at once.
     public mutating func checked(_ outcome: CheckOutcome, at now: UInt64, chance: UInt16) -> Bool {
         isAsked = false
+        if case .unknown = outcome {
+            nextCheck = now + min(UInt64(rules.interval), Self.hurry)
+            return false
+        }
         let hasPassed = outcome == .passed
         inARow = hasPassed == lastPassed ? min(inARow + 1, 1 << 20) : 1
         lastPassed = hasPassed

@@ -53,7 +53,7 @@ extension CheckOutcome {
     public var words: String {
         switch self {
         case .passed: "passed"
-        case .failed(let words), .unreachable(let words): words
+        case .failed(let words), .unreachable(let words), .unknown(let words): words
         }
     }
 }

@@ -83,7 +83,7 @@ struct PoolHealth: Sendable {
             next = min(next, entry.health.trialAt, entry.ejection.until ?? .max)
             if let step = entry.slowStart?.nextStep(at: now) { next = min(next, step) }
             return Members.Member(
-                entry.server, state: entry.state, weight: entry.weight,
+                entry.server, state: entry.state, condition: entry.health.condition, weight: entry.weight,
                 tenths: entry.slowStart?.tenths(at: now) ?? 10)
         }
         return Members(list, nextChange: next)
