@@ -93,32 +93,38 @@ final class BusyQueue: Watcher, @unchecked Sendable {
     private func serve() {
         let rings = rings
         self.rings = 0
-        let isFull = serveInTurn()
+        let (isFull, isServed) = serveInTurn()
+        if isServed || !isFull { others.hadTurn(self) }
         if !isFull { others.placeFreed(on: loop, rings: rings) }
     }
 
-    /// Serves those for whom there is room, in the order in which they came. True when no server has any.
-    private func serveInTurn() -> Bool {
+    /// Serves those for whom there is room, in the order in which they came. Tells whether no server has any more, and whether
+    /// anybody was served.
+    private func serveInTurn() -> (isFull: Bool, isServed: Bool) {
         isServing = true
         defer {
             isServing = false
             tellOthers()
         }
         var index = 0
+        var isServed = false
         // Those that come meanwhile have their turn next time.
         var left = waiters.count
         while left > 0, index < waiters.count {
             left -= 1
             // It is out of the queue while it tries, since it may end for good.
             let waiter = remove(at: index)
-            if waiter.attempt.roomMade() { continue }
+            if waiter.attempt.roomMade() {
+                isServed = true
+                continue
+            }
             index = min(index, waiters.count)
             insert(waiter, at: index)
             // It may go to any server. One that may not leaves the room there is to those behind it.
-            if waiter.isNewcomer { return true }
+            if waiter.isNewcomer { return (true, isServed) }
             index += 1
         }
-        return false
+        return (false, isServed)
     }
 
     private func insert(_ waiter: Waiter, at index: Int) {

@@ -7,13 +7,8 @@ import Synchronization
 
 /// The queues of all loops for one pool.
 final class WaitingLoops: Sendable {
-    private struct Queues {
-        /// Those in which somebody waits.
-        var filled: [BusyQueue] = []
-        var next = 0
-    }
-
-    private let queues = Mutex(Queues())
+    /// Those in which somebody waits. The first is the one whose last turn is the longest ago.
+    private let queues = Mutex<[BusyQueue]>([])
     /// How many queues somebody waits in.
     private let filledCount = Atomic<Int>(0)
     private let newcomerCount = Atomic<Int>(0)
@@ -27,14 +22,22 @@ final class WaitingLoops: Sendable {
 
     /// Somebody waits in `queue`, where nobody did.
     func filled(_ queue: BusyQueue) {
-        queues.withLock { $0.filled.append(queue) }
+        queues.withLock { $0.append(queue) }
         filledCount.add(1, ordering: .relaxed)
     }
 
     /// Nobody waits in `queue` any more.
     func emptied(_ queue: BusyQueue) {
-        queues.withLock { $0.filled.removeAll { $0 === queue } }
+        queues.withLock { $0.removeAll { $0 === queue } }
         filledCount.subtract(1, ordering: .relaxed)
+    }
+
+    /// Those in `queue` have got what they could use: now it is the others' turn.
+    func hadTurn(_ queue: BusyQueue) {
+        queues.withLock { queues in
+            guard let index = queues.firstIndex(where: { $0 === queue }) else { return }
+            queues.append(queues.remove(at: index))
+        }
     }
 
     /// A server has room for one more. One loop may see this before it sees that another's request has begun to wait; then
@@ -45,12 +48,7 @@ final class WaitingLoops: Sendable {
     ///   - rings: How many loops may be rung one after the other because those before had no use for it; nil for all.
     func placeFreed(on loop: Loop, rings: Int? = nil) {
         guard filledCount.load(ordering: .relaxed) > 0, rings != 0 else { return }
-        let chosen = queues.withLock { queues -> (queue: BusyQueue, count: Int)? in
-            guard !queues.filled.isEmpty else { return nil }
-            queues.next = (queues.next + 1) % queues.filled.count
-            return (queues.filled[queues.next], queues.filled.count)
-        }
-        guard let chosen else { return }
-        chosen.queue.ring(from: loop, rings: (rings ?? chosen.count) - 1)
+        let (first, count) = queues.withLock { ($0.first, $0.count) }
+        first?.ring(from: loop, rings: (rings ?? count) - 1)
     }
 }
