@@ -18,7 +18,7 @@ import Testing
 
     private func sent(_ server: ScriptedServer) -> Int {
         var waited = 0
-        while waited < 1_000, server.requests.isEmpty { waited += await10ms() }
+        while waited < 3_000, server.requests.isEmpty { waited += await10ms() }
         return server.requests.first.flatMap { Int($0) } ?? .max
     }
 

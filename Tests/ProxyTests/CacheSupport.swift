@@ -112,7 +112,7 @@ final class CachingGateway {
     @discardableResult func store(_ target: String = "/", _ fields: String = "", host: String = "a") -> Reply {
         let first = ask(target, fields, host: host)
         var waited = 0
-        while waited < 500,
+        while waited < 3_000,
             ask(target, fields + "Cache-Control: only-if-cached, max-stale\r\n", host: host).status == 504
         {
             waited += await10ms()
@@ -123,7 +123,7 @@ final class CachingGateway {
     /// Waits until so many files are stored, and known.
     func waitForFiles(_ count: Int) {
         var waited = 0
-        while files.count < count, waited < 500 { waited += await10ms() }
+        while files.count < count, waited < 3_000 { waited += await10ms() }
         // The name is there a moment before the index knows.
         for _ in 0..<5 { _ = await10ms() }
     }
@@ -191,11 +191,11 @@ func letters(_ count: Int) -> String {
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }
 
-/// Waits until `isTrue`, for five seconds at most.
+/// Waits until `isTrue`, for thirty seconds at most.
 func eventually(_ isTrue: () -> Bool) -> Bool {
     var waited = 0
     while !isTrue() {
-        if waited >= 500 { return false }
+        if waited >= 3_000 { return false }
         waited += await10ms()
     }
     return true

@@ -66,7 +66,7 @@ import Testing
         // Until one hangs on the slow one.
         var hanging: [Peer] = []
         var waited = 0
-        while slow.requests.isEmpty, waited < 500 {
+        while slow.requests.isEmpty, waited < 3_000 {
             let client = gateway.connect()
             client.send(request)
             hanging.append(client)
@@ -178,7 +178,7 @@ import Testing
             $0.check.isOn = false
         }
         var waited = 0
-        while origin.connections < 4, waited < 500 { waited += await10ms() }
+        while origin.connections < 4, waited < 3_000 { waited += await10ms() }
         let before = origin.connections
         #expect(before >= 4)
         #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 200 "))

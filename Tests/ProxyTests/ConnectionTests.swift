@@ -165,7 +165,7 @@ import Testing
         let client = gateway.connect(receiveBuffer: 4096)
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waiting = 0
-        while waiting < 500, !origin.hasEnded { waiting += await10ms() }
+        while waiting < 3_000, !origin.hasEnded { waiting += await10ms() }
         #expect(gateway.log().first?.hasSuffix("reason=write-timeout") == true)
     }
 
@@ -237,9 +237,9 @@ import Testing
         let client = gateway.connect()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waited = 0
-        while origin.requests.isEmpty, waited < 500 { waited += await10ms() }
+        while origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
         client.reset()
-        while origin.requests.count < 2, waited < 500 { waited += await10ms() }
+        while origin.requests.count < 2, waited < 3_000 { waited += await10ms() }
         #expect(origin.requests.last == "closed")
         #expect(gateway.log().first?.contains(" 499 ") == true)
     }

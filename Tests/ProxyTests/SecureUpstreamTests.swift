@@ -118,7 +118,7 @@ import Testing
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
             #expect(client.receiveMessage().body == "x")
             var waited = 0
-            while origin.requests.count < round, waited < 500 { waited += await10ms() }
+            while origin.requests.count < round, waited < 3_000 { waited += await10ms() }
         }
         #expect(origin.connections == 1)
     }
@@ -137,7 +137,7 @@ import Testing
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
             #expect(client.receiveMessage().body == "x")
             var waited = 0
-            while origin.requests.count < round, waited < 500 { waited += await10ms() }
+            while origin.requests.count < round, waited < 3_000 { waited += await10ms() }
         }
         #expect(origin.connections == 3)
     }

@@ -80,9 +80,9 @@ import Testing
         let client = gateway.connectSecurely()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         var waited = 0
-        while origin.requests.isEmpty, waited < 500 { waited += await10ms() }
+        while origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
         client.reset()
-        while origin.requests.count < 2, waited < 500 { waited += await10ms() }
+        while origin.requests.count < 2, waited < 3_000 { waited += await10ms() }
         #expect(origin.requests.last == "closed")
         #expect(gateway.waitForConnections(0))
         #expect(gateway.log().first?.contains(" 499 ") == true)
@@ -100,7 +100,7 @@ import Testing
         if withFarewell { client.close() } else { client.cut() }
         #expect(gateway.waitForConnections(0))
         var waited = 0
-        while origin.connections > 0, origin.requests.isEmpty, waited < 500 { waited += await10ms() }
+        while origin.connections > 0, origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
         #expect(!origin.requests.contains("true"))
     }
 

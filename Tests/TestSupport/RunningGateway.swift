@@ -82,7 +82,7 @@ public final class RunningGateway {
     /// Waits until so many client connections are open; false when it does not come to that.
     public func waitForConnections(_ count: Int) -> Bool {
         var waited = 0
-        while waited < 1_000, openConnections != count { waited += await10ms() }
+        while waited < 3_000, openConnections != count { waited += await10ms() }
         return openConnections == count
     }
 
