@@ -19,16 +19,15 @@ import Upstream
 
 /// One request that is proxied, and its response.
 final class ProxyExchange: Exchange {
-    /// `unowned(unsafe)` is safe because an exchange is used only through a connection, and every connection holds the
-    /// service; counted references cost a hundredth of a request.
-    unowned(unsafe) let service: ProxyService
+    /// Holds spare exchanges in turn, until it is told to keep none (`ProxyService.stop`).
+    let service: ProxyService
     private(set) var view: LoopView
     var route: CompiledRoute?
 
     // MARK: Forward
 
     /// What the upstream connection talks to; told apart from the exchange so that neither needs the other's base class.
-    private(set) lazy var attempt = ProxyAttempt(self)
+    let attempt = ProxyAttempt()
     var connection: UpstreamConnection?
     var poolIndex = 0
     /// This loop's connections to the server that was asked last.
@@ -75,9 +74,13 @@ final class ProxyExchange: Exchange {
         super.init()
     }
 
+    /// Ready for use again. What called it or was called by it has returned.
+    func retired() { attempt.exchange = nil }
+
     /// Makes it ready for a new request.
     func begin(_ view: LoopView) {
         self.view = view
+        attempt.exchange = self
         route = nil
         connection = nil
         poolIndex = 0
@@ -131,6 +134,12 @@ final class ProxyExchange: Exchange {
         deliverError(refusal.status, refusal.sentence)
     }
 
+    /// All that came together from the upstream server has been delivered.
+    func upstreamBatchEnded() {
+        flushCompressed()
+        stream?.flush()
+    }
+
     override func responseDrained() {
         if use.serving != nil {
             pumpStored()
@@ -173,30 +182,21 @@ final class ProxyExchange: Exchange {
 
 /// The attempt that is an exchange's present one.
 final class ProxyAttempt: Attempt {
-    /// `unowned(unsafe)` is safe because the exchange owns this, and before it is dropped it takes this away from the upstream
-    /// connection that may still hold it (`dropConnection`).
-    unowned(unsafe) let exchange: ProxyExchange
+    /// From the exchange's beginning until it is given back. It holds this too: the cycle ends there.
+    var exchange: ProxyExchange?
 
-    init(_ exchange: ProxyExchange) {
-        self.exchange = exchange
-        super.init()
-    }
-
-    override func connected(_ connection: UpstreamConnection) { exchange.sendRequest(on: connection) }
-    override func interimResponse(_ connection: UpstreamConnection) { exchange.deliverInterim(connection) }
+    override func connected(_ connection: UpstreamConnection) { exchange?.sendRequest(on: connection) }
+    override func interimResponse(_ connection: UpstreamConnection) { exchange?.deliverInterim(connection) }
     override func wantsContentWithHead(_ connection: UpstreamConnection) -> Bool {
-        exchange.wantsSample(of: connection)
+        exchange?.wantsSample(of: connection) ?? false
     }
-    override func responseHead(_ connection: UpstreamConnection) { exchange.deliverHead(connection) }
-    override func responseBody(_ bytes: Span<UInt8>) { exchange.deliverBody(bytes) }
-    override func batchEnded() {
-        exchange.flushCompressed()
-        exchange.stream?.flush()
-    }
-    override func responseEnded(trailers: Trailers?) { exchange.deliverEnd(trailers) }
-    override func requestDrained() { exchange.stream?.readBody() }
-    override func failed(_ failure: UpstreamFailure) { exchange.attemptFailed(failure) }
-    override func mayMove(from connection: UpstreamConnection) -> Bool { exchange.mayMove(from: connection) }
-    override func roomMade() -> Bool { exchange.roomMade() }
-    override func noRoomInTime() { exchange.noRoomInTime() }
+    override func responseHead(_ connection: UpstreamConnection) { exchange?.deliverHead(connection) }
+    override func responseBody(_ bytes: Span<UInt8>) { exchange?.deliverBody(bytes) }
+    override func batchEnded() { exchange?.upstreamBatchEnded() }
+    override func responseEnded(trailers: Trailers?) { exchange?.deliverEnd(trailers) }
+    override func requestDrained() { exchange?.stream?.readBody() }
+    override func failed(_ failure: UpstreamFailure) { exchange?.attemptFailed(failure) }
+    override func mayMove(from connection: UpstreamConnection) -> Bool { exchange?.mayMove(from: connection) ?? false }
+    override func roomMade() -> Bool { exchange?.roomMade() ?? true }
+    override func noRoomInTime() { exchange?.noRoomInTime() }
 }

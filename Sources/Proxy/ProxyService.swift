@@ -23,6 +23,8 @@ final class ProxyService: Service {
     /// Nil when clients may send as many requests as they like.
     let rates: ClientRates?
     private var spares: ContiguousArray<ProxyExchange> = []
+    private static let sparesLimit = 256
+    private var isStopped = false
     private var identifiers: IdentifierSource
     /// Room to write a path's normal form into, however long a line may be; used within one call.
     let pathScratch = Block(capacity: 65 << 10)
@@ -64,8 +66,15 @@ final class ProxyService: Service {
     }
 
     override func recycle(_ exchange: Exchange) {
-        guard let exchange = exchange as? ProxyExchange, spares.count < 256 else { return }
-        spares.append(exchange)
+        guard let exchange = exchange as? ProxyExchange else { return }
+        exchange.retired()
+        if !isStopped, spares.count < Self.sparesLimit { spares.append(exchange) }
+    }
+
+    /// Keeps no spare exchanges, which hold it, from now on.
+    func stop() {
+        isStopped = true
+        spares = []
     }
 
     /// Ends the downloads that go on without a client, and what refreshes stored responses.

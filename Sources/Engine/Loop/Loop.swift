@@ -41,6 +41,9 @@ public final class Loop: @unchecked Sendable {
     private var wheel: DeadlineWheel
     private var reached: [Int32] = []
     private var scheduled: ContiguousArray<Watcher> = []
+    /// What is given back at the end of the batch.
+    private var retired: ContiguousArray<Retiring> = []
+    private var retiredBlocks: ContiguousArray<Block> = []
     private var events = ContiguousArray(repeating: gw_event(), count: 256)
 
     /// Monotonic nanoseconds, read once a batch of events.
@@ -56,6 +59,12 @@ public final class Loop: @unchecked Sendable {
     public func giveBack(_ block: Block) {
         (block.capacity == smallBlocks.blockSize ? smallBlocks : largeBlocks).give(block)
     }
+
+    /// Takes a block back at the end of the batch: somebody further up the stack may still look at its bytes.
+    public func retire(_ block: Block) { retiredBlocks.append(block) }
+
+    /// Has `object` given back at the end of the batch, when no call into it is on the stack.
+    public func retire(_ object: Retiring) { retired.append(object) }
 
     /// The epoll descriptor, shared with the source that watches it.
     private final class Poller: Sendable {
@@ -290,6 +299,28 @@ public final class Loop: @unchecked Sendable {
     }
 
     private func endBatch() {
+        tellDeadlines()
+        resumeScheduled()
+        giveBackRetired()
+    }
+
+    /// Nothing that belongs to the loop is on the stack here: whatever ended in this batch may be freed or used again.
+    private func giveBackRetired() {
+        if !retired.isEmpty {
+            var index = 0
+            while index < retired.count {
+                retired[index].giveBack()
+                index += 1
+            }
+            retired.removeAll(keepingCapacity: true)
+        }
+        if !retiredBlocks.isEmpty {
+            for block in retiredBlocks { giveBack(block) }
+            retiredBlocks.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func tellDeadlines() {
         wheel.advance(to: milliseconds, reached: &reached)
         if !reached.isEmpty {
             var index = 0
@@ -301,6 +332,9 @@ public final class Loop: @unchecked Sendable {
             }
             reached.removeAll(keepingCapacity: true)
         }
+    }
+
+    private func resumeScheduled() {
         guard !scheduled.isEmpty else { return }
         // Those that schedule themselves anew while being resumed have their turn after the next batch.
         let count = scheduled.count

@@ -28,7 +28,7 @@ open class Watcher {
     /// Its place in the loop's table, or -1 while it is in none.
     public internal(set) final var slot: Int32 = -1
     /// Whether it already waits in the loop's list of things to do at the end of the batch.
-    final var isScheduled = false
+    public internal(set) final var isScheduled = false
 
     /// In no loop yet.
     public init() {}

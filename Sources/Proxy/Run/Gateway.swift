@@ -285,6 +285,7 @@ public final class Gateway {
         for running in loops {
             running.loop.perform {
                 running.service.cut()
+                running.service.stop()
                 running.service.cutDownloads()
                 running.service.view.closeIdle()
                 running.log?.flush()

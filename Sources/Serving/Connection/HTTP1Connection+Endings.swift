@@ -30,9 +30,7 @@ extension HTTP1Connection {
         guard let ended = exchange else { return }
         exchange = nil
         ended.ended(ending)
-        ended.stream = nil
-        ended.headBlock = nil
-        service.recycle(ended)
+        ended.retire(to: service)
     }
 
     /// The response is complete and handed to the kernel.
@@ -56,24 +54,31 @@ extension HTTP1Connection {
         }
     }
 
-    /// The connection is at the start of a request again.
+    /// The connection is at the start of a request again. What has come of it is looked at when the calls that ended the last one
+    /// have returned: by `proceed`, where that is further up the stack, or else at the end of the batch.
     func nextRequest() {
         phase = .idle
-        if let block = input {
-            block.consume(inputUsed)
-            inputUsed = 0
-            if block.isEmpty {
-                loop.giveBack(block)
-                input = overflow
-                overflow = nil
-            }
-        }
         parser.reset()
         status = 0
         loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.idleTimeout)
         if isProceeding { return }
-        proceed()
-        if !isReceiving { receive() }
+        if let block = input, overflow == nil, inputUsed == block.count {
+            input = nil
+            inputUsed = 0
+            loop.retire(block)
+        }
+        if input != nil || isReadable { loop.schedule(self) }
+    }
+
+    /// Drops the bytes of the request that was served last.
+    func dropServed() {
+        guard let block = input, inputUsed > 0 else { return }
+        block.consume(inputUsed)
+        inputUsed = 0
+        guard block.isEmpty else { return }
+        loop.giveBack(block)
+        input = overflow
+        overflow = nil
     }
 
     /// Ends the sending side and drops what still comes, for a moment.
@@ -99,12 +104,11 @@ extension HTTP1Connection {
         if let exchange {
             // A head that never became complete: nobody was told of it.
             self.exchange = nil
-            exchange.headBlock = nil
-            exchange.stream = nil
-            service.recycle(exchange)
+            exchange.retire(to: service)
         }
-        if let input { loop.giveBack(input) }
-        if let overflow { loop.giveBack(overflow) }
+        // An exchange that has just ended, or who called it, may still look at its head.
+        if let input { loop.retire(input) }
+        if let overflow { loop.retire(overflow) }
         input = nil
         overflow = nil
         outbox.releaseAll()

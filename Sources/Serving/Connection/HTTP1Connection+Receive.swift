@@ -21,8 +21,8 @@ extension HTTP1Connection {
             inARow += 1
             switch phase {
             case .idle, .head:
-                // Requests that have been received wait for their turn, which is scheduled.
-                if phase == .idle, let input, !input.isEmpty { return }
+                // The next request has its turn when the calls that ended the last one have returned, which is scheduled.
+                if phase == .idle, isScheduled || input?.isEmpty == false { return }
                 receiveHead()
             case .exchange:
                 guard wantsBody, !bodyDone else { return }
@@ -79,7 +79,9 @@ extension HTTP1Connection {
         isProceeding = true
         defer { isProceeding = false }
         var inARow = 0
-        while phase == .idle || phase == .head, let block = input, !block.isEmpty {
+        while phase == .idle || phase == .head {
+            if phase == .idle { dropServed() }
+            guard let block = input, !block.isEmpty else { break }
             if inARow == ServingOptions.pipelinedInARow {
                 loop.schedule(self)
                 return

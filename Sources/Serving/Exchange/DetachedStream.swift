@@ -34,9 +34,7 @@ public final class DetachedStream: ServerStream {
         isDone = true
         exchange = nil
         ended.ended(ending)
-        ended.stream = nil
-        ended.releaseRepeatedHead(to: service.loop)
-        service.recycle(ended)
+        ended.retire(to: service)
     }
 
     public override var isBlocked: Bool { false }

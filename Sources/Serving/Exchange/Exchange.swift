@@ -5,29 +5,34 @@
 //   requestReceived ─▶ (readBody ─▶ requestBody… ─▶ requestEnded)
 //                  └─▶ stream.begin ─▶ field… ─▶ endHead ─▶ send… ─▶ finish ─▶ ended(.complete)
 //
-// Whatever happens, `ended` is the last thing it is told, once. Bodies flow by consent on both sides: the request's only
+// Whatever happens, `ended` is the last thing it is told, once. From then on it has no stream, and is nobody's: calls into it that are
+// still on the stack find it as it was, since it is given back for another request only when the batch of events is over. Bodies flow by consent on both sides: the request's only
 // after `stream.readBody` and until `stream.pauseBody`; the response's only while `stream.isBlocked` is false, and again
 // after `responseDrained`.
 
 import Bytes
-import Engine
+public import Engine
 public import HTTP
 
 /// One request and its response, as the application sees it. Subclassed by the proxy and by the origin server.
 ///
 /// Everything is called on the loop of the connection. An exchange is used again for later requests of the same loop.
-open class Exchange {
+open class Exchange: Retiring {
     /// The request's head; its ranges are offsets into `headBytes`. Valid from `requestReceived` to `ended`.
     public final var head = RequestHead()
     /// Where the head's bytes are.
     final var headBlock: Block?
+    /// Whose it was, from its end until it is given back.
+    private final var retiredFrom: Service?
+    /// Whether `headBlock` is a copy of its own, which goes back to the loop.
+    private final var ownsHead = false
     /// Who carries the exchange. Nil before and after.
     public internal(set) final var stream: ServerStream?
     /// When the first byte of the request was seen, on the loop's monotonic clock.
     public internal(set) final var startedNanoseconds: UInt64 = 0
 
     /// An exchange without a request.
-    public init() {}
+    public override init() { super.init() }
 
     /// The bytes of the head, which `head` describes.
     public final var headBytes: Span<UInt8> {
@@ -39,19 +44,31 @@ open class Exchange {
         }
     }
 
-    /// Takes over a copy of the head of `other`; `releaseRepeatedHead` gives its memory back.
+    /// Takes over a copy of the head of `other`.
     final func repeatHead(of other: Exchange, loop: Loop) {
         head = other.head
         let bytes = other.headBytes
         let block = bytes.count <= loop.smallBlocks.blockSize ? loop.smallBlocks.take() : loop.largeBlocks.take()
         block.appendPrefix(bytes)
         headBlock = block
+        ownsHead = true
         startedNanoseconds = loop.nanoseconds
     }
 
-    final func releaseRepeatedHead(to loop: Loop) {
-        if let headBlock { loop.giveBack(headBlock) }
+    /// Parts with its stream. Its head stays readable, and it is `service`'s again, when the batch of events is over.
+    final func retire(to service: Service) {
+        stream = nil
+        retiredFrom = service
+        service.loop.retire(self)
+    }
+
+    public final override func giveBack() {
+        guard let service = retiredFrom else { return }
+        retiredFrom = nil
+        if ownsHead, let headBlock { service.loop.giveBack(headBlock) }
         headBlock = nil
+        ownsHead = false
+        service.recycle(self)
     }
 
     /// The head is complete and valid.

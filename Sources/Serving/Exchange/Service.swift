@@ -27,7 +27,7 @@ open class Service {
     /// A connection has a request coming.
     open func makeExchange() -> Exchange { Exchange() }
 
-    /// An exchange has ended and may be used again.
+    /// An exchange has ended, no call into it is on the stack, and it may be used again.
     open func recycle(_ exchange: Exchange) {}
 
     /// A TLS handshake came to nothing, so there will be no request to tell of.

@@ -50,6 +50,7 @@ extension UpstreamConnection {
             self.headBlock = nil
             loop.largeBlocks.give(headBlock)
         }
+        if phase == .served { becomeIdle() }
     }
 
     func receiveOnce() {
@@ -190,7 +191,7 @@ extension UpstreamConnection {
         attempt = nil
         if isReusable {
             isReadable = false
-            becomeIdle()
+            phase = .served
         } else {
             shut()
         }

@@ -4,8 +4,10 @@
 // while it idles (readable then means dead: nobody asked for anything), and goes back to its pool only when it is certain
 // where the next response will begin: this one was read to its end and not a byte further, and the request was sent whole.
 //
-//   connecting ─▶ (securing ─▶) active ─▶ idle ─▶ active …
-//        └─────────────┴──────────┴────────┴────▶ closed
+//   connecting ─▶ (securing ─▶) active ─▶ served ─▶ idle ─▶ active …
+//        └─────────────┴──────────┴──────────┴───────┴────▶ closed
+//
+// It can be leased again when the calls in which its response came to its end have returned, not before: they are calls into it.
 
 import Bytes
 public import Engine
@@ -15,7 +17,7 @@ import TLS
 
 /// A client's HTTP/1.1 connection. Belongs to one loop.
 public final class UpstreamConnection: Watcher {
-    enum Phase { case connecting, securing, active, idle, closed }
+    enum Phase { case connecting, securing, active, served, idle, closed }
     enum Reading { case head, body, done }
     enum HeldHead { case none, waiting, due }
 
@@ -297,7 +299,7 @@ public final class UpstreamConnection: Watcher {
             server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince), at: loop.milliseconds)
             pool.remove(self)
             discard()
-        case .closed:
+        case .served, .closed:
             break
         }
     }
@@ -329,7 +331,7 @@ public final class UpstreamConnection: Watcher {
         case .idle:
             pool.remove(self)
             discard()
-        case .closed: break
+        case .served, .closed: break
         }
     }
 
@@ -363,7 +365,7 @@ public final class UpstreamConnection: Watcher {
         switch phase {
         case .connecting, .securing: true
         case .active: !hasReceived && !isTunnel
-        case .idle, .closed: false
+        case .served, .idle, .closed: false
         }
     }
 
@@ -391,7 +393,8 @@ public final class UpstreamConnection: Watcher {
         outbox.releaseAll()
         if let headBlock, !isReceiving {
             self.headBlock = nil
-            loop.largeBlocks.give(headBlock)
+            // Who ends it may be looking at the head.
+            loop.retire(headBlock)
         }
         guard pool.isForRequests else { return }
         server.giveConnection(wasIdle: wasIdle)
