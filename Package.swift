@@ -75,7 +75,7 @@ let package = Package(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
-            name: "TestSupport", dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine"],
+            name: "TestSupport", dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine", "Bytes"],
             path: "Tests/TestSupport",
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
@@ -100,6 +100,9 @@ let package = Package(
         .testTarget(
             name: "UpstreamTests",
             dependencies: ["TestSupport", "Upstream", "Settings", "TLS", "HTTP", "Engine", "Bytes"],
+            swiftSettings: language),
+        .testTarget(
+            name: "ChaosTests", dependencies: ["TestSupport", "ContentCoding", "Settings", "Bytes"],
             swiftSettings: language),
         .testTarget(
             name: "ProxyTests",

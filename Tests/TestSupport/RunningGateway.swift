@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import Bytes
 import Engine
 import Proxy
 public import Settings
@@ -84,6 +85,25 @@ public final class RunningGateway {
         var waited = 0
         while waited < 3_000, openConnections != count { waited += await10ms() }
         return openConnections == count
+    }
+
+    /// Lets the loops stand still, so that what peers do meanwhile comes to them in one batch.
+    public func holdLoops(milliseconds: Int) {
+        gateway.onEveryLoop { _ in _ = poll(nil, 0, Int32(milliseconds)) }
+    }
+
+    /// Blocks that its loops have handed out.
+    public var blocksInUse: Int {
+        let count = Atomic<Int>(0)
+        gateway.onEveryLoop { count.add($0.smallBlocks.inUse + $0.largeBlocks.inUse, ordering: .relaxed) }
+        return count.load(ordering: .relaxed)
+    }
+
+    /// Waits until so many blocks are handed out; false when it does not come to that.
+    public func waitForBlocks(_ count: Int) -> Bool {
+        var waited = 0
+        while waited < 3_000, blocksInUse != count { waited += await10ms() }
+        return blocksInUse == count
     }
 
     /// Sends `request` on a connection of its own and returns everything that comes back until the gateway closes, or,

@@ -297,6 +297,14 @@ public final class Gateway {
         return open
     }
 
+    /// Runs `work` on every loop, one after the other, and waits for it.
+    package func onEveryLoop(_ work: @Sendable (Loop) -> Void) {
+        for running in loops {
+            let loop = running.loop
+            loop.perform { work(loop) }
+        }
+    }
+
     /// Client connections that are open now.
     public var openConnections: Int { budget.count }
 }
