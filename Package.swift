@@ -75,7 +75,8 @@ let package = Package(
             name: "OriginCommand", dependencies: ["Origin", "Serving", "Engine", arguments], swiftSettings: language),
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
-            name: "TestSupport", dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine", "Bytes"],
+            name: "TestSupport",
+            dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine", "Bytes"],
             path: "Tests/TestSupport",
             swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
