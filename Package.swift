@@ -108,7 +108,8 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "TestSupport", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine", "Bytes",
+                "TestSupport", "GatewayCommand", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine",
+                "Bytes",
             ],
             swiftSettings: language),
     ]

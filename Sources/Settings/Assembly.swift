@@ -71,8 +71,13 @@ enum Assembly {
         if isTLS && configuration.tls.certificates.isEmpty {
             notes.append("no certificate for the TLS listener: a self-signed one is made at start")
         }
-        if !isTLS && (!configuration.tls.certificates.isEmpty || configuration.tls.clientCA != nil) {
-            notes.append("no listener has TLS: certificates and the roots for those of clients are not used")
+        if !isTLS && !configuration.tls.certificates.isEmpty {
+            notes.append("no listener has TLS: certificates are not used")
+        }
+        if configuration.tls.clientCA != nil, !configuration.tls.redirectsPlain,
+            let plain = configuration.listeners.first(where: { !$0.isTLS })
+        {
+            notes.append("clients of \(FileReader.text(of: plain)), which is plain HTTP, are asked for no certificate")
         }
         if !configuration.upstreamTLS.verifies { notes.append("certificates of upstream servers are not verified") }
         if configuration.trustedProxies.contains(where: { $0.prefix == 0 }) {

@@ -19,14 +19,10 @@ extension Assembly {
             // In the order of the file, plain ones of flags before them and TLS ones behind.
             listeners = listeners.filter { !$0.isTLS } + kept + listeners.filter(\.isTLS)
         }
-        if inFile.isEmpty && draft.port == nil {
+        // Whoever names a listener, plain or TLS, gets no other: the usual one would let clients past what that one asks of them.
+        if inFile.isEmpty && draft.port == nil && draft.tlsPort == nil && draft.refused.isDisjoint(with: ["tls-port"]) {
             let address = draft.address ?? FileReader.everyAddress
-            let usual = Configuration.Listener(address: address, port: FileReader.defaultPort)
-            // A default gives way.
-            if !listeners.contains(where: { collide($0, usual) }) {
-                listeners.insert(usual, at: 0)
-                draft.configuration.listensByDefault = true
-            }
+            listeners = [Configuration.Listener(address: address, port: FileReader.defaultPort)]
         }
         if problems.isEmpty, let problem = collision(in: listeners, draft) { problems.append(problem) }
         draft.configuration.listeners = listeners

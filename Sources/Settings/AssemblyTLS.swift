@@ -19,18 +19,37 @@ extension Assembly {
                 "upstream_tls.key: a key without its certificate; give upstream_tls.cert (--upstream-cert) too"
             problems.append(SettingsProblem(source: draft.sources["upstream-key"] ?? .flag(""), message: message))
         }
-        let hasListener = draft.configuration.listeners.contains(where: \.isTLS)
-        if !hasListener && draft.refused.isDisjoint(with: ["listeners", "tls-port"]) {
+        return problems + missingListeners(draft)
+    }
+
+    /// Settings of TLS that mean nothing without a listener of one kind or the other. A setting that protects is refused rather
+    /// than left without effect.
+    private static func missingListeners(_ draft: Draft) -> [SettingsProblem] {
+        guard draft.refused.isDisjoint(with: ["listeners", "port", "tls-port", "bind"]) else { return [] }
+        let tls = draft.configuration.tls
+        var problems: [SettingsProblem] = []
+        func tell(_ flag: String, _ message: String) {
+            problems.append(SettingsProblem(source: draft.sources[flag] ?? .flag(""), message: message))
+        }
+        let listeners = draft.configuration.listeners
+        if !listeners.contains(where: \.isTLS) {
             let remedy = "add --tls-port N, or tls: true to a listener of the file"
             if tls.redirectsPlain {
-                let message = "tls.redirect: there is no TLS listener to redirect to; \(remedy)"
-                problems.append(
-                    SettingsProblem(source: draft.sources["https-redirect"] ?? .flag(""), message: message))
+                tell("https-redirect", "tls.redirect: there is no TLS listener to redirect to; \(remedy)")
             }
             if tls.hstsSeconds > 0 {
-                let message = "tls.hsts: there is no TLS listener that browsers could keep to; \(remedy)"
-                problems.append(SettingsProblem(source: draft.sources["hsts"] ?? .flag(""), message: message))
+                tell("hsts", "tls.hsts: there is no TLS listener that browsers could keep to; \(remedy)")
             }
+            if tls.clientCA != nil {
+                tell(
+                    "client-ca",
+                    "tls.client_ca: there is no TLS listener whose clients could be asked for certificates; \(remedy)")
+            }
+        } else if tls.redirectsPlain, listeners.allSatisfy(\.isTLS) {
+            tell(
+                "https-redirect",
+                "tls.redirect: there is no plain listener whose requests could be redirected; add --port N, or a listener "
+                    + "without TLS to the file")
         }
         return problems
     }

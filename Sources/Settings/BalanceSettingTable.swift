@@ -63,7 +63,8 @@ extension SettingTable {
         isRight: { isToken($0[...]) })
 
     private static let secret = Setting.Text(
-        placeholder: "TEXT", expected: "a text of 16 to 256 bytes", isRight: { (16...256).contains($0.utf8.count) })
+        placeholder: "TEXT", expected: "a text of 16 to 256 bytes", isSecret: true,
+        isRight: { (16...256).contains($0.utf8.count) })
 
     private static func isToken(_ text: Substring) -> Bool {
         (1...64).contains(text.utf8.count)

@@ -25,6 +25,9 @@ extension Configuration {
         public var honoursReload = true
         /// Compressible responses are stored and sent compressed.
         public var compresses = true
+        /// Also those that are for one person: not storable, and asked for with credentials, or setting a cookie, or `private` or
+        /// `no-store`.
+        public var compressesPrivate = false
         /// How long a request waits for another that fetches the same response, in milliseconds; 0 to an hour, 0 for not
         /// at all.
         public var lockTimeout = 5_000
@@ -66,10 +69,13 @@ extension Configuration.Route {
         public var isOn = true
         /// Instead of `Configuration.Cache.defaultLifetime`, in seconds; nil for no difference.
         public var defaultLifetime: Int?
+        /// Instead of `Configuration.Cache.compressesPrivate`; nil for no difference.
+        public var compressesPrivate: Bool?
         /// A rule.
-        public init(isOn: Bool = true, defaultLifetime: Int? = nil) {
+        public init(isOn: Bool = true, defaultLifetime: Int? = nil, compressesPrivate: Bool? = nil) {
             self.isOn = isOn
             self.defaultLifetime = defaultLifetime
+            self.compressesPrivate = compressesPrivate
         }
     }
 }

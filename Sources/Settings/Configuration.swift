@@ -8,9 +8,6 @@
 public struct Configuration: Sendable, Equatable {
     /// Where HTTP is accepted, plain or over TLS. Never empty once checked.
     public var listeners: [Listener] = []
-    /// Nobody asked for a plain listener and the only one is the default: when its port is taken and there is a TLS
-    /// listener, the gateway may go on without it.
-    public var listensByDefault = false
     /// TLS with clients.
     public var tls = TLS()
     /// TLS with upstream servers.
@@ -170,6 +167,12 @@ public struct Configuration: Sendable, Equatable {
             self.weight = weight
             self.isBackup = isBackup
             self.isTLS = isTLS
+        }
+        /// The name that its certificate must have. What the operator wrote, never what a name server answers: for SRV records
+        /// (`_https._tcp.bank.test`) that is the domain of the service, `bank.test` (RFC 9525, section 6.1).
+        public var verifiedName: String {
+            let name = host.split(separator: ".").drop { $0.hasPrefix("_") }.joined(separator: ".")
+            return name.isEmpty || !host.hasPrefix("_") ? host : name
         }
         /// As it is written in settings: `https://host:port`.
         public var url: String { (isTLS ? "https://" : "http://") + authority }

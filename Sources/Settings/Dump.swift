@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The effective settings as a settings file: read again, it gives the same configuration. A comment after each value says
-// where it came from.
+// where it came from. Secrets are left out: a comment says where one is set.
 
 enum Dump {
     static func text(of draft: Draft) -> String {
@@ -24,16 +24,23 @@ enum Dump {
             for setting in settings {
                 guard let value = setting.fileText(in: configuration) else { continue }
                 let indent = setting.keys.count > 1 ? "  " : ""
-                let key = setting.keys.last ?? ""
                 // Said without roots it would be refused when it is read again.
                 let isMoot = setting.flag == "client-cert" && configuration.tls.clientCA == nil
                 lines.append(
-                    "\(indent)\(isMoot ? "# " : "")\(key): \(value)  # \(describe(draft.sources[setting.flag]))")
+                    "\(indent)\(isMoot ? "# " : "")\(line(setting, value))  # \(describe(draft.sources[setting.flag]))")
             }
         }
         lines += pools(of: draft)
         lines += routes(of: draft)
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static let notShown = "a secret, not shown"
+
+    /// The setting with its value; a comment where that is a secret.
+    private static func line(_ setting: Setting, _ value: String) -> String {
+        let key = setting.keys.last ?? ""
+        return setting.isSecret && value != "null" ? "# \(key): \(notShown)" : "\(key): \(value)"
     }
 
     private static func describe(_ source: SettingsProblem.Source?) -> String {
@@ -85,7 +92,7 @@ enum Dump {
         own.upstream = pool.settings
         return SettingTable.all.filter(\.isOfPools).compactMap { setting in
             guard let text = setting.fileText(in: own), text != setting.fileText(in: configuration) else { return nil }
-            return "\(setting.keys[1]): \(text)"
+            return line(setting, text)
         }
     }
 
@@ -112,33 +119,45 @@ enum Dump {
         lines += fields("request_fields", route.requestFields)
         lines += fields("response_fields", route.responseFields)
         if let rule = route.cache { lines.append("cache: \(text(of: rule))") }
+        lines += secrets("request_fields", route.requestFields) + secrets("response_fields", route.responseFields)
         return lines.enumerated().map { ($0.offset == 0 ? "  - " : "    ") + $0.element }
     }
 
     /// In quotes, for other readers of YAML take the word for `false`.
     private static func text(of rule: Configuration.Route.CacheRule) -> String {
         guard rule.isOn else { return YAMLText.string("off") }
-        let lifetime = rule.defaultLifetime.map { "ttl: " + Quantities.text(ofDuration: $0 * 1_000) }
-        return "{\(lifetime ?? "")}"
+        var parts: [String] = []
+        if let seconds = rule.defaultLifetime { parts.append("ttl: " + Quantities.text(ofDuration: seconds * 1_000)) }
+        if let isOn = rule.compressesPrivate { parts.append("gzip_private: \(isOn)") }
+        return "{\(parts.joined(separator: ", "))}"
     }
 
     /// Sets before removals would change their order; `set` and `remove` are told in the order of the first of each.
     private static func fields(_ key: String, _ changes: [Configuration.FieldChange]) -> [String] {
-        guard !changes.isEmpty else { return [] }
         var sets: [String] = []
         var removals: [String] = []
         var removesFirst = false
         for change in changes {
             switch change {
+            case .set(let name, _) where RouteText.isSecret(field: name): continue
             case .set(let name, let value): sets.append("\(YAMLText.string(name)): \(YAMLText.string(value))")
             case .remove(let name):
                 removesFirst = removesFirst || sets.isEmpty
                 removals.append(name)
             }
         }
+        guard !(sets.isEmpty && removals.isEmpty) else { return [] }
         var parts = ["set: {\(sets.joined(separator: ", "))}", "remove: [\(list(removals))]"]
         if removesFirst { parts.reverse() }
         return ["\(key): {\(parts.joined(separator: ", "))}"]
+    }
+
+    /// The fields of a route whose values are credentials.
+    private static func secrets(_ key: String, _ changes: [Configuration.FieldChange]) -> [String] {
+        changes.compactMap { change in
+            guard case .set(let name, _) = change, RouteText.isSecret(field: name) else { return nil }
+            return "# \(key): {set: {\(YAMLText.string(name)): \(notShown)}}"
+        }
     }
 
     private static func list(_ texts: [String]) -> String {

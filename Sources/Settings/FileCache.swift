@@ -16,14 +16,18 @@ extension FileReader {
         }
         var rule = Configuration.Route.CacheRule()
         let before = problems.count
-        for inner in mapping(entry.value, label: label, known: ["ttl"]) {
+        for inner in mapping(entry.value, label: label, known: ["ttl", "gzip_private"]) {
             guard let text = scalar(inner, in: label) else { continue }
             attempt(inner.value, "\(label).\(inner.key)") { _ throws(Refusal) in
-                rule.defaultLifetime = try Quantities.seconds(text, in: Configuration.Cache.lifetimes, such: 300)
+                switch inner.key {
+                case "ttl":
+                    rule.defaultLifetime = try Quantities.seconds(text, in: Configuration.Cache.lifetimes, such: 300)
+                default: rule.compressesPrivate = try Quantities.truth(text)
+                }
             }
         }
         guard problems.count == before else { return nil }
-        guard rule.defaultLifetime != nil else {
+        guard rule != Configuration.Route.CacheRule() else {
             report(entry.keyNode, label, "expected off, or {ttl: 5m}; found no keys")
             return nil
         }

@@ -195,7 +195,7 @@ extension FileReader {
     private mutating func fieldValue(_ field: Entry, label: String) -> String? {
         guard let text = scalar(field, in: label) else { return nil }
         do throws(Refusal) {
-            return try RouteText.fieldValue(text)
+            return try RouteText.fieldValue(text, isSecret: RouteText.isSecret(field: field.key))
         } catch {
             report(field.value, "\(label).\(field.key)", error.message)
             return nil

@@ -46,15 +46,19 @@ struct Given {
     init(arguments: [String]) {
         var rest = arguments[...]
         var seen: Set<String> = []
+        var isBehindSecret = false
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-", argument != "--" else {
-                refuse("", "unexpected argument \(quoted(argument)); every setting is a flag (see --help)")
+                // It may be the rest of a secret with spaces in it.
+                let shown = isBehindSecret ? "" : " " + quoted(argument)
+                refuse("", "unexpected argument\(shown); every setting is a flag (see --help)")
                 continue
             }
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
             let command = Command.all.first { name == "--" + $0.flag || name == $0.short.map { "-" + $0 } }
             let setting = name.hasPrefix("--") ? SettingTable.setting(flag: String(name.dropFirst(2))) : nil
+            isBehindSecret = setting?.isSecret == true
             if let command, command.placeholder == nil {
                 if parts.count > 1 { refuse(name, "takes no value") }
                 commands.insert(command.flag)
@@ -75,13 +79,18 @@ struct Given {
                 value = next
                 rest.removeFirst()
             }
+            // A secret may begin as flags do, and must not be told as one that nobody knows.
+            if value == nil, isBehindSecret, let next = rest.first, !Self.isKnown(next) {
+                value = next
+                rest.removeFirst()
+            }
             guard let value else {
                 refuse(name, "needs a value: \(name) \(setting?.placeholder ?? command?.placeholder ?? "")")
                 if let setting { withoutValue.insert(setting.flag) }
                 continue
             }
             var shown = Self.printable(parts.count > 1 ? argument : "\(name) \(value)")
-            if setting?.isTruth == true, parts.count == 1 { shown = name }
+            if setting?.isTruth == true && parts.count == 1 || setting?.hides(value) == true { shown = name }
             guard seen.insert(name).inserted || setting?.isRepeatable == true else {
                 refuse(shown, "\(name) is given twice")
                 continue
@@ -138,6 +147,13 @@ struct Given {
             }
         }
         return problems
+    }
+
+    /// Whether an argument is a flag that there is, with its value or without.
+    private static func isKnown(_ argument: String) -> Bool {
+        let name = argument.prefix { $0 != "=" }
+        return SettingTable.all.contains { $0.flagText == name }
+            || Command.all.contains { "--" + $0.flag == name || $0.short.map { "-" + $0 } == argument }
     }
 
     private static func hint(for value: Value) -> String {

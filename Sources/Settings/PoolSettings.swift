@@ -19,6 +19,9 @@ extension Configuration {
         public var queue = 1_024
         /// How long they wait: 503.
         public var queueTimeout = 5_000
+        /// The name that certificates of its servers must have and that is sent to them (SNI); nil for that of each server's
+        /// URL (`Configuration.Server.verifiedName`).
+        public var tlsName: String?
         /// The defaults.
         public init() {}
     }

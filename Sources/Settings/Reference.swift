@@ -55,6 +55,10 @@ enum Reference {
         "- **Repeatable** settings add up within one source; a stronger source replaces the whole list.",
         "",
         "Settings that are wrong end the gateway with status 64, after one line for each mistake.",
+        "",
+        "**Secrets** are printed nowhere: `--check --dump` says only that one is set, and messages do not quote them. Secrets are",
+        "`--sticky-secret` and, in `request_fields` and `response_fields` of routes, the values of fields that carry credentials.",
+        "Other users of the machine can see flags (`ps`), so a secret belongs into the file or a variable.",
     ]
 
     private static let parts = [
@@ -68,9 +72,9 @@ enum Reference {
         "### Listeners",
         "",
         "`listeners` is a list; each element is a port (on every address of both families), `address:port`, or",
-        "`{address: …, port: …, tls: true or false}`. With neither a listener in the file nor `--port`, plain HTTP is accepted",
-        "on port \(FileReader.defaultPort); since nobody asked for that port, the gateway goes on without it when it is taken and there is a",
-        "TLS listener.",
+        "`{address: …, port: …, tls: true or false}`. With neither a listener in the file nor `--port` nor `--tls-port`, plain",
+        "HTTP is accepted on port \(FileReader.defaultPort). Whoever names a listener gets no other: with `--tls-port` alone, plain HTTP is",
+        "accepted nowhere. A listener that cannot be opened ends the gateway with status 1.",
         "",
         "`--port` and `--bind` replace the file's plain listeners, `--tls-port` and `--bind` those with TLS. One of them alone",
         "keeps the other half of the file's only listener of that kind; when the file has several, both are needed.",
@@ -113,7 +117,8 @@ enum Reference {
         "| `rewrite` | With `pool`: replaces the matched `path` in what is forwarded. |",
         "| `request_fields` | With `pool`: `{set: {Name: value}, remove: [Name]}`, before forwarding. |",
         "| `response_fields` | The same for the response, before delivery. |",
-        "| `cache` | With `pool`: `off`, or `{ttl: …}` in place of `--cache-ttl`. |",
+        "| `cache` | With `pool`: `off`, or `{ttl: …, gzip_private: true or false}` in place of `--cache-ttl` and "
+            + "`--gzip-private`. |",
         "",
         "A route has exactly one of `pool`, `redirect` and `answer`. `Connection`, `Content-Length`, `Keep-Alive`,",
         "`Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` are written by the gateway itself and cannot",

@@ -8,6 +8,10 @@ enum RouteText {
         "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
         "upgrade",
     ]
+    /// Words in the names of fields whose values are credentials: what a dump and messages do not show.
+    private static let secretWords = [
+        "authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "x-auth",
+    ]
     private static let placeholders = ["path", "query", "host"]
 
     static func host(_ text: String) throws(Refusal) -> String {
@@ -87,12 +91,19 @@ enum RouteText {
         }
     }
 
-    static func fieldValue(_ text: String) throws(Refusal) -> String {
+    /// Whether a field of this name most likely carries a credential: `Authorization`, `Cookie`, `X-Api-Key`.
+    static func isSecret(field name: String) -> Bool {
+        let name = name.lowercased()
+        return secretWords.contains { name.contains($0) }
+    }
+
+    static func fieldValue(_ text: String, isSecret: Bool = false) throws(Refusal) -> String {
+        let found = isSecret ? "" : "; found \(quoted(text))"
         guard !text.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) else {
-            throw Refusal("a field value has no control characters; found \(quoted(text))")
+            throw Refusal("a field value has no control characters\(found)")
         }
         guard text[...].trimmed == text else {
-            throw Refusal("a field value neither starts nor ends with a space; found \(quoted(text))")
+            throw Refusal("a field value neither starts nor ends with a space\(found)")
         }
         return text
     }

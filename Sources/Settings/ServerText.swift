@@ -17,6 +17,7 @@ enum ServerText {
 
     /// A server with its options.
     static func server(_ text: String) throws(Refusal) -> Configuration.Server {
+        try checkUser(text)
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         var server = try url(String(parts[0]))
         var given: Set<Substring> = []
@@ -48,6 +49,7 @@ enum ServerText {
 
     /// A server's address without options; port 80, or 443 with `https`, when none is named.
     static func url(_ text: String) throws(Refusal) -> Configuration.Server {
+        try checkUser(text)
         guard let end = text.firstRange(of: "://") else {
             let hint = (try? url("http://" + text)) != nil ? " (did you mean http://\(text)?)" : ""
             throw Refusal(
@@ -64,8 +66,12 @@ enum ServerText {
                 "a server's URL has no path; found \(quoted(String(rest.dropFirst(authority.count)))) "
                     + "(a route's rewrite changes paths)")
         }
-        guard !authority.contains("@") else { throw Refusal("a server's URL has no user or password") }
         return try server(authority: String(authority), isTLS: scheme == "https")
+    }
+
+    /// First of all checks, so that no message about another mistake quotes a password.
+    private static func checkUser(_ text: String) throws(Refusal) {
+        guard !text.contains("@") else { throw Refusal("a server's URL has no user or password") }
     }
 
     private static func server(authority: String, isTLS: Bool) throws(Refusal) -> Configuration.Server {

@@ -78,6 +78,8 @@ struct Setting: Sendable {
         let placeholder: String
         /// What it is, in words that follow "expected".
         let expected: String
+        /// Whoever knows it can do what only the operator may: it is printed nowhere, right or wrong.
+        var isSecret = false
         let isRight: @Sendable (String) -> Bool
     }
 
@@ -118,6 +120,18 @@ struct Setting: Sendable {
         case .truth, .negated: true
         default: false
         }
+    }
+    /// Its value is printed nowhere.
+    var isSecret: Bool {
+        switch kind {
+        case .text(let text, _): text.isSecret
+        default: false
+        }
+    }
+    /// Whether this value of it is not to be shown, right or wrong: a secret, or a URL with what may be a password.
+    func hides(_ text: String) -> Bool {
+        if case .servers = kind { return text.contains("@") }
+        return isSecret
     }
     /// The file may have null for it.
     var isNullable: Bool {
@@ -199,7 +213,10 @@ extension Setting {
             }
             choice.keep(text, &draft.configuration)
         case .text(let kind, let place):
-            guard kind.isRight(text) else { throw Refusal("expected \(kind.expected); found \(quoted(text))") }
+            guard kind.isRight(text) else {
+                let found = kind.isSecret ? "another, which is not shown" : quoted(text)
+                throw Refusal("expected \(kind.expected); found \(found)")
+            }
             draft.configuration[keyPath: place] = text
         case .statuses(let place):
             draft.configuration[keyPath: place] = try Configuration.StatusRanges(text)

@@ -80,10 +80,20 @@ enum SettingTable {
             flag: "upstream-key", keys: ["upstream_tls", "key"], group: .upstreamTLS, kind: .path(\.upstreamTLS.key),
             summary: "Its private key in PEM; without it, the key is in the file of --upstream-cert."),
         Setting(
+            flag: "upstream-tls-name", keys: ["upstream", "tls_name"], group: .upstreamTLS,
+            kind: .text(hostName, \.upstream.tlsName),
+            summary:
+                "Name that certificates of a pool's servers must have, also sent to them (SNI); by default that of the URL."
+        ),
+        Setting(
             flag: "upstream-insecure-skip-verify", keys: ["upstream_tls", "insecure_skip_verify"], group: .upstreamTLS,
             kind: .truth(\.upstreamTLS.skipsVerification),
             summary: "Take any certificate from upstream servers: whoever is on the way can read and change all."),
     ]
+
+    private static let hostName = Setting.Text(
+        placeholder: "NAME", expected: "a host name or a numeric address, without a port",
+        isRight: { Addresses.hostName($0) != nil && !$0.hasPrefix("_") || Addresses.bytes(of: $0) != nil })
 
     private static let upstream: [Setting] = [
         Setting(
@@ -137,6 +147,10 @@ enum SettingTable {
         Setting(
             flag: "no-cache-gzip", keys: ["cache", "gzip"], group: .cache, kind: .negated(\.cache.compresses),
             summary: "Store and send responses as they come, without compressing them."),
+        Setting(
+            flag: "gzip-private", keys: ["cache", "gzip_private"], group: .cache,
+            kind: .truth(\.cache.compressesPrivate),
+            summary: "Compress also what is for one person, though its length then tells of its secrets (BREACH)."),
         Setting(
             flag: "cache-wait", keys: ["cache", "wait"], group: .cache,
             kind: .duration(0...hour, \.cache.lockTimeout),

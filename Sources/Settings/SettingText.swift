@@ -91,7 +91,7 @@ extension Setting {
     /// The default in words.
     var defaultText: String {
         switch kind {
-        case .port: "8080"
+        case .port: "8080; none where there is --tls-port"
         case .address: "::, every address of both families"
         case .tlsPort, .servers, .path, .endpoint: "none"
         case .endpoints: "none; the system's resolver"

@@ -66,7 +66,6 @@ import Testing
             ("--hash-key=uri", "expected address, path, header:NAME or cookie:NAME; found \"uri\""),
             ("--hash-key=cookie:", "expected address, path, header:NAME or cookie:NAME; found \"cookie:\""),
             ("--sticky-cookie=a b", "expected a cookie's name of 1 to 64 letters, digits and -_.; found \"a b\""),
-            ("--sticky-secret=short", "expected a text of 16 to 256 bytes; found \"short\""),
             (
                 "--rate-limit=50",
                 "a rate from 1r/m to 1000000r/s, such as 50r/s, or the word none; found \"50\" (did you mean 50r/s?)"

@@ -57,7 +57,6 @@ import Testing
                 result.listeners == [
                     .init(address: "::", port: 8_080), .init(address: "127.0.0.1", port: 8_443, isTLS: true),
                 ])
-            #expect(!result.listensByDefault)
             #expect(result.timeouts.handshake == 5_000)
             #expect(result.limits.handshakes == 100)
             #expect(
@@ -73,7 +72,7 @@ import Testing
         let result = try configuration([
             "--tls-port=8443", "--cert", "a.pem", "--cert=b.pem", "--key=a.key", "--key", "b.key",
             "--tls-min-version=1.3", "--client-ca=ca.pem", "--client-cert=optional", "--ocsp-fetch", "--https-redirect",
-            "--hsts=365d", "--upstream-insecure-skip-verify", "--upstream-cert=c.pem",
+            "--hsts=365d", "--port=8080", "--upstream-insecure-skip-verify", "--upstream-cert=c.pem",
         ])
         var tls = Self.inFile
         tls.certificates = [.init(certificate: "a.pem", key: "a.key"), .init(certificate: "b.pem", key: "b.key")]
@@ -96,7 +95,8 @@ import Testing
         let result = try configuration(
             ["--upstream-insecure-skip-verify=false"],
             variables: [
-                "GATEWAY_TLS_PORT": "8443", "GATEWAY_CERT": "a.pem b.pem", "GATEWAY_KEY": "a.key b.key",
+                "GATEWAY_TLS_PORT": "8443", "GATEWAY_PORT": "8080", "GATEWAY_CERT": "a.pem b.pem",
+                "GATEWAY_KEY": "a.key b.key",
                 "GATEWAY_OCSP_FETCH": "1", "GATEWAY_HTTPS_REDIRECT": "true",
                 "GATEWAY_UPSTREAM_INSECURE_SKIP_VERIFY": "1",
             ])
@@ -119,32 +119,32 @@ import Testing
         .init(address: address, port: port, isTLS: true)
     }
 
-    static let listeners: [(file: String, flags: [String], result: [Configuration.Listener], byDefault: Bool)] = [
-        ("", [], [plain(8_080)], true),
-        ("", ["--tls-port=8443"], [plain(8_080), over(8_443)], true),
-        ("", ["--tls-port=8443", "--port=8080"], [plain(8_080), over(8_443)], false),
-        ("", ["--tls-port=8443", "--bind=::1"], [plain(8_080, "::1"), over(8_443, "::1")], true),
-        ("", ["--tls-port=8080"], [over(8_080)], false),
-        ("", ["--tls-port=0", "--port=0"], [plain(0), over(0)], false),
-        ("{port: 443, tls: true}", [], [over(443)], false),
-        ("{port: 443, tls: true}", ["--port=80"], [plain(80), over(443)], false),
-        ("{port: 443, tls: true}", ["--tls-port=444"], [over(444)], false),
-        ("{port: 443, tls: true}", ["--bind=::1"], [over(443, "::1")], false),
-        ("80", ["--tls-port=443"], [plain(80), over(443)], false),
-        ("'127.0.0.1:80'", ["--tls-port=443"], [plain(80, "127.0.0.1"), over(443, "127.0.0.1")], false),
-        ("80, {port: 443, tls: true}", ["--bind=::1"], [plain(80, "::1"), over(443, "::1")], false),
-        ("80, 81, {port: 443, tls: true}", ["--tls-port=444"], [plain(80), plain(81), over(444)], false),
+    static let listeners: [(file: String, flags: [String], result: [Configuration.Listener])] = [
+        ("", [], [plain(8_080)]),
+        ("", ["--bind=::1"], [plain(8_080, "::1")]),
+        ("", ["--tls-port=8443"], [over(8_443)]),
+        ("", ["--tls-port=8443", "--port=8080"], [plain(8_080), over(8_443)]),
+        ("", ["--tls-port=8443", "--bind=::1"], [over(8_443, "::1")]),
+        ("", ["--tls-port=8080"], [over(8_080)]),
+        ("", ["--tls-port=0", "--port=0"], [plain(0), over(0)]),
+        ("{port: 443, tls: true}", [], [over(443)]),
+        ("{port: 443, tls: true}", ["--port=80"], [plain(80), over(443)]),
+        ("{port: 443, tls: true}", ["--tls-port=444"], [over(444)]),
+        ("{port: 443, tls: true}", ["--bind=::1"], [over(443, "::1")]),
+        ("80", ["--tls-port=443"], [plain(80), over(443)]),
+        ("'127.0.0.1:80'", ["--tls-port=443"], [plain(80, "127.0.0.1"), over(443, "127.0.0.1")]),
+        ("80, {port: 443, tls: true}", ["--bind=::1"], [plain(80, "::1"), over(443, "::1")]),
+        ("80, 81, {port: 443, tls: true}", ["--tls-port=444"], [plain(80), plain(81), over(444)]),
         (
-            "80, 81, {port: 443, tls: true}", ["--bind=::1", "--port=90"], [plain(90, "::1"), over(443, "::1")], false
+            "80, 81, {port: 443, tls: true}", ["--bind=::1", "--port=90"], [plain(90, "::1"), over(443, "::1")]
         ),
     ]
 
     @Test("Ports and the address of flags go together with the listeners of the file", arguments: listeners)
-    func joins(_ file: String, _ flags: [String], _ result: [Configuration.Listener], _ byDefault: Bool) throws {
+    func joins(_ file: String, _ flags: [String], _ result: [Configuration.Listener]) throws {
         try withFile((file.isEmpty ? "" : "listeners: [\(file)]").utf8) { path throws in
             let configuration = try configuration(["--config", path] + flags)
             #expect(configuration.listeners == result)
-            #expect(configuration.listensByDefault == byDefault)
         }
     }
 
@@ -216,6 +216,26 @@ import Testing
                     + "add it to the file"
             ]
         ),
+        (
+            "", ["--tls-port=8443", "--https-redirect"],
+            [
+                "gateway: --https-redirect: tls.redirect: there is no plain listener whose requests could be redirected; "
+                    + "add --port N, or a listener without TLS to the file"
+            ]
+        ),
+        (
+            "", ["--client-ca=a"],
+            [
+                "gateway: --client-ca=a: tls.client_ca: there is no TLS listener whose clients could be asked for "
+                    + "certificates; \(remedy)"
+            ]
+        ),
+        (
+            "", ["--client-ca=a", "--tls-port=x"],
+            [
+                #"gateway: --tls-port=x: expected a whole number from 0 to 65535; found "x""#
+            ]
+        ),
         ("", ["--ocsp-fetch=yes"], [#"gateway: --ocsp-fetch=yes: expected true or false; found "yes""#]),
         ("", ["--ocsp-fetch", "--ocsp-fetch=true"], ["gateway: --ocsp-fetch=true: --ocsp-fetch is given twice"]),
         (
@@ -258,9 +278,10 @@ import Testing
         #expect(try notes(["--tls-port=0", "--cert=a"]) == [])
         #expect(
             try notes(["--tls-port=0"]) == ["no certificate for the TLS listener: a self-signed one is made at start"])
-        let unused = "no listener has TLS: certificates and the roots for those of clients are not used"
-        #expect(try notes(["--cert=a"]) == [unused])
-        #expect(try notes(["--client-ca=a"]) == [unused])
+        #expect(try notes(["--cert=a"]) == ["no listener has TLS: certificates are not used"])
+        let both = ["--tls-port=0", "--port=80", "--cert=a", "--client-ca=a"]
+        #expect(try notes(both) == ["clients of [::]:80, which is plain HTTP, are asked for no certificate"])
+        #expect(try notes(both + ["--https-redirect"]) == [])
         #expect(
             try notes(["--upstream-insecure-skip-verify"]) == ["certificates of upstream servers are not verified"])
     }

@@ -82,6 +82,10 @@ public final class SecurePeer: Peer, @unchecked Sendable {
     public var peerSerial: Int? {
         SSL_get0_peer_certificate(ssl).map { ASN1_INTEGER_get(X509_get_serialNumber($0)) }
     }
+    /// The name that the client asked for (SNI); nil for none.
+    public var askedName: String? {
+        SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
+    }
     /// Whether the certificate that the other end showed leads to a trusted authority.
     public var isVerified: Bool { SSL_get_verify_result(ssl) == X509_V_OK }
     /// The session, once the server has sent what is needed to resume it.

@@ -82,7 +82,7 @@ import Testing
         return FollowedName(
             .init(host: host, port: port, weight: 3),
             report: { text in reports.sentences.withLock { $0.append(text) } },
-            makeSecurity: { _ in nil })
+            makeSecurity: { nil })
     }
 
     private func resolver(_ server: NameServer, timeout: Int = 5_000) -> NameResolver {

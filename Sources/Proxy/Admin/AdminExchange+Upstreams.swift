@@ -97,7 +97,7 @@ extension AdminExchange {
             guard let tls = service.snapshot.tls else {
                 throw AdminCall.Problem(409, "No server of the settings is https, so nothing says whom to trust.")
             }
-            security = ServerSecurity(tls, host: settings.host)
+            security = ServerSecurity(tls, settings, of: pool.settings)
         }
         pool.add(UpstreamServer(settings, addresses: [address], security: security), at: now)
         return upstreams()

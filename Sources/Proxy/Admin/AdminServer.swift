@@ -73,16 +73,11 @@ final class AdminServer: Sendable {
         }
     }
 
-    func start(report: @escaping @Sendable (String) -> Void) {
+    /// Begins to serve.
+    func start() throws(StartFailure) {
         let confined = confined
         loop.start()
-        loop.perform {
-            do throws(SystemFailure) {
-                try confined.listener.start()
-            } catch {
-                report("the admin address could not be watched: \(error)")
-            }
-        }
+        try loop.begin("--admin \(address)") { () throws(SystemFailure) in try confined.listener.start() }
     }
 
     /// Ends it, open connections too.

@@ -90,20 +90,14 @@ public final class Gateway {
         try listen(report)
         if let secure = listening.first(where: { $0.isTLS }) { snapshot.redirect(toPort: secure.address.port) }
         tls?.watch()
-        admin?.start(report: report)
+        try admin?.start()
         for running in loops { running.loop.start() }
         // Before the first request, so that a server that is not there is known of soon.
         startChecks()
         for running in loops {
-            running.loop.perform {
+            try running.loop.begin("a listener cannot be watched") { () throws(SystemFailure) in
                 running.log?.start()
-                for listener in running.listeners {
-                    do throws(SystemFailure) {
-                        try listener.start()
-                    } catch {
-                        report("a listener could not be watched: \(error)")
-                    }
-                }
+                for listener in running.listeners { try listener.start() }
             }
         }
     }
@@ -146,12 +140,6 @@ public final class Gateway {
                 throw StartFailure("--bind \(listener.address): not a numeric IPv4 or IPv6 address")
             }
             let any = SocketAddress(ipv4: 0, port: listener.port)
-            if configuration.listensByDefault, !listener.isTLS,
-                let reason = Self.takenReason(address) ?? Self.takenReason(any)
-            {
-                report("plain HTTP is not served: nobody asked for it, and port \(listener.port) is taken (\(reason))")
-                continue
-            }
             if listener.address == "::" {
                 // A machine without IPv6 has only the other one.
                 if let port = try open(address, listener, report, mayBeMissing: true) {
@@ -164,6 +152,7 @@ public final class Gateway {
                 _ = try open(address, listener, report, mayBeMissing: false)
             }
         }
+        guard !listening.isEmpty else { throw StartFailure("nothing to listen on: name a port (--port, --tls-port)") }
     }
 
     /// Opens one address on every loop and returns its port; nil when the machine does not have the family and that is allowed.

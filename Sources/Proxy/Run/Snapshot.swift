@@ -45,8 +45,8 @@ public final class Snapshot: Sendable {
             followed.append(
                 pool.servers.map { server in
                     if SocketAddress(numeric: server.host, port: server.port) != nil { return nil }
-                    return FollowedName(server, report: report) { host in
-                        server.isTLS ? tls.map { ServerSecurity($0, host: host) } : nil
+                    return FollowedName(server, report: report) {
+                        server.isTLS ? tls.map { ServerSecurity($0, server, of: pool.settings) } : nil
                     }
                 })
         }
@@ -76,7 +76,7 @@ public final class Snapshot: Sendable {
             if let name = followed[index] {
                 found = name.servers
             } else if let address = SocketAddress(numeric: server.host, port: server.port) {
-                let security = server.isTLS ? tls.map { ServerSecurity($0, host: server.host) } : nil
+                let security = server.isTLS ? tls.map { ServerSecurity($0, server, of: settings.settings) } : nil
                 found = [UpstreamServer(server, addresses: [address], security: security)]
             } else {
                 found = []

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
+public import Settings
 public import TLS
 
 /// How connections to one upstream server are secured: by whose rules, under which name, with which sessions to resume.
@@ -8,10 +9,11 @@ public final class ServerSecurity: Sendable {
     private let host: String
     private let resumption = ResumptionStore()
 
-    /// Security for connections to `host`, a name or a numeric address, which the server's certificate must be for.
-    public init(_ tls: ClientTLS, host: String) {
+    /// Security for connections to `server`, whose certificate must be for the name or numeric address that the operator wrote:
+    /// that of its pool, else that of the server's URL.
+    public init(_ tls: ClientTLS, _ server: Configuration.Server, of pool: Configuration.PoolSettings) {
         self.tls = tls
-        self.host = host
+        host = pool.tlsName ?? server.verifiedName
     }
 
     /// A session over a connected socket; nil when there is no memory.

@@ -9,7 +9,7 @@ import Synchronization
 public final class FollowedName: Sendable {
     /// As configured.
     public let settings: Configuration.Server
-    private let makeSecurity: @Sendable (String) -> ServerSecurity?
+    private let makeSecurity: @Sendable () -> ServerSecurity?
     private let report: @Sendable (String) -> Void
     private let state = Mutex(State())
 
@@ -30,10 +30,11 @@ public final class FollowedName: Sendable {
     /// - Parameters:
     ///   - settings: Its host is a name; one that begins with `_` is that of SRV records, and the port is theirs.
     ///   - report: Told in a sentence when the name changes, or cannot be looked up.
-    ///   - makeSecurity: How connections to a host are secured; nil in the clear.
+    ///   - makeSecurity: How connections to one of its servers are secured, nil in the clear. It depends on nothing that a name server
+    ///     says: who can forge its answers could otherwise choose whose certificate is right (RFC 9525 section 6.1).
     public init(
         _ settings: Configuration.Server, report: @escaping @Sendable (String) -> Void,
-        makeSecurity: @escaping @Sendable (String) -> ServerSecurity?
+        makeSecurity: @escaping @Sendable () -> ServerSecurity?
     ) {
         self.settings = settings
         self.report = report
@@ -162,7 +163,7 @@ public final class FollowedName: Sendable {
             own.port = key.port
             own.weight = key.weight
             own.isBackup = key.isBackup
-            let server = UpstreamServer(own, addresses: key.addresses, security: makeSecurity(key.host))
+            let server = UpstreamServer(own, addresses: key.addresses, security: makeSecurity())
             state.servers.append((key, server))
             state.pool?.add(server, at: MonotonicClock.milliseconds)
         }
