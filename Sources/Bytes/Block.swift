@@ -195,6 +195,13 @@ public final class Block {
         unsafe base[offset] = byte
     }
 
+    /// Copies the bytes at absolute offsets `range` to those from `offset` on; both may overlap.
+    public func move(_ range: Range<Int>, to offset: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "a range outside the block")
+        precondition(offset >= 0 && offset <= capacity &- range.count, "a range outside the block")
+        unsafe memmove(base + offset, base + range.lowerBound, range.count)
+    }
+
     /// Lets `fill` write into the free space and return how many bytes it wrote; they become readable.
     ///
     /// The pointer must not leave the closure. Used to receive into the block.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one form of a path that routes are compared with. Only compared: what is passed on stays byte for byte what came.
+// The one form of a path that routes are compared with. Only compared: what is passed on stays byte for byte what came, but
+// for its dot segments (`RequestHead.resolveDotSegments`).
 //
 // The form, in this order: percent-encoded bytes decoded, once; backslashes are slashes; in each segment what follows a
 // semicolon is cut; segments `.` and the empty ones vanish; `..` takes the segment before it away. So whatever an origin
@@ -26,6 +27,49 @@ public enum PathNormaliser {
             }
         }
         return true
+    }
+
+    /// Whether dot segments are in `path` that only some servers see: once it is decoded, or beside a backslash or a semicolon. What
+    /// one server takes for `/admin/..;/x` is `/x` for the next, so no route can be right for both: the answer is 400.
+    ///
+    /// Ask after those that everybody sees have been resolved, else they count too.
+    public static func hidesDotSegments(_ path: Span<UInt8>) -> Bool {
+        // Of the piece since the last separator: its length, and whether it is dots and nothing else.
+        var length = 0
+        var isDots = true
+        var offset = 0
+        while offset < path.count {
+            var byte = path[offset]
+            offset &+= 1
+            if byte == 0x25, offset &+ 1 < path.count {
+                let high = path[offset].hexadecimalValue
+                let low = path[offset &+ 1].hexadecimalValue
+                if high < 16, low < 16 {
+                    byte = high &<< 4 | low
+                    offset &+= 2
+                }
+            }
+            switch byte {
+            case 0x2F, 0x5C, 0x3B:
+                if isDots, length == 1 || length == 2 { return true }
+                length = 0
+                isDots = true
+            case 0x2E: length &+= 1
+            default: isDots = false
+            }
+        }
+        return isDots && (length == 1 || length == 2)
+    }
+
+    /// What those servers take for the path that read a target with two slashes at its start as a reference to another host
+    /// (RFC 3986 §4.2): the rest behind that host. Empty where there is none; nil for every other path.
+    @_lifetime(copy path)
+    public static func pathBehindHost(_ path: Span<UInt8>) -> Span<UInt8>? {
+        guard path.count > 1, path[0] == 0x2F, path[1] == 0x2F else { return nil }
+        var offset = 2
+        while offset < path.count, path[offset] == 0x2F { offset &+= 1 }
+        while offset < path.count, path[offset] != 0x2F { offset &+= 1 }
+        return path.extracting(offset...)
     }
 
     /// Appends the normal form of `path` to `output`, which needs room for `path.count + 1` bytes.

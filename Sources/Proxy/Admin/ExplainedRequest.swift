@@ -52,6 +52,9 @@ struct ExplainedRequest {
         } catch {
             throw AdminCall.Problem(400, "A request for this URL would be refused: \(error.sentence)")
         }
+        guard head.resolveDotSegments(in: block) else {
+            throw AdminCall.Problem(400, "A request for this URL would be refused: its path climbs above its root.")
+        }
         self.block = block
         self.head = head
         self.scheme = scheme

@@ -194,6 +194,12 @@ extension AdminExchange {
             explanation.request.head, explanation.request.bytes, scratch: Block(capacity: 65 << 10))
         {
         case .badPath: return ("refuse", "its path climbs above its root, or its percent-encoding is broken", nil)
+        case .ambiguousPath:
+            return (
+                "refuse",
+                "servers would read its path in different ways: it hides dot segments, or begins like another host's URL",
+                nil
+            )
         case .none: return ("refuse", "no route matches it", nil)
         case .route(let route):
             guard case .pool = route.action else { return ("answer", "its route answers by itself", nil) }

@@ -68,6 +68,9 @@ extension ProxyExchange {
     func deliverRedirect(_ status: UInt16, _ template: [UInt8]) -> Bool {
         let location = service.loop.largeBlocks.take()
         defer { service.loop.largeBlocks.give(location) }
+        // RFC 3986 section 4.2: what begins with two slashes names another host, and that would be of the client's choice.
+        let path = headBytes.extracting(head.pathRange)
+        if starts(template.span, with: "{path}"), starts(path, with: "//") { location.append("/.") }
         guard expand(template.span, into: location) else { return false }
         guard let stream = beginOwn(status, type: Self.plainText.span) else { return true }
         stream.field("Location", location.readable)

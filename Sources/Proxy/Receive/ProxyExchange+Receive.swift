@@ -9,6 +9,7 @@ import Settings
 extension ProxyExchange {
     func receive() {
         takeIdentifier()
+        let isRooted = resolveDotSegments()
         if isOverLimit() { return }
         if head.method == .connect {
             // A gateway is no forward proxy: RFC 9110 section 9.3.6 leaves it to us, and a tunnel to anywhere is not for
@@ -23,6 +24,10 @@ extension ProxyExchange {
         if view.snapshot.configuration.tls.redirectsPlain, !isSecureForClient {
             // Also whatever would be refused below: nothing is answered in the clear.
             redirectToTLS()
+            return
+        }
+        guard isRooted else {
+            refuseBadPath()
             return
         }
         if head.method == .trace, head.framing != .none {

@@ -19,13 +19,20 @@ extension ProxyExchange {
         deliverError(414, "The target is too long once it is rewritten (RFC 9110 section 15.5.15).")
     }
 
+    func refuseBadPath() {
+        reason = "bad-path"
+        stream?.closeAfterResponse()
+        deliverError(400, "The path climbs above its root, or its percent-encoding is broken (RFC 3986 section 5.2.4).")
+    }
+
     func chooseRoute() {
         switch view.snapshot.routes.match(head, headBytes, scratch: service.pathScratch) {
-        case .badPath:
-            reason = "bad-path"
+        case .badPath: refuseBadPath()
+        case .ambiguousPath:
+            reason = "ambiguous-path"
             stream?.closeAfterResponse()
             deliverError(
-                400, "The path climbs above its root, or its percent-encoding is broken (RFC 3986 section 5.2.4).")
+                400, "Servers could read this path in two ways: it hides dots, or a host (RFC 3986 sections 3.3, 4.2).")
         case .none:
             reason = "no-route"
             deliverError(404, "No route of this gateway matches the request.")

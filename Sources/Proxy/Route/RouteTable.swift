@@ -2,8 +2,9 @@
 // Which route a request takes. The table is made once from the configuration, most specific route first, and then only
 // read: the first entry that matches wins.
 //
-// Paths are compared in their normal form (see `PathNormaliser`), so that no spelling of a path slips past a route that
-// another spelling would meet; what is forwarded is the target as it came.
+// Paths are compared in their normal form (see `PathNormaliser`), so that no spelling of a path slips past a route that another
+// spelling would meet. What is forwarded is the target as it came, without its dot segments; so what servers could read in
+// another way than it is matched here is refused, wherever routes look at paths at all.
 
 import Bytes
 import HTTP
@@ -32,6 +33,8 @@ final class CompiledRoute: Sendable {
     let usesCache: Bool
     /// Instead of the default lifetime of all responses that name none, in seconds.
     let defaultLifetime: UInt32?
+    /// Instead of the setting for all responses that are for one person.
+    let compressesPrivate: Bool?
 
     init(_ route: Configuration.Route, pools: [String: Int]) {
         let name = (route.host ?? "").lowercased()
@@ -53,6 +56,7 @@ final class CompiledRoute: Sendable {
         responseEdits = FieldEdits(route.responseFields)
         usesCache = route.cache?.isOn ?? true
         defaultLifetime = route.cache?.defaultLifetime.map { UInt32(clamping: $0) }
+        compressesPrivate = route.cache?.compressesPrivate
     }
 
     /// Larger is tried first.
@@ -124,6 +128,8 @@ struct RouteTable: Sendable {
     private let routes: [CompiledRoute]
     /// Whether host, path or method can make a difference at all.
     private let isTrivial: Bool
+    /// Whether what the path says makes a difference, here or in what is forwarded.
+    private let looksAtPaths: Bool
 
     init(_ configuration: Configuration) {
         var pools: [String: Int] = [:]
@@ -137,9 +143,8 @@ struct RouteTable: Sendable {
         routes = compiled.enumerated().sorted { a, b in
             a.element.rank == b.element.rank ? a.offset < b.offset : a.element.rank > b.element.rank
         }.map(\.element)
-        isTrivial =
-            routes.count == 1 && routes[0].host.isEmpty && routes[0].path.isEmpty && routes[0].methods.isEmpty
-            && routes[0].rewritePrefix == nil
+        looksAtPaths = routes.contains { !$0.path.isEmpty || $0.rewritePrefix != nil }
+        isTrivial = routes.count == 1 && routes[0].host.isEmpty && routes[0].methods.isEmpty && !looksAtPaths
     }
 
     enum Match {
@@ -147,21 +152,38 @@ struct RouteTable: Sendable {
         case none
         /// The path has no normal form: it climbs above the root, or its escapes are broken.
         case badPath
+        /// Some servers would read the path in another way, which another route may be for.
+        case ambiguousPath
     }
 
-    /// The route of a request. When the path is not in normal form already, its normal form is left in `scratch`.
+    /// The route of a request, whose dot segments have been resolved. `scratch` is for normal forms.
     func match(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
         scratch.clear()
         if isTrivial { return .route(routes[0]) }
         let path = bytes.extracting(head.pathRange)
-        let isNormal = PathNormaliser.isNormal(path)
-        if !isNormal, head.targetForm != .asterisk, !PathNormaliser.normalise(path, into: scratch) { return .badPath }
+        guard looksAtPaths, !PathNormaliser.isNormal(path), head.targetForm != .asterisk else {
+            return route(head, bytes, path: path).map { Match.route($0) } ?? Match.none
+        }
+        if PathNormaliser.hidesDotSegments(path) { return .ambiguousPath }
+        guard PathNormaliser.normalise(path, into: scratch) else { return .badPath }
+        guard let found = route(head, bytes, path: scratch.readable) else { return .none }
+        if case .pool = found.action, let other = PathNormaliser.pathBehindHost(path) {
+            scratch.clear()
+            guard PathNormaliser.normalise(other, into: scratch),
+                route(head, bytes, path: scratch.readable) === found
+            else { return .ambiguousPath }
+        }
+        return .route(found)
+    }
+
+    /// The first that matches, for a path in normal form.
+    private func route(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, path: Span<UInt8>) -> CompiledRoute? {
         let host = Self.host(bytes.extracting(head.authorityRange))
         let method = bytes.extracting(head.methodRange)
         for route in routes where route.matches(host: host) && route.matches(method: method) {
-            if isNormal ? route.matches(path: path) : route.matches(path: scratch.readable) { return .route(route) }
+            if route.matches(path: path) { return route }
         }
-        return .none
+        return nil
     }
 
     /// An authority without its port and without the dot that ends a fully qualified name.

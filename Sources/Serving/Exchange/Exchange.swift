@@ -44,6 +44,13 @@ open class Exchange: Retiring {
         }
     }
 
+    /// Takes the dot segments out of the request's path (`RequestHead.resolveDotSegments`). To be called first of all, before
+    /// anybody has read it. False when it climbs above its root.
+    public final func resolveDotSegments() -> Bool {
+        guard let headBlock else { return true }
+        return head.resolveDotSegments(in: headBlock)
+    }
+
     /// Takes over a copy of the head of `other`.
     final func repeatHead(of other: Exchange, loop: Loop) {
         head = other.head
