@@ -23,7 +23,7 @@ extension ProxyExchange {
     func chooseForm(for connection: UpstreamConnection) -> ContentForm {
         // Who asked for a part, or repairs a copy, means the bytes that the upstream server's validators are about.
         guard compresses, head.version == .http11, head.fields.first(.range) == nil,
-            Compressible.decide(connection.head, connection.headBytes)
+            Compressible.decide(connection.head, connection.headBytes), mayCompress(connection)
         else { return .asItCame }
         guard prefersGzip else { return .identity }
         // The head of what a GET would get.

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// docs/security.md names a test for every promise, in any of the tests' folders.
+
+import Foundation
+import XCTest
+
+final class SecurityPageTests: XCTestCase {
+    private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+        .standardized
+
+    /// `Suite.test` of all functions of all types in `Tests`.
+    private func existing() throws -> Set<String> {
+        var names: Set<String> = []
+        let walk = FileManager.default.enumerator(
+            at: root.appendingPathComponent("Tests"), includingPropertiesForKeys: nil)
+        while let file = walk?.nextObject() as? URL {
+            guard file.pathExtension == "swift" else { continue }
+            var type = ""
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                let words = line.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }).map(String.init)
+                for (word, name) in zip(words, words.dropFirst()) {
+                    // Types within types are indented.
+                    if ["struct", "class"].contains(word), line.first != " " { type = name }
+                    if word == "func" { names.insert("\(type).\(name)") }
+                }
+            }
+        }
+        return names
+    }
+
+    func testEveryPromiseNamesATestThatExists() throws {
+        let page = try String(contentsOf: root.appendingPathComponent("docs/security.md"), encoding: .utf8)
+        let existing = try existing()
+        XCTAssertGreaterThan(existing.count, 500)
+        var promises = 0
+        for line in page.split(separator: "\n") where line.hasPrefix("| ") && !line.hasSuffix("| test |") {
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            let tests = (cells.last ?? "").split(separator: ",").map {
+                $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
+            }
+            XCTAssertEqual(
+                line.split(separator: "|", omittingEmptySubsequences: false).count, 6, "not four cells: \(line)")
+            for test in tests { XCTAssertTrue(existing.contains(test), "there is no test \(test)") }
+            promises += 1
+        }
+        XCTAssertGreaterThan(promises, 10)
+    }
+}
