@@ -39,6 +39,20 @@ public final class Flights: @unchecked Sendable {
         return drain()
     }
 
+    /// Records that ask for new keys of both sides, one after the other, of which each is made with the keys of the one before
+    /// (RFC 8446 section 4.6.3).
+    public func keyUpdates(_ count: Int) -> [UInt8] {
+        var all: [UInt8] = []
+        for _ in 0..<count {
+            // Not asking the other side in turn, because OpenSSL waits for its answer before it asks again.
+            SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+            _ = SSL_do_handshake(ssl)
+            ERR_clear_error()
+            all += drain()
+        }
+        return all
+    }
+
     /// The record of `close_notify`.
     public func farewell() -> [UInt8] {
         _ = SSL_shutdown(ssl)

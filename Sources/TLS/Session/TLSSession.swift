@@ -37,11 +37,23 @@ public final class TLSSession: TransportLayer {
     private var verdict: Received?
     private var isClosed = false
     private var hasSaidFarewell = false
+    /// Whether the handshake is done.
+    private var isSecure = false
+    /// Bytes of the peer's that the handshake has taken.
+    private var handshakeBytes = 0
+    /// What the peer may still send that carries nothing.
+    private var emptyMessages = EmptyMessages()
+    /// Whether it sent too much of that. Nothing more is read then.
+    private var isFlooded = false
 
     /// Plaintext for one record (RFC 8446 section 5.1).
     private static let recordLimit = 16 << 10
     /// Blocks that may be staged; more is a peer that makes OpenSSL write without reading.
     private static let stagedLimit = 4
+    /// Bytes that a peer's side of a handshake may have; OpenSSL takes 100 KiB of certificates.
+    private static let handshakeLimit = 128 << 10
+    /// Records that are read in a row before whoever owns the connection can give others their turn. One may carry a single byte.
+    private static let recordsInARow = 64
 
     /// Takes ownership of `ssl`, which is ready for `SSL_do_handshake` but for its BIO.
     ///
@@ -65,6 +77,14 @@ public final class TLSSession: TransportLayer {
         BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
         BIO_set_init(bio, 1)
         SSL_set_bio(ssl, bio, bio)
+        SSL_set_msg_callback(ssl) { isOurs, _, type, _, _, ssl, _ in
+            // Handshake messages and changes of cipher that came, and alerts, also those in answer to what came.
+            guard
+                type == SSL3_RT_ALERT
+                    || isOurs == 0 && (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_CHANGE_CIPHER_SPEC)
+            else { return }
+            SocketBIO.session(of: SSL_get_rbio(ssl))?.messageCame()
+        }
     }
 
     deinit {
@@ -98,6 +118,7 @@ public final class TLSSession: TransportLayer {
         isDrained = false
         let result = SSL_do_handshake(ssl)
         if result == 1 {
+            isSecure = true
             protocolName = SSL_version(ssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2"
             return .done
         }
@@ -108,6 +129,10 @@ public final class TLSSession: TransportLayer {
             return isRefused ? .blocked : .wantsRead
         }
         isBroken = true
+        if isFlooded {
+            ERR_clear_error()
+            return .failed(TLSFailure(.malformed(0)))
+        }
         let failure = TLSFailure.take(from: ssl, hasEnded: hasEnded, socketError: socketError)
         sendStaged()
         return .failed(failure)
@@ -132,7 +157,9 @@ public final class TLSSession: TransportLayer {
 
     private func read(into room: UnsafeMutableRawBufferPointer) -> (written: Int, outcome: Received) {
         var total = 0
-        while total < room.count {
+        var records = 0
+        while total < room.count, records < Self.recordsInARow {
+            records += 1
             var count = 0
             let result = SSL_read_ex(ssl, room.baseAddress.map { $0 + total }, room.count - total, &count)
             if result == 1 {
@@ -148,7 +175,7 @@ public final class TLSSession: TransportLayer {
             default:
                 isBroken = true
                 ERR_clear_error()
-                verdict = socketError != 0 ? .failed(socketError) : hasEnded ? .cut : .failed(EPROTO)
+                verdict = socketError != 0 ? .failed(socketError) : hasEnded && !isFlooded ? .cut : .failed(EPROTO)
             }
             return (total, total > 0 ? .bytes(total, mayHaveMore: true) : verdict ?? .cut)
         }
@@ -234,6 +261,7 @@ public final class TLSSession: TransportLayer {
                 if count < offered {
                     first.consume(count)
                     isRefused = true
+                    shrinkStaged()
                     return
                 }
                 giveBack(staged.removeFirst())
@@ -244,6 +272,17 @@ public final class TLSSession: TransportLayer {
             case .failed(let code): socketError = code
             }
         }
+    }
+
+    /// A peer that takes nothing holds no large block for a small rest.
+    private func shrinkStaged() {
+        guard staged.count == 1, let first = staged.first, first.capacity > smallBlocks.blockSize,
+            first.count <= smallBlocks.blockSize / 2
+        else { return }
+        let smaller = smallBlocks.take()
+        smaller.append(first.readable)
+        staged[0] = smaller
+        giveBack(first)
     }
 
     private func giveBack(_ block: Block) {
@@ -289,11 +328,15 @@ public final class TLSSession: TransportLayer {
     // MARK: What OpenSSL asks of the socket
 
     fileprivate func readSocket(into room: UnsafeMutableRawBufferPointer) -> Int {
-        if isDrained || hasEnded || socketError != 0 || room.count == 0 { return 0 }
+        if isDrained || hasEnded || isFlooded || socketError != 0 || room.count == 0 { return 0 }
         while true {
             let count = recv(fd, room.baseAddress, room.count, 0)
             if count > 0 {
                 isDrained = count < room.count
+                if !isSecure {
+                    handshakeBytes += count
+                    if handshakeBytes > Self.handshakeLimit { isFlooded = true }
+                }
                 return count
             }
             if count == 0 {
@@ -313,8 +356,17 @@ public final class TLSSession: TransportLayer {
     }
 
     /// Whether a read that got nothing may get something later.
-    fileprivate var mayReadLater: Bool { !hasEnded && socketError == 0 }
+    fileprivate var mayReadLater: Bool { !hasEnded && !isFlooded && socketError == 0 }
     fileprivate var isAtEnd: Bool { hasEnded }
+
+    /// A message that is no data came, or an alert, or this side had to answer one. During the handshake that is its business.
+    fileprivate func messageCame() {
+        guard isSecure, !isFlooded else { return }
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let milliseconds = UInt64(now.tv_sec) &* 1_000 &+ UInt64(now.tv_nsec / 1_000_000)
+        if !emptyMessages.take(at: milliseconds) { isFlooded = true }
+    }
 }
 
 /// OpenSSL's way to the socket: a BIO whose reads and writes are the session's.
@@ -348,7 +400,7 @@ private enum SocketBIO {
         return method
     }()
 
-    private static func session(of bio: OpaquePointer?) -> TLSSession? {
+    fileprivate static func session(of bio: OpaquePointer?) -> TLSSession? {
         BIO_get_data(bio).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
     }
 }
