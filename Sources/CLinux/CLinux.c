@@ -73,6 +73,8 @@ ssize_t gw_send3(int fd, const void *a, size_t a_count, const void *b, size_t b_
 
 int gw_set_option(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value); }
 
+int gw_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
 int gw_available_cores(void) {
     cpu_set_t set;
     CPU_ZERO(&set);

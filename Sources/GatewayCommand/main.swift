@@ -47,6 +47,7 @@ func readSettings() -> Configuration {
 }
 
 var configuration = readSettings()
+DescriptorLimit.raise()
 let reporter = Reporter()
 do throws(StartFailure) {
     var embedded: EmbeddedOrigins?
@@ -57,7 +58,8 @@ do throws(StartFailure) {
         configuration.pools = [pool]
         embedded = origins
     }
-    let gateway = try Gateway(configuration) { reporter.report($0) }
+    // A client of the embedded origins is one of theirs, too.
+    let gateway = try Gateway(configuration, descriptorsPerClient: embedded == nil ? 2 : 3) { reporter.report($0) }
     Banner.print(gateway, embedded: embedded != nil)
     Signals.serve(gateway, reporter)
 } catch {

@@ -32,7 +32,7 @@ public final class OriginServer: Sendable {
     /// Where it listens.
     public let address: SocketAddress
     private let loop: Loop
-    private let budget = ConnectionBudget(limit: 100_000)
+    private let places = ClientPlaces(limit: 100_000)
 
     /// What is used on the loop only.
     ///
@@ -63,7 +63,7 @@ public final class OriginServer: Sendable {
         if let root { directory = try Root(path: root) }
         let service = OriginService(name: name, root: directory, loop: loop)
         let listener = Listener(
-            try Sockets.listen(on: wanted, shared: false), service: service, budget: budget, report: report)
+            try Sockets.listen(on: wanted, shared: false), service: service, places: places, report: report)
         address = listener.address
         confined = Confined(service: service, listener: listener)
         let confined = confined
@@ -86,5 +86,5 @@ public final class OriginServer: Sendable {
     }
 
     /// Connections that are open now.
-    public var openConnections: Int { budget.count }
+    public var openConnections: Int { places.count }
 }

@@ -32,8 +32,12 @@ public struct ServingOptions: Sendable {
     public static let lingerTimeout = 2_000
     /// and for so long at most.
     public static let lingerLimit = 10_000
+    /// A connection that has sent nothing yet does not give way to others before this has passed.
+    public static let firstRequestGrace: UInt64 = 250
     /// Blocks that one connection may receive in a row before others have their turn.
     public static let receivesInARow = 16
+    /// Nanoseconds after which a connection that goes on receiving leaves the others their turn, whatever it receives.
+    public static let turn: UInt64 = 2_000_000
     /// Pipelined requests that one connection may have answered in a row before others have their turn.
     public static let pipelinedInARow = 16
 

@@ -111,6 +111,8 @@ public struct Configuration: Sendable, Equatable {
         public var connections = 100_000
         /// TLS handshakes of clients in progress at once; beyond them a new connection is closed.
         public var handshakes = 10_000
+        /// Bytes of bodies and heads on their way, in all loops, beyond which slow peers are sent smaller pieces.
+        public var bodyMemory = 64 << 20
         /// Connections to one upstream server, in all loops: 503.
         public var connectionsPerUpstream = 1_024
         /// Idle connections kept for one upstream server, in all loops.

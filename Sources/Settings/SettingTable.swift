@@ -240,6 +240,10 @@ enum SettingTable {
             kind: .whole(1...10_000_000, \.limits.connections),
             summary: "Client connections in all; lowered at start to what the descriptor limit allows."),
         Setting(
+            flag: "body-memory", keys: ["limits", "body_memory"], group: .limits,
+            kind: .size(0...1 << 40, \.limits.bodyMemory),
+            summary: "Bytes on their way through, in all; beyond them slow clients make the gateway hold less each."),
+        Setting(
             flag: "max-handshakes", keys: ["limits", "handshakes"], group: .limits,
             kind: .whole(1...1_000_000, \.limits.handshakes),
             summary: "TLS handshakes of clients in progress at once; beyond them a new connection is closed."),

@@ -20,12 +20,12 @@ public class Peer: @unchecked Sendable {
 
     deinit { close() }
 
-    /// Connects to a port on loopback. A small `receiveBuffer` makes a slow reader.
-    public convenience init(port: UInt16, receiveBuffer: Int32? = nil) {
-        self.init(connectingTo: port, receiveBuffer: receiveBuffer)
+    /// Connects to a port on loopback, from 127.0.0.`host`. A small `receiveBuffer` makes a slow reader.
+    public convenience init(port: UInt16, receiveBuffer: Int32? = nil, from host: UInt8 = 1) {
+        self.init(connectingTo: port, receiveBuffer: receiveBuffer, from: host)
     }
 
-    init(connectingTo port: UInt16, receiveBuffer: Int32?) {
+    init(connectingTo port: UInt16, receiveBuffer: Int32?, from host: UInt8 = 1) {
         signal(SIGPIPE, SIG_IGN)
         fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var size = receiveBuffer {
@@ -33,6 +33,16 @@ public class Peer: @unchecked Sendable {
         }
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if host != 1 {
+            // Another client, as far as the gateway can tell: 127.0.0.`host`.
+            var own = loopback(0)
+            own.sin_addr.s_addr = (0x7F00_0000 | UInt32(host)).bigEndian
+            _ = withUnsafePointer(to: &own) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
         var address = loopback(port)
         _ = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

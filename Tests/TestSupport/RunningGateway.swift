@@ -55,7 +55,9 @@ public final class RunningGateway {
     deinit { stop() }
 
     /// A client's connection to it.
-    public func connect(receiveBuffer: Int32? = nil) -> Peer { Peer(port: port, receiveBuffer: receiveBuffer) }
+    public func connect(receiveBuffer: Int32? = nil, from host: UInt8 = 1) -> Peer {
+        Peer(port: port, receiveBuffer: receiveBuffer, from: host)
+    }
 
     /// A client's connection to it through TLS, asking for `name`.
     public func connectSecurely(

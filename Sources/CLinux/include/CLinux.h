@@ -33,6 +33,8 @@ ssize_t gw_send3(int fd, const void *a, size_t a_count, const void *b, size_t b_
 int gw_set_option(int fd, int level, int name, int value);
 /* malloc_trim(0): the allocator gives memory that is free back to the system. */
 void gw_return_memory(void);
+/* Whether a number is an open descriptor (fcntl F_GETFD): 1 or 0. */
+int gw_is_open(int fd);
 /* Cores that this process may run on. */
 int gw_available_cores(void);
 

@@ -37,6 +37,8 @@ public final class Loop: @unchecked Sendable {
     private var timerDue = UInt64.max
     private var watchers: ContiguousArray<Watcher?> = []
     private var generations: ContiguousArray<UInt32> = []
+    /// The descriptor that each slot has in the poller, or -1.
+    private var numbers: ContiguousArray<Int32> = []
     private var freeSlots: ContiguousArray<Int32> = []
     private var wheel: DeadlineWheel
     private var reached: [Int32] = []
@@ -50,14 +52,21 @@ public final class Loop: @unchecked Sendable {
     public private(set) var nanoseconds: UInt64
     /// Wall-clock nanoseconds since 1970, read once a batch of events.
     public private(set) var wallNanoseconds: UInt64
+    /// Reports that came for watchers that had gone. A descriptor that stayed in the poller without its watcher would make them
+    /// come without end.
+    private(set) var lateReports = 0
     /// Blocks of 16 KiB: heads, and what is about to be sent.
     public let smallBlocks = BlockPool(blockSize: 16 << 10, limit: 256)
     /// Blocks of 64 KiB: where bodies are received, what waits for a slow peer, and heads beyond 16 KiB.
     public let largeBlocks = BlockPool(blockSize: 64 << 10, limit: 64)
 
-    /// Takes a block back into the pool that it came from.
+    /// Takes a block back into the pool that it came from. One of another size came from none, and is freed.
     public func giveBack(_ block: Block) {
-        (block.capacity == smallBlocks.blockSize ? smallBlocks : largeBlocks).give(block)
+        switch block.capacity {
+        case smallBlocks.blockSize: smallBlocks.give(block)
+        case largeBlocks.blockSize: largeBlocks.give(block)
+        default: break
+        }
     }
 
     /// Takes a block back at the end of the batch: somebody further up the stack may still look at its bytes.
@@ -65,6 +74,29 @@ public final class Loop: @unchecked Sendable {
 
     /// Has `object` given back at the end of the batch, when no call into it is on the stack.
     public func retire(_ object: Retiring) { retired.append(object) }
+
+    /// Closes what can be spared; set by who has something of the kind.
+    public var closeSpare: (() -> Void)?
+
+    /// The process has no descriptor left: what idles is closed. False when nobody has anything to spare.
+    @discardableResult public func spareDescriptors() -> Bool {
+        guard let closeSpare else { return false }
+        closeSpare()
+        return true
+    }
+
+    /// Bytes of blocks that may be in use at once before memory counts as scarce.
+    public var blockMemory = Int.max
+
+    /// Whether so many blocks are in use (what slow peers have not taken, and heads) that each connection must do with less.
+    public var isMemoryScarce: Bool {
+        smallBlocks.inUse &* smallBlocks.blockSize &+ largeBlocks.inUse &* largeBlocks.blockSize > blockMemory
+    }
+
+    /// How much of a body to receive at once: a block, or where memory is scarce, what a slow peer may then make this process
+    /// keep of it.
+    public var pieceLimit: Int { isMemoryScarce ? Self.scarcePiece : .max }
+    private static let scarcePiece = 8 << 10
 
     /// The epoll descriptor, shared with the source that watches it.
     private final class Poller: Sendable {
@@ -112,7 +144,8 @@ public final class Loop: @unchecked Sendable {
             self.source = source
             let timer = DispatchSource.makeTimerSource(queue: queue)
             timer.setEventHandler { [weak self] in self?.timerFired() }
-            timer.schedule(deadline: .distantFuture)
+            // Not never: what Dispatch opens for its first timer it opens now, and not when descriptors have run out.
+            timer.schedule(deadline: .now() + .seconds(3_600))
             timer.activate()
             self.timer = timer
         }
@@ -165,6 +198,7 @@ public final class Loop: @unchecked Sendable {
 
     /// Stops or resumes watching a level-triggered descriptor.
     func setWatching(_ watcher: Watcher, fd: Int32, _ isWatching: Bool) {
+        guard watcher.slot >= 0 else { return }
         let events = isWatching ? UInt32(gw_epollin) : 0
         _ = gw_epoll_change(poller.number, fd, events, token(Int(watcher.slot)))
     }
@@ -183,6 +217,7 @@ public final class Loop: @unchecked Sendable {
             unregister(watcher)
             throw failure
         }
+        numbers[Int(watcher.slot)] = fd
     }
 
     private func take(slotFor watcher: Watcher) {
@@ -194,21 +229,37 @@ public final class Loop: @unchecked Sendable {
             watcher.slot = Int32(watchers.count)
             watchers.append(watcher)
             generations.append(0)
+            numbers.append(-1)
             wheel.reserve(slots: watchers.count)
         }
     }
 
-    /// Forgets a watcher and its deadline. Its descriptor leaves the poller when it is closed, which its owner must do
-    /// now; events already fetched for it are dropped, since they carry an older generation.
+    /// Forgets a watcher and its deadline, and closes its descriptor, with which that leaves the poller. Events already fetched
+    /// for it are dropped, since they carry an older generation.
+    public func unregister(_ watcher: Watcher, closing descriptor: consuming Descriptor?) {
+        guard watcher.slot >= 0 else { return }
+        if let number = descriptor?.number, numbers[Int(watcher.slot)] == number { numbers[Int(watcher.slot)] = -1 }
+        unregister(watcher)
+    }
+
+    /// Forgets a watcher and its deadline. A descriptor that it has in the poller is taken out, so that nothing is reported of
+    /// it any more, whatever becomes of it.
     public func unregister(_ watcher: Watcher) {
         guard watcher.slot >= 0 else { return }
         let slot = Int(watcher.slot)
+        if numbers[slot] >= 0 {
+            _ = gw_epoll_remove(poller.number, numbers[slot])
+            numbers[slot] = -1
+        }
         wheel.remove(slot)
         generations[slot] &+= 1
         watchers[slot] = nil
         freeSlots.append(watcher.slot)
         watcher.slot = -1
     }
+
+    /// Who has the place with this number, if anybody has.
+    public func watcher(at slot: Int) -> Watcher? { watchers.indices.contains(slot) ? watchers[slot] : nil }
 
     /// Gives the place of `old`, descriptor included, to `new`: what is reported from now on is for `new`. The deadline is
     /// forgotten.
@@ -293,6 +344,7 @@ public final class Loop: @unchecked Sendable {
         }
         let slot = Int(UInt32(truncatingIfNeeded: event.token))
         guard generations[slot] == UInt32(truncatingIfNeeded: event.token >> 32), let watcher = watchers[slot] else {
+            lateReports &+= 1
             return
         }
         watcher.ready(Readiness(rawValue: event.events))

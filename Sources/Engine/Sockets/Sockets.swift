@@ -154,12 +154,12 @@ public enum Sockets {
     }
 
     /// Accepts one connection, non-blocking and closed on exec. The corresponding C function is `accept4`.
-    static func accept(_ listener: Int32) -> (fd: Int32, address: SocketAddress)? {
+    static func accept(_ listener: Int32) -> AcceptOutcome {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let fd = gw_accept(listener, &storage, &length)
-        guard fd >= 0 else { return nil }
-        return (fd, SocketAddress(storage) ?? SocketAddress(ipv4: 0, port: 0))
+        guard fd >= 0 else { return AcceptOutcome(failure: errno) }
+        return .connection(fd, SocketAddress(storage) ?? SocketAddress(ipv4: 0, port: 0))
     }
 
     /// The addresses a name has, IPv6 and IPv4 in the system's order of preference. Blocks: not on a loop.

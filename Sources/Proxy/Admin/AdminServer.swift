@@ -30,7 +30,7 @@ final class AdminServer: Sendable {
     private let loop: Loop
     /// Connections at a time, at most: it is for people and scripts.
     private static let connections = 64
-    private let budget = ConnectionBudget(limit: connections)
+    private let places = ClientPlaces(limit: connections)
     private let confined: Confined
 
     /// What is used on the loop only.
@@ -59,7 +59,7 @@ final class AdminServer: Sendable {
             loop = try Loop(index: loopIndex)
             let service = AdminService(cache: cache, snapshot: snapshot, loop: loop)
             listener = Listener(
-                try Sockets.listen(on: wanted, shared: false), service: service, budget: budget, report: report)
+                try Sockets.listen(on: wanted, shared: false), service: service, places: places, report: report)
             confined = Confined(service: service, listener: listener)
         } catch {
             throw StartFailure("--admin \(endpoint.text): cannot listen: \(error.reason)")

@@ -23,7 +23,7 @@ public final class Gateway {
     public private(set) var listening: [(address: SocketAddress, isTLS: Bool)] = []
     private var loops: [RunningLoop] = []
     private let log: LogFile?
-    private let budget: ConnectionBudget
+    private let places: ClientPlaces
     private let handshakes: ConnectionBudget
     private let cache: ResponseCache?
     /// Where the admin address really is; nil without one.
@@ -59,17 +59,22 @@ public final class Gateway {
     ///
     /// - Parameters:
     ///   - configuration: Checked settings, with at least one pool and one listener.
+    ///   - descriptorsPerClient: Descriptors that a client may need in this process: its connection, one to an upstream
+    ///     server, and what the process itself does as such a server.
     ///   - report: Told in a sentence what goes wrong while running; called from any thread.
-    public init(_ configuration: Configuration, report: @escaping @Sendable (String) -> Void) throws(StartFailure) {
+    public init(
+        _ configuration: Configuration, descriptorsPerClient: Int = 2, report: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) {
         self.configuration = configuration
         // A peer that went away is an outcome of `send`, not a signal.
         signal(SIGPIPE, SIG_IGN)
+        let descriptors = DescriptorLimit.raise()
+        try Self.checkRoom(descriptors, configuration)
         let snapshot = try Snapshot(configuration, report: report)
         discovery = snapshot.discovery
         log = try configuration.logPath.map { path throws(StartFailure) in try LogFile(path: path, report: report) }
-        budget = ConnectionBudget(
-            limit: DescriptorLimit.connections(wanted: configuration.limits.connections),
-            clients: Self.clientConnections(configuration))
+        places = ClientPlaces(
+            limit: configuration.limits.connections, clients: Self.clientConnections(configuration))
         handshakes = ConnectionBudget(limit: configuration.limits.handshakes)
         tls =
             configuration.listeners.contains(where: \.isTLS)
@@ -94,13 +99,50 @@ public final class Gateway {
         for running in loops { running.loop.start() }
         // Before the first request, so that a server that is not there is known of soon.
         startChecks()
+        let plan = DescriptorPlan(
+            descriptors: descriptors, used: DescriptorLimit.used() + Self.laterDescriptors,
+            perConnection: descriptorsPerClient,
+            wanted: configuration.limits.connections)
+        places.lower(to: max(1, plan.connections))
+        if plan.isTight {
+            report(
+                "the descriptor limit (ulimit -n) of \(descriptors) leaves room for \(places.limit) client connections: "
+                    + "raise it")
+        }
+        let all = loops
         for running in loops {
             try running.loop.begin("a listener cannot be watched") { () throws(SystemFailure) in
                 running.log?.start()
+                running.loop.blockMemory = configuration.limits.bodyMemory / all.count
+                running.loop.closeSpare = { Self.closeIdle(all, from: running) }
                 for listener in running.listeners { try listener.start() }
             }
         }
     }
+
+    /// The process has no descriptor left: idle connections to upstream servers are closed, on this loop at once, on the others soon.
+    private static func closeIdle(_ loops: [RunningLoop], from asking: RunningLoop) {
+        asking.service.view.closeIdle()
+        for other in loops where other !== asking { other.loop.submit { other.service.view.closeIdle() } }
+    }
+
+    /// Fails when the process may not have as many descriptors as it takes to serve anybody. Told before anything is opened, since
+    /// the libraries that this stands on end the process when they cannot open what they need.
+    private static func checkRoom(_ descriptors: Int, _ configuration: Configuration) throws(StartFailure) {
+        let listeners = 2 * configuration.listeners.count
+        let needed = DescriptorLimit.used() + configuration.workers * (2 + listeners) + Self.ownDescriptors
+        let plan = DescriptorPlan(descriptors: descriptors, used: needed, wanted: 1)
+        guard plan.connections > 0 else {
+            throw StartFailure(
+                "the descriptor limit (ulimit -n) of \(descriptors) leaves no room for a client: at least "
+                    + "\(needed + DescriptorPlan.reserve + DescriptorPlan.perConnection) are needed")
+        }
+    }
+
+    /// What is opened once everything stands: for signals and their timers.
+    private static let laterDescriptors = 8
+    /// What Dispatch opens for timers and signals, the cache for its folder and journals, the log and the admin address.
+    private static let ownDescriptors = 22
 
     private func startChecks() {
         let checks = checks
@@ -124,10 +166,10 @@ public final class Gateway {
         return RunningLoop(loop: loop, service: service, log: batcher, counters: counters)
     }
 
-    private static func clientConnections(_ configuration: Configuration) -> ClientConnections? {
+    private static func clientConnections(_ configuration: Configuration) -> ClientConnections {
         let limit = configuration.clients.connections
-        guard limit > 0 else { return nil }
-        return ClientConnections(limit: limit, exempt: configuration.trustedProxies.map { ($0.bytes, $0.prefix) })
+        return ClientConnections(
+            limit: limit > 0 ? limit : nil, exempt: configuration.trustedProxies.map { ($0.bytes, $0.prefix) })
     }
 
     /// Opens every listening socket once for each loop; with port 0 the first loop's choice is the others' port.
@@ -169,7 +211,7 @@ public final class Gateway {
             let opened: Listener
             do throws(SystemFailure) {
                 opened = Listener(
-                    try Sockets.listen(on: address, shared: true), service: running.service, budget: budget,
+                    try Sockets.listen(on: address, shared: true), service: running.service, places: places,
                     security: listener.isTLS ? desk(for: running) : nil, report: report)
             } catch {
                 if mayBeMissing, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { return nil }
@@ -277,6 +319,7 @@ public final class Gateway {
                 running.service.stop()
                 running.service.cutDownloads()
                 running.service.view.closeIdle()
+                running.loop.closeSpare = nil
                 running.log?.flush()
             }
         }
@@ -295,23 +338,5 @@ public final class Gateway {
     }
 
     /// Client connections that are open now.
-    public var openConnections: Int { budget.count }
-}
-
-/// How many connections the process's descriptors allow.
-enum DescriptorLimit {
-    /// Descriptors that are not for connections: listeners, pollers, the log, the standard three.
-    private static let reserve = 128
-
-    /// `wanted`, or what fits: each client connection may need one to an upstream server beside it.
-    static func connections(wanted: Int) -> Int {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
-        // The soft limit is a habit from the days of select; nobody here uses that.
-        limit.rlim_cur = limit.rlim_max
-        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
-        let descriptors = Int(clamping: limit.rlim_cur)
-        return max(1, min(wanted, (descriptors - reserve) / 2))
-    }
+    public var openConnections: Int { places.count }
 }

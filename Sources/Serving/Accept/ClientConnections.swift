@@ -7,8 +7,8 @@ import Synchronization
 
 /// Connections of each client, of all loops. IPv6 clients count by their /64.
 public final class ClientConnections: Sendable {
-    /// Connections of one client that are served.
-    public let limit: Int
+    /// Connections of one client that are served; nil for any number.
+    public let limit: Int?
     private let exempt: [(bytes: [UInt8], prefix: Int)]
     private let parts: [Part]
 
@@ -17,9 +17,9 @@ public final class ClientConnections: Sendable {
     }
 
     /// - Parameters:
-    ///   - limit: At least 1.
+    ///   - limit: At least 1, or nil for no limit.
     ///   - exempt: Blocks of addresses that may have any number: proxies, behind which there are many clients.
-    public init(limit: Int, exempt: [(bytes: [UInt8], prefix: Int)]) {
+    public init(limit: Int? = nil, exempt: [(bytes: [UInt8], prefix: Int)] = []) {
         self.limit = limit
         self.exempt = exempt
         parts = (0..<64).map { _ in Part() }
@@ -33,18 +33,22 @@ public final class ClientConnections: Sendable {
         case crowded
         /// There are as many again of those: it is closed at once.
         case refused
+        /// The client has its share of the places: it waits for one that becomes free.
+        case beyondShare
         /// It does not count.
         case exempt
     }
 
-    func take(_ peer: SocketAddress) -> Admission {
+    /// Counts a connection of `peer`, for which one of `left` places is there.
+    func take(_ peer: SocketAddress, left: Int) -> Admission {
         for block in exempt where peer.isIn(block.bytes, prefix: block.prefix) { return .exempt }
         let client = peer.clientNetwork
         return part(of: client).counts.withLock { counts in
             let count = counts[client, default: 0]
-            guard count < 2 * limit else { return .refused }
+            if let limit, count >= limit, count - limit >= limit { return .refused }
+            guard FairShare.allows(held: count, left: left) else { return .beyondShare }
             counts[client] = count + 1
-            return count < limit ? .served : .crowded
+            return count < limit ?? .max ? .served : .crowded
         }
     }
 
@@ -62,35 +66,5 @@ public final class ClientConnections: Sendable {
     private func part(of client: UInt64) -> Part {
         // The top bits of a product with an odd constant: neighbours come to different parts.
         parts[Int((client &* 0x9E37_79B9_7F4A_7C15) >> 58)]
-    }
-}
-
-/// A connection's place among those that may be open; given back once, when it ends.
-struct Place: Sendable {
-    let budget: ConnectionBudget
-    let peer: SocketAddress
-    /// The client has more connections than it may: it is told so, and no more.
-    let isCrowded: Bool
-    let isCounted: Bool
-
-    func give() {
-        if isCounted { budget.clients?.give(peer) }
-        budget.give()
-    }
-}
-
-extension ConnectionBudget {
-    /// A place for a connection of `peer`; nil when all are taken, or this client has far too many.
-    func place(for peer: SocketAddress) -> Place? {
-        guard take() else { return nil }
-        guard let clients else { return Place(budget: self, peer: peer, isCrowded: false, isCounted: false) }
-        switch clients.take(peer) {
-        case .served: return Place(budget: self, peer: peer, isCrowded: false, isCounted: true)
-        case .crowded: return Place(budget: self, peer: peer, isCrowded: true, isCounted: true)
-        case .exempt: return Place(budget: self, peer: peer, isCrowded: false, isCounted: false)
-        case .refused:
-            give()
-            return nil
-        }
     }
 }

@@ -159,10 +159,9 @@ final class Handshake: Watcher {
     private func close() {
         guard phase != .closed else { return }
         phase = .closed
-        service.loop.unregister(self)
         session.abandon()
         session.close()
-        descriptor = nil
+        service.loop.unregister(self, closing: descriptor.take())
         desk.ended()
         place.give()
     }

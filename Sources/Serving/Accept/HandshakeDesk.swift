@@ -42,7 +42,7 @@ public final class HandshakeDesk {
 
     /// Begins a handshake with a connection that has been accepted. Beyond the limit it is closed.
     func begin(_ descriptor: consuming Descriptor, place: Place, service: Service) {
-        guard inProgress.take() else {
+        guard inProgress.take() != nil else {
             place.give()
             return
         }

@@ -58,6 +58,7 @@ extension HTTP1Connection {
     /// have returned: by `proceed`, where that is further up the stack, or else at the end of the batch.
     func nextRequest() {
         phase = .idle
+        place.door.idles(Int(slot))
         parser.reset()
         status = 0
         loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.idleTimeout)
@@ -98,9 +99,9 @@ extension HTTP1Connection {
     func close() {
         guard phase != .closed else { return }
         phase = .closed
-        loop.unregister(self)
+        place.door.busy(Int(slot))
         transport.layer?.close()
-        descriptor = nil
+        loop.unregister(self, closing: descriptor.take())
         if let exchange {
             // A head that never became complete: nobody was told of it.
             self.exchange = nil

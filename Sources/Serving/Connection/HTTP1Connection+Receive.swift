@@ -13,6 +13,7 @@ extension HTTP1Connection {
         isReceiving = true
         defer { isReceiving = false }
         var inARow = 0
+        let started = loop.nanoseconds
         while isReadable {
             guard inARow < ServingOptions.receivesInARow else {
                 loop.schedule(self)
@@ -30,10 +31,15 @@ extension HTTP1Connection {
             case .draining, .lingering: receiveAndDrop()
             case .closed: return
             }
+            if inARow > 1, loop.presentNanoseconds &- started > ServingOptions.turn { inARow = .max }
         }
+        if phase == .head { keepHeadSmall() }
     }
 
     private func receiveHead() {
+        if let block = input, !isPooled(block) {
+            replaceInput(by: (block.count < loop.smallBlocks.blockSize ? loop.smallBlocks : loop.largeBlocks).take())
+        }
         let block = input ?? loop.smallBlocks.take()
         input = block
         if block.free == 0, !makeRoom() { return }
@@ -65,13 +71,38 @@ extension HTTP1Connection {
             close()
             return false
         }
-        let larger = loop.largeBlocks.take()
-        larger.append(block.readable)
-        loop.giveBack(block)
-        input = larger
-        exchange?.headBlock = larger
+        replaceInput(by: loop.largeBlocks.take())
         return true
     }
+
+    /// Moves what has been received to `block`.
+    private func replaceInput(by block: Block) {
+        guard let old = input else { return }
+        block.append(old.readable)
+        loop.giveBack(old)
+        input = block
+        exchange?.headBlock = block
+    }
+
+    private func isPooled(_ block: Block) -> Bool {
+        block.capacity == loop.smallBlocks.blockSize || block.capacity == loop.largeBlocks.blockSize
+    }
+
+    /// Whether the head of the request holds a block although it is much smaller.
+    var hasLargeHead: Bool {
+        guard let input else { return false }
+        return isPooled(input) && input.count < input.capacity / 2
+    }
+
+    /// A head that waits, for its rest or for a client that does not take its response, holds as much memory as it has bytes,
+    /// and no block. Called when nothing that reads the head is on the stack.
+    func keepHeadSmall() {
+        guard phase == .head || phase == .exchange, hasLargeHead, let input, !input.isEmpty else { return }
+        replaceInput(by: Block(capacity: (input.count + Self.headStep - 1) / Self.headStep * Self.headStep))
+    }
+
+    /// Heads that wait are kept in multiples of so many bytes.
+    private static let headStep = 128
 
     /// Serves the requests that have been received, in order, until one is in flight or incomplete.
     func proceed() {
@@ -112,6 +143,7 @@ extension HTTP1Connection {
     }
 
     private func beginExchange(_ block: Block) -> Exchange {
+        place.door.busy(Int(slot))
         let new = service.makeExchange()
         options = service.options
         new.head.reset()
@@ -194,7 +226,7 @@ extension HTTP1Connection {
         let block: Block
         if staysInInput, let input { block = input } else { block = loop.largeBlocks.take() }
         defer { if !staysInInput { loop.largeBlocks.give(block) } }
-        let limit = receiveLimit(block.free)
+        let limit = min(receiveLimit(block.free), loop.pieceLimit)
         switch transport.receive(into: block, limit: limit) {
         case .bytes(_, let mayHaveMore):
             isReadable = mayHaveMore || peerClosed

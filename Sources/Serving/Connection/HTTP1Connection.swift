@@ -97,12 +97,14 @@ public final class HTTP1Connection: ServerStream {
             return
         }
         loop.setDeadline(self, in: options.headerTimeout)
+        place.door.idles(Int(slot))
     }
 
     /// Takes over from a handshake that is done; the first request may have come with its end. `ending` is what was reported
     /// of the client's end meanwhile, which is not reported again.
     func start(after handshake: Handshake, mayHaveMore: Bool, ending: Readiness) {
         loop.replace(handshake, by: self)
+        place.door.idles(Int(slot))
         loop.setDeadline(self, in: service.isDraining ? ServingOptions.lingerTimeout : options.headerTimeout)
         if mayHaveMore || !ending.isEmpty { ready(ending.union(.readable)) }
         // The last words of the handshake, unless a response has taken them along. They do not wait for one: a client that
@@ -138,6 +140,7 @@ public final class HTTP1Connection: ServerStream {
     private func isBroken() -> Bool { Sockets.pendingError(transport.fd) != 0 || peerClosed }
 
     public override func resume() {
+        if outbox.isBlocked { keepHeadSmall() }
         proceed()
         receive()
     }
@@ -147,11 +150,7 @@ public final class HTTP1Connection: ServerStream {
         case .idle:
             // Requests that have been received wait for their turn.
             guard input?.isEmpty ?? true else { return }
-            // What arrived in the very moment is served; otherwise nobody is told, there is nothing to answer.
-            let served = requests
-            isReadable = true
-            receive()
-            if phase == .idle, requests == served { close() }
+            closeIdle()
         case .head:
             refuse(.headerTimeout)
         case .exchange:
@@ -169,6 +168,27 @@ public final class HTTP1Connection: ServerStream {
         case .closed:
             break
         }
+    }
+
+    /// Closes a connection between two requests. What arrived in the very moment is served; otherwise nobody is told, there is
+    /// nothing to answer.
+    private func closeIdle() {
+        let served = requests
+        isReadable = true
+        receive()
+        if phase == .idle, requests == served { close() }
+    }
+
+    /// Whether it may be closed for somebody who waits for its place, `idle` milliseconds after it came or had its last
+    /// response. Who has just come has a moment to ask for something: its request may be on its way.
+    func mayGiveWay(after idle: UInt64) -> Bool { requests > 0 || idle >= ServingOptions.firstRequestGrace }
+
+    /// Somebody waits for the place of a connection that idles. False when a request has come in the meantime. Called when
+    /// nothing of this connection is on the stack.
+    func giveWay() -> Bool {
+        guard phase == .idle, input?.isEmpty ?? true else { return false }
+        closeIdle()
+        return phase == .closed
     }
 
     /// The process is stopping. A connection without a request in flight is closed after `grace` milliseconds.
@@ -273,7 +293,7 @@ public final class HTTP1Connection: ServerStream {
             coding = .close
             keepAlive = false
         }
-        if service.isDraining || !canDrainRest { keepAlive = false }
+        if service.isDraining || place.isWanted || !canDrainRest { keepAlive = false }
         if !keepAlive {
             block.append("Connection: close\r\n")
         } else if !isHTTP11 {
@@ -377,6 +397,7 @@ public final class HTTP1Connection: ServerStream {
             // The deadline moves only when the client has taken something.
             if outbox.sentBytes > sentAtBlock || !wasBlocked { loop.setDeadline(self, in: options.writeTimeout) }
             sentAtBlock = outbox.sentBytes
+            if hasLargeHead { loop.schedule(self) }
         case .failed: end(.clientGone)
         }
     }

@@ -14,6 +14,8 @@ open class Service {
     public final var options: ServingOptions
     /// The current time as text.
     public final let clockText: ClockText
+    /// Where its clients come in, once it has a listener.
+    final var door: Door?
     /// Whether the process is stopping: responses say `Connection: close`.
     public internal(set) final var isDraining = false
 
@@ -47,6 +49,7 @@ open class Service {
             (watcher as? HTTP1Connection)?.cut()
             (watcher as? Handshake)?.cut()
         }
+        door?.cut()
     }
 }
 

@@ -62,7 +62,7 @@ extension UpstreamConnection {
             releaseBlock(block)
             return
         }
-        switch transport.receive(into: block) {
+        switch transport.receive(into: block, limit: loop.pieceLimit) {
         case .bytes(_, let mayHaveMore):
             isReadable = mayHaveMore || peerClosed
             hasReceived = true

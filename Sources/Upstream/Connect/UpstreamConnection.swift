@@ -138,7 +138,7 @@ public final class UpstreamConnection: Watcher {
         do throws(SystemFailure) {
             isReadable = false
             peerClosed = false
-            let new = try Sockets.connect(to: addresses[addressIndex % addresses.count])
+            let new = try open(addresses[addressIndex % addresses.count])
             let fd = new.number
             transport = Transport(fd: fd)
             descriptor = consume new
@@ -149,6 +149,16 @@ public final class UpstreamConnection: Watcher {
             // Told after the present call has returned, like every other failure.
             connectError = error.code
             loop.schedule(self)
+        }
+    }
+
+    /// Begins to connect, at the expense of connections that idle when the process has no descriptor left.
+    private func open(_ address: SocketAddress) throws(SystemFailure) -> Descriptor {
+        do throws(SystemFailure) {
+            return try Sockets.connect(to: address)
+        } catch {
+            guard error.code == EMFILE || error.code == ENFILE, loop.spareDescriptors() else { throw error }
+            return try Sockets.connect(to: address)
         }
     }
 
@@ -173,9 +183,8 @@ public final class UpstreamConnection: Watcher {
     }
 
     func connectFailed(_ failure: UpstreamFailure) {
-        loop.unregister(self)
         transport.layer?.close()
-        descriptor = nil
+        loop.unregister(self, closing: descriptor.take())
         if failure.isServersDoing { verdict = failure }
         if addressesTried < server.addresses.count {
             addressIndex += 1
@@ -387,9 +396,8 @@ public final class UpstreamConnection: Watcher {
             pool.warmed()
         }
         reading = .done
-        loop.unregister(self)
         transport.layer?.close()
-        descriptor = nil
+        loop.unregister(self, closing: descriptor.take())
         outbox.releaseAll()
         if let headBlock, !isReceiving {
             self.headBlock = nil
