@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short names for what the scripts and SwiftPM do; nothing here is needed to build.
-.PHONY: help build demo test format lint fuzz origins
+.PHONY: help build demo test format lint fuzz chaos origins
 
 help: #? this list
 	@sed -n 's/^\([a-z]*\):.*#? \(.*\)/  \1\t\2/p' Makefile
@@ -23,6 +23,9 @@ lint: #? check the format
 
 fuzz: #? fuzz each parser for a minute
 	sh Tests/Fuzz/run.sh 60
+
+chaos: #? break clients and servers at every byte under both sanitizers, for HOURS=1 each
+	sh scripts/chaos.sh $$(( $${HOURS:-1} * 3600 ))
 
 origins: build #? run three origins on ports 9001 to 9003, and the gateway of config/three-origins.yaml in front
 	@trap 'kill 0' INT TERM EXIT; \

@@ -16,6 +16,12 @@ struct SeededNumbers: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 
+    /// So many letters that gzip does not make much smaller.
+    static func letters(_ count: Int) -> String {
+        var numbers = SeededNumbers(1)
+        return String((0..<count).map { _ in Character(UnicodeScalar(UInt8(65 + numbers.below(26)))) })
+    }
+
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
 }
 

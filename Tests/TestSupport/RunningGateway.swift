@@ -94,6 +94,9 @@ public final class RunningGateway {
         gateway.onEveryLoop { _ in _ = poll(nil, 0, Int32(milliseconds)) }
     }
 
+    /// Does `work` while its loop, which must be the only one, stands still: it hears of all that in one batch.
+    public func whileTheLoopStands(_ work: @Sendable () -> Void) { gateway.onEveryLoop { _ in work() } }
+
     /// Blocks that its loops have handed out.
     public var blocksInUse: Int {
         let count = Atomic<Int>(0)

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes to a loop in one batch of events. The sanitizers see what is touched after it was freed.
+
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("In one batch of events") struct OneBatchTests {
+    /// More than a loop keeps for use again, so that what ends is freed.
+    private static let many = 300
+
+    @Test("resets of clients and bytes of servers touch no exchange that is gone")
+    func resetsAndBytes() throws {
+        let answering = Mutex<[Peer]>([])
+        let server = ScriptedServer { peer, _, server in
+            while true {
+                let head = peer.receiveHead()
+                if head.isEmpty { return }
+                guard head.hasPrefix("GET /long") else {
+                    guard peer.send(ok("ok", fields: "Cache-Control: no-store\r\n")) else { return }
+                    continue
+                }
+                let fields = "Content-Type: text/html\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n"
+                peer.send("HTTP/1.1 200 OK\r\n\(fields)\r\n3\r\nabc\r\n")
+                answering.withLock { $0.append(peer) }
+                server.note(head)
+                return
+            }
+        }
+        let gateway = try RunningGateway(upstreams: [server.port])
+        func askAll(_ target: String) -> [Peer] {
+            let peers = (0..<Self.many).map { _ in gateway.connect() }
+            for peer in peers {
+                peer.send("GET \(target) HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+            }
+            return peers
+        }
+        let waiting = askAll("/long")
+        for peer in waiting { #expect(peer.receiveHead().hasPrefix("HTTP/1.1 200")) }
+        #expect(answering.withLock { $0.count } == Self.many)
+        // Those end, and as many exchanges as are kept are spare.
+        for peer in askAll("/") { #expect(peer.receiveMessage().body == "ok") }
+        let noise = SeededNumbers.letters(15_000)
+        gateway.whileTheLoopStands {
+            for peer in answering.withLock({ $0 }) { peer.send("3A98\r\n" + noise + "\r\n") }
+            for peer in waiting { peer.reset() }
+        }
+        #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").hasSuffix("ok"))
+        #expect(gateway.waitForBlocks(0))
+    }
+}
