@@ -25,6 +25,9 @@ extension ObjectStore {
         return objects.objects(of: key).map { ($0.head.id, $0.head.record, $0.cost) }
     }
 
+    /// The present purge generation, for a response that is asked for now and may begin a download later (`join`).
+    public var generation: UInt64 { purges.latest }
+
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 
