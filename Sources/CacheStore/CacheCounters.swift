@@ -17,8 +17,10 @@ public final class CacheCounters: Sendable {
     public let corrupt = Atomic<Int>(0)
     /// System calls on the folder that failed.
     public let diskErrors = Atomic<Int>(0)
-    /// Openings refused because too many waited for the disk.
+    /// Openings, readings and writings refused because too many waited for the disk, and what was not forgotten for that reason.
     public let refusals = Atomic<Int>(0)
+    /// Readers of a download that was not stored who fell too far behind the fastest.
+    public let fallenBehind = Atomic<Int>(0)
     /// Bytes on disk, counted in blocks; what is being written is included.
     public let diskBytes = Atomic<Int>(0)
     /// Objects that are known.

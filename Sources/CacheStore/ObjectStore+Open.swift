@@ -76,13 +76,27 @@ extension ObjectStore {
             return .miss
         }
         if !index.contains(id) { adopt(id, head.record, status) }
-        switch opened {
-        case .miss: break
-        case .object(let object):
-            objects.insert(id, .object(object), cost: object.cost)
-        case .file(let file): files.insert(id, .file(file), cost: 1)
-        }
+        keep(opened, id, status.st_ino)
         return opened
+    }
+
+    /// Keeps what was opened in memory, or open, unless its name has been removed meanwhile, or leads elsewhere.
+    private func keep(_ opened: Opening, _ id: ObjectID, _ inode: ino_t) {
+        switch opened {
+        case .miss: return
+        case .object(let object):
+            if case .object(let known)? = objects.look(id), known.head.version == object.head.version { return }
+        case .file(let file):
+            if case .file(let known)? = files.look(id), known.head.version == file.head.version { return }
+        }
+        withName(id) {
+            guard leads(id, to: inode) else { return }
+            switch opened {
+            case .miss: break
+            case .object(let object): objects.insert(id, .object(object), cost: object.cost)
+            case .file(let file): files.insert(id, .file(file), cost: 1)
+            }
+        }
     }
 
     /// The version of the object that has that name now; nil when there is none. Blocks.

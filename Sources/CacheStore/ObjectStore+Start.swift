@@ -28,13 +28,19 @@ extension ObjectStore {
         threads.submit(TaskJob { [self] in replay(folder, journal) })
     }
 
-    /// Runs `job` when the bytes on disk are known, which is at once but for the first moments. False after the end.
+    /// Runs `job` when the bytes on disk are known, which is at once but for the first moments. False when too many wait already,
+    /// and after the end.
     func submitWriting(_ job: DiskJob) -> Bool {
-        let isReplayed = start.withLock { state in
-            if !state.isReplayed { state.waiting.append(job) }
-            return state.isReplayed
+        enum Turn { case now, later, never }
+        let turn = start.withLock { state -> Turn in
+            if state.isReplayed { return .now }
+            guard state.waiting.count < options.queueLimit else { return .never }
+            state.waiting.append(job)
+            return .later
         }
-        return isReplayed ? threads.submit(job) : true
+        let isTaken = turn == .later || turn == .now && threads.offer(job, .writing)
+        if !isTaken { counters.refusals.count() }
+        return isTaken
     }
 
     private func replay(_ folder: CacheFolder, _ journal: IndexJournal) {
@@ -139,13 +145,17 @@ extension ObjectStore {
     // MARK: Purging
 
     /// Purges a scope, or everything. It counts at once; `done`, if any, is told on that loop whether it was written down
-    /// and survives a restart. Takes constant time: what is purged is removed when it is asked for, or evicted.
-    public func purge(_ scope: CacheScope?, then done: (loop: Loop, body: @Sendable (Bool) -> Void)? = nil) {
-        if purges.purge(scope, now: Self.wallMicroseconds(), then: done) { submitPurges() }
+    /// and survives a restart. Takes constant time: what is purged is removed when it is asked for, or evicted. `host`: the one that
+    /// the scope is a part of, which gives way when there are too many.
+    public func purge(
+        _ scope: CacheScope?, in host: CacheScope? = nil,
+        then done: (loop: Loop, body: @Sendable (Bool) -> Void)? = nil
+    ) {
+        if purges.purge(scope, in: host, now: Self.wallMicroseconds(), then: done) { submitPurges() }
     }
 
     /// Behind the other jobs, each time, so that purges never keep a thread from them.
-    private func submitPurges() {
+    func submitPurges() {
         threads.submit(
             TaskJob { [self] in
                 writePurges()

@@ -31,7 +31,8 @@ public struct StoreOptions: Sendable {
     public var openFiles = 256
     /// Disk threads.
     public var threads = 4
-    /// Openings that may wait for a disk thread; beyond, an object on disk is a miss.
+    /// How many of each may wait for a disk thread: openings (beyond, an object on disk is a miss), readings (beyond, the response
+    /// is cut), and writings (beyond, a response is not stored).
     public var queueLimit = 1024
     /// Whether a file is forced to the disk before it gets its name. Off: one that a power cut tears is a miss.
     public var syncsFiles = false
@@ -41,6 +42,8 @@ public struct StoreOptions: Sendable {
     public var writePatience = 10_000
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
+    /// Bytes of all fills in memory from which on they keep little, and new ones are not stored. Half of it makes them keep less.
+    public var fillMemory = 256 << 20
 
     /// The defaults, for that folder and so many bytes; or without a folder.
     public init(path: String?, diskBytes: Int) {
@@ -88,6 +91,8 @@ public final class ObjectStore: Sendable {
     /// Whether the journals are to be written anew in a moment.
     let isMending = Atomic<Bool>(false)
     let start = Mutex(StartState())
+    let forgotten = Mutex(ForgottenObjects())
+    let fillMemory: FillMemory
     /// Whether the folder has been gone through, so that what the index does not know is not there.
     let isIndexComplete = Atomic<Bool>(false)
     /// One at a time changes the file of a name, and what the index and the journal say of it.
@@ -120,6 +125,7 @@ public final class ObjectStore: Sendable {
         purges = PurgeJournal(folder, now: Self.wallMicroseconds())
         objects = MemoryTier(budget: options.memoryBytes)
         files = MemoryTier(budget: options.openFiles)
+        fillMemory = FillMemory(limit: options.fillMemory)
         names = InlineArray { _ in NameLock() }
         threads = DiskThreads(count: max(1, options.threads), limit: options.queueLimit)
         begin()
@@ -160,21 +166,17 @@ public final class ObjectStore: Sendable {
     /// Has a disk thread open the object and tell `reader`, on its loop, what became of that. False, and a miss, when too many
     /// wait already.
     public func open(_ id: ObjectID, key: CachedBody, for reader: CacheReader) -> Bool {
-        if threads.offer(OpenJob(self, id, key, reader)) { return true }
+        if threads.offer(OpenJob(self, id, key, reader), .opening) { return true }
         counters.refusals.count()
         counters.misses.count()
         return false
     }
 
-    /// Has a disk thread remove the object.
-    public func forget(_ id: ObjectID) {
-        objects.remove(id)
-        files.remove(id)
-        threads.submit(TaskJob { [self] in remove(id) })
-    }
-
-    func read(_ chunk: FileChunk, of file: StoredFile?, into block: Block, for reader: CacheReader) {
-        threads.submit(ReadJob(chunk, file, block, reader))
+    /// False when too many wait already: then the block is the caller's still.
+    func read(_ chunk: FileChunk, of file: StoredFile?, into block: Block, for reader: CacheReader) -> Bool {
+        if threads.offer(ReadJob(chunk, file, block, reader), .reading) { return true }
+        counters.refusals.count()
+        return false
     }
 
     // MARK: Names, on disk threads
@@ -182,22 +184,6 @@ public final class ObjectStore: Sendable {
     /// Runs `body` while nobody else changes the object's file.
     func withName<Result>(_ id: ObjectID, _ body: () -> sending Result) -> sending Result {
         names[Int(truncatingIfNeeded: id.key.low & 63)].lock.withLock { _ in body() }
-    }
-
-    /// Removes the object's file and all that is known of it. Blocks.
-    func remove(_ id: ObjectID, ifStill isStill: () -> Bool = { true }) {
-        withName(id) {
-            guard isStill() else { return }
-            objects.remove(id)
-            files.remove(id)
-            guard let folder else { return }
-            let code = folder.remove(id)
-            let bytes = index.remove(id)
-            // A file that cannot be removed takes its room on.
-            if code != 0, code != ENOENT { return failed(SystemFailure("unlinkat", code: code)) }
-            if let bytes { vacate(id, bytes) }
-            if code == 0 || bytes != nil { note(.removed, id) }
-        }
     }
 
     /// Whether the object's name leads to nothing, or to that file. False when that cannot be told.
@@ -209,12 +195,19 @@ public final class ObjectStore: Sendable {
         }
     }
 
+    /// Whether the object's name leads to that file.
+    func leads(_ id: ObjectID, to inode: ino_t) -> Bool {
+        guard case .success(let status)? = folder?.status(id) else { return false }
+        return status.st_ino == inode
+    }
+
     /// A file that was open turned out to be damaged: it is removed, unless another has its name now.
     func discardDamaged(_ file: StoredFile) {
         let id = file.head.id
         counters.corrupt.count()
         files.remove(id)
-        threads.submit(TaskJob { [self] in remove(id) { isMissing(id, orIs: file.inode) } })
+        // One that is refused is found again.
+        _ = threads.offer(TaskJob { [self] in remove(id) { isMissing(id, orIs: file.inode) } }, .writing)
     }
 
     /// A system call on the folder failed: it is counted, and told of.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A leader that was told to pause is told to go on, whatever else happens meanwhile: nothing but that ends its pause.
 
-import Dispatch
 import Engine
 import Glibc
 import Synchronization
@@ -15,19 +14,6 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
 }
 
 @Suite struct FillRoomTests {
-    /// Keeps all disk threads from working until it goes.
-    private final class BusyDisk: Sendable {
-        private let gate = DispatchSemaphore(value: 0)
-        private let threads: Int
-
-        init(_ test: TestStore) {
-            threads = test.options.threads
-            for _ in 0..<threads { test.store.threads.submit(TaskJob { [gate] in gate.wait() }) }
-        }
-
-        func end() { for _ in 0..<threads { gate.signal() } }
-    }
-
     @Test func aBlockedLeaderThatAppendsWhileTheDiskCatchesUpIsToldAllTheSame() throws {
         let test = try TestStore()
         eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }

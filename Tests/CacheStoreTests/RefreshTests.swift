@@ -46,6 +46,7 @@ import Testing
         let second = contents(path)
         test.put("key", pattern(size, seed: 1), metadata: "first")
         let validated = try #require(test.store.version(id("key")))
+        #expect(test.get("key") != nil)
         guard let (fill, _) = test.lead("key") else { return fail("nobody leads") }
         let renewed = description("renewed")
         test.store.withName(id("key")) {

@@ -222,7 +222,7 @@ import Testing
             // The head has come, and the response varies.
             let reader = TestReader(on: test.loop)
             let joined = test.loop.perform { [store = test.store] in
-                store.join(id("key", variant: 1), key: bytes("key"), as: reader, generation: first.generation) { [] }
+                store.join(id("key", variant: 1), key: bytes("key"), as: reader, after: first) { [] }
             }
             guard case .lead(let second) = joined else { return fail("somebody else leads") }
             #expect(second.generation == first.generation)

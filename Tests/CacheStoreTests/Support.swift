@@ -144,11 +144,12 @@ class TestReader: CacheReader, @unchecked Sendable {
                 self.skipping = skipping
                 let outcome = chunk.readNow(into: block)
                 if outcome == .wouldBlock {
-                    fill.readSoon(chunk, into: block, for: self)
+                    if fill.readSoon(chunk, into: block, for: self) { return }
+                    takeBlock(.damaged)
                     return
                 }
                 takeBlock(outcome)
-            case .end, .failed, .handOver, .released, .refreshed:
+            case .end, .behind, .failed, .handOver, .released, .refreshed:
                 ending = step
                 done.signal()
                 return
@@ -308,7 +309,7 @@ final class TestStore {
         var body: [UInt8] = []
         for number in 0..<stored.chunkCount {
             let reader = TestReader(on: loop)
-            loop.perform { stored.readSoon(number, into: reader.block, for: reader) }
+            guard loop.perform({ stored.readSoon(number, into: reader.block, for: reader) }) else { return nil }
             reader.wait(sourceLocation: sourceLocation)
             guard loop.perform({ reader.outcome }) == .ready else { return nil }
             let block = reader.block

@@ -102,6 +102,59 @@ import Testing
         #expect(gateway.ask().isHit)
     }
 
+    /// What somebody, or a failing disk, may have put in the place of what is ours.
+    static let damages: [(name: String, what: String)] =
+        ["lock", "version", "secret", "tmp", "purges", "journal", "00"].flatMap { name in
+            ["folder", "dangling link", "link to itself", "pipe", "file"].map { (name, $0) }
+        }
+
+    private static func put(_ what: String, at path: String) {
+        switch what {
+        case "folder": mkdir(path, 0o700)
+        case "dangling link": symlink("/nowhere/at/all", path)
+        case "link to itself": symlink(path, path)
+        case "pipe": mkfifo(path, 0o600)
+        default: _ = FileManager.default.createFile(atPath: path, contents: Data("nonsense".utf8))
+        }
+    }
+
+    @Test(
+        "that is damaged or somebody else's stops no start: requests are served, and the operator is told",
+        arguments: damages)
+    func foreign(_ damage: (name: String, what: String)) throws {
+        let folder = TemporaryFolder()
+        mkdir(folder.file("cache"), 0o700)
+        Self.put(damage.what, at: folder.file("cache/\(damage.name)"))
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server, in: folder)
+        #expect(gateway.ask().body == "x")
+        if gateway.gateway.reports.contains(where: { $0.contains("in memory only") }) {
+            gateway.store()
+            #expect(gateway.ask().isHit)
+            #expect(gateway.files.isEmpty)
+        } else {
+            #expect(damage.name != "lock" || damage.what == "file" || damage.what == "pipe")
+        }
+    }
+
+    @Test(
+        "that is no folder, or a link, is done without, although it was named: that is said, and memory does",
+        arguments: ["dangling link", "link to itself", "pipe", "file", "link to a folder"])
+    func noFolder(_ what: String) throws {
+        let folder = TemporaryFolder()
+        if what == "link to a folder" {
+            symlink(folder.path, folder.file("cache"))
+        } else {
+            Self.put(what, at: folder.file("cache"))
+        }
+        let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server, in: folder)
+        gateway.store()
+        #expect(gateway.ask().isHit)
+        #expect(gateway.gateway.reports.count == 1)
+        #expect(gateway.gateway.reports.first?.contains("the cache is in memory only") == true)
+    }
+
     @Test("by default is done without when another gateway has it: that is said, and memory does")
     func defaultInUse() throws {
         let home = TemporaryFolder()

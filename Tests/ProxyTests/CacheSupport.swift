@@ -166,11 +166,12 @@ func response(_ body: String, _ fields: String, status: String = "200 OK") -> St
 
 let notModified = "HTTP/1.1 304 Not Modified\r\n"
 
-/// Something that one thread opens for others, who give up after ten seconds.
+/// Something that one thread opens for others, who give up after thirty seconds.
 final class Gate: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
     func open(for count: Int = 1) { for _ in 0..<count { semaphore.signal() } }
-    func pass() { _ = semaphore.wait(timeout: .now() + 10) }
+    /// Whether it was opened.
+    @discardableResult func pass() -> Bool { semaphore.wait(timeout: .now() + 30) == .success }
 }
 
 /// Text of which no part is like another at a multiple of 16 bytes.

@@ -16,9 +16,22 @@ class DiskJob: @unchecked Sendable {
 
 /// A few threads and the queue they take their jobs from.
 final class DiskThreads: Sendable {
+    /// What a job is for. What clients can make many of has a limit each, so that a disk which hangs holds no more than that.
+    enum Kind: Int {
+        /// Finds out what is stored.
+        case opening
+        /// Reads a piece of a response that is under way; the block waits with it.
+        case reading
+        /// Stores a response, or removes one.
+        case writing
+        /// What its sender bounds.
+        case keeping
+    }
     private struct State {
-        var jobs: ContiguousArray<DiskJob?> = []
+        var jobs: ContiguousArray<(job: DiskJob?, kind: Kind)> = []
         var first = 0
+        /// How many of each kind wait.
+        var waiting = InlineArray<4, Int>(repeating: 0)
         var isStopping = false
         var running = 0
         var members: [pthread_t] = []
@@ -27,7 +40,7 @@ final class DiskThreads: Sendable {
     private let state: Mutex<State>
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
-    /// How many jobs may wait before `offer` refuses.
+    /// How many jobs of a kind may wait before `offer` refuses.
     let limit: Int
 
     init(count: Int, limit: Int) {
@@ -41,16 +54,20 @@ final class DiskThreads: Sendable {
         }
     }
 
-    /// Takes `job` unless too many wait already.
-    func offer(_ job: DiskJob) -> Bool { add(job, limit: limit) }
+    /// Takes `job` unless too many of its kind wait already.
+    func offer(_ job: DiskJob, _ kind: Kind) -> Bool { add(job, kind, limit: limit) }
 
     /// Takes `job` in any case: for work that its sender bounds. Does nothing after `stop`.
-    @discardableResult func submit(_ job: DiskJob) -> Bool { add(job, limit: .max) }
+    @discardableResult func submit(_ job: DiskJob) -> Bool { add(job, .keeping, limit: .max) }
 
-    private func add(_ job: DiskJob, limit: Int) -> Bool {
+    /// How many of that kind wait.
+    func waiting(_ kind: Kind) -> Int { state.withLock { $0.waiting[kind.rawValue] } }
+
+    private func add(_ job: DiskJob, _ kind: Kind, limit: Int) -> Bool {
         let taken = state.withLock { state in
-            guard !state.isStopping, state.count < limit else { return false }
-            state.jobs.append(job)
+            guard !state.isStopping, state.waiting[kind.rawValue] < limit else { return false }
+            state.jobs.append((job, kind))
+            state.waiting[kind.rawValue] += 1
             return true
         }
         if taken { wake.signal() }
@@ -81,8 +98,9 @@ final class DiskThreads: Sendable {
             wake.wait()
             let (job, isOver) = state.withLock { state -> (DiskJob?, Bool) in
                 guard state.count > 0 else { return (nil, state.isStopping) }
-                let job = state.jobs[state.first]
-                state.jobs[state.first] = nil
+                let (job, kind) = state.jobs[state.first]
+                state.jobs[state.first].job = nil
+                state.waiting[kind.rawValue] -= 1
                 state.first += 1
                 if state.first == state.jobs.count || state.first >= 4096 {
                     state.jobs.removeFirst(state.first)

@@ -6,11 +6,12 @@ package import Engine
 package import Glibc
 
 package enum FileCalls {
-    /// Opens `name` in `directory`; a symbolic link is not followed. The corresponding C function is `openat`.
+    /// Opens `name` in `directory`; a symbolic link is not followed, and a pipe that somebody put there is not waited for. The
+    /// corresponding C function is `openat`.
     package static func open(
         _ name: String, in directory: Int32, _ flags: Int32 = O_RDONLY
     ) -> Result<Int32, SystemFailure> {
-        let number = gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let number = gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
         return number >= 0 ? .success(number) : .failure(SystemFailure("openat"))
     }
 

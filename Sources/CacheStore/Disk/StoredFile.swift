@@ -118,8 +118,9 @@ public final class StoredFile: Sendable {
         return outcome
     }
 
-    /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then.
-    public func readSoon(_ number: Int, into block: Block, for reader: CacheReader) {
+    /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then. False when too many wait
+    /// for the disk already: then nobody is told, and the block is the caller's.
+    public func readSoon(_ number: Int, into block: Block, for reader: CacheReader) -> Bool {
         store.read(chunk(number), of: self, into: block, for: reader)
     }
 

@@ -11,8 +11,8 @@ import Synchronization
 
 /// A response that is being downloaded.
 ///
-/// `@unchecked Sendable` is safe because `current` and `watch` belong to the leader's loop, `disk` to the one job that writes, and all
-/// the rest is immutable or behind the lock.
+/// `@unchecked Sendable` is safe because `current`, `appended`, `bodyLength` and `watch` belong to the leader's loop, `disk` to the
+/// one job that writes, and all the rest is immutable or behind the lock.
 public final class Fill: @unchecked Sendable {
     /// What it will be found by.
     public let id: ObjectID
@@ -25,14 +25,24 @@ public final class Fill: @unchecked Sendable {
     /// The leader's.
     private let loop: Loop
     private var current: FillChunk?
+    /// Bytes that were appended, and those that are to be, when that is known.
+    private var appended = 0
+    private var bodyLength: Int?
     private var watch: FillWatch?
     let disk = FillDisk()
 
     /// What is written with one turn of a disk thread at least, while more is to come.
     private static let batch = 256 << 10
     var backlog: Int { max(store.options.fillBacklog, 2 * Self.batch) }
+    /// What stays in memory of a fill when memory is scarce.
+    private static let scarceLimit = 4 * StoredFooter.chunk
+    /// How much of what is in the file stays in memory, too.
+    private var window: Int { store.fillMemory.isTight ? StoredFooter.chunk : store.options.fillWindow }
     /// How much stays in memory when the disk is lost.
-    private var memoryLimit: Int { 4 * store.options.fillWindow }
+    private var memoryLimit: Int {
+        store.fillMemory.isScarce
+            ? min(Self.scarceLimit, 4 * store.options.fillWindow) : 4 * store.options.fillWindow
+    }
 
     init(_ id: ObjectID, key: CachedBody, store: ObjectStore, leader: CacheReader, generation: UInt64) {
         self.id = id
@@ -51,29 +61,42 @@ public final class Fill: @unchecked Sendable {
             state.description = description
             let length = description.bodyLength ?? 0
             let isTooLarge = length > store.largestBody
-            if !description.fits || key.count > StoredHead.keyLimit || isTooLarge { state.isDiskLost = true }
+            let isScarce = store.fillMemory.isScarce
+            if isScarce { store.counters.refusals.count() }
+            if !description.fits || key.count > StoredHead.keyLimit || isTooLarge || isScarce {
+                state.isDiskLost = true
+            }
             return state.takeWaiting()
         }
+        bodyLength = description.bodyLength
         wake(waiting)
     }
 
-    /// Takes a copy of `bytes`, all of them, whatever it returns.
+    /// Takes a copy of `bytes`, all of them, whatever it returns. More than was said fails at once.
     public func append(_ bytes: Span<UInt8>) -> FillRoom {
+        if let bodyLength, bytes.count > bodyLength - appended {
+            end(.failed)
+            return .unwanted
+        }
         var rest = bytes
         var new: [FillChunk] = []
         while rest.count > 0 {
             let chunk: FillChunk
-            if let current, current.filled < StoredFooter.chunk {
+            if let current, current.filled < current.capacity {
                 chunk = current
             } else {
-                chunk = FillChunk(capacity: StoredFooter.chunk)
+                let left = bodyLength.map { $0 - appended } ?? .max
+                chunk = FillChunk(capacity: min(StoredFooter.chunk, left), store.fillMemory)
                 new.append(chunk)
                 current = chunk
             }
-            rest = rest.extracting(chunk.append(rest)...)
+            let count = chunk.append(rest)
+            appended += count
+            rest = rest.extracting(count...)
         }
         let now = loop.milliseconds
-        let (room, waiting, isToWrite, stalls) = state.withLock { state -> (FillRoom, [CacheReader], Bool, UInt64?) in
+        let (room, waiting, isToWrite, stalls) = state.withLock {
+            state -> (FillRoom, ContiguousArray<CacheReader>, Bool, UInt64?) in
             guard state.phase == .open else { return (.room, [], false, nil) }
             state.chunks.append(contentsOf: new)
             state.received += bytes.count
@@ -83,9 +106,10 @@ public final class Fill: @unchecked Sendable {
             let isToWrite = !state.isWriting && !state.isDiskLost && behind >= Self.batch
             if isToWrite { (state.isWriting, state.progressAt) = (true, now) }
             if state.isDiskLost {
-                state.trim(window: store.options.fillWindow, limit: memoryLimit)
+                let limit = memoryLimit
+                state.trim(window: window, limit: limit)
                 guard state.isWanted else { return (.unwanted, state.takeWaiting(), false, nil) }
-                if state.unread >= memoryLimit / 2 { state.isLeaderBlocked = true }
+                if state.unread() >= limit / 2 { state.isLeaderBlocked = true }
             } else if behind >= backlog {
                 state.isLeaderBlocked = true
             }
@@ -141,7 +165,7 @@ public final class Fill: @unchecked Sendable {
     }
 
     func end(_ phase: FillState.Phase) {
-        let (waiting, isToWrite, isOver) = state.withLock { state -> ([CacheReader], Bool, Bool) in
+        let (waiting, isToWrite, isOver) = state.withLock { state -> (ContiguousArray<CacheReader>, Bool, Bool) in
             guard state.phase == .open else { return ([], false, false) }
             state.phase = phase
             state.leader = nil
@@ -167,14 +191,23 @@ public final class Fill: @unchecked Sendable {
     /// What `reader` has to do next. Unless it `registers`, it is not told when there is more: the leader's own reader, which
     /// knows.
     public func next(_ reader: CacheReader, registers: Bool = true) -> FillStep {
-        state.withLock { state in
-            let step = step(for: reader, registers: registers, &state)
+        let (step, drained) = state.withLock { state -> (FillStep, CacheReader?) in
+            let step = self.step(for: reader, registers: registers, &state)
             switch step {
-            case .end, .failed, .handOver, .released, .refreshed: state.readers.removeAll { $0 === reader }
-            case .wait, .head, .bytes, .stored: break
+            case .wait, .head, .bytes, .stored: return (step, nil)
+            case .behind: store.counters.fallenBehind.count()
+            case .end, .failed, .handOver, .released, .refreshed: break
             }
-            return step
+            state.detach(reader)
+            return (step, takeDrained(&state))
         }
+        if let drained { drained.loop.submit { drained.fillDrained() } }
+        return step
+    }
+
+    /// The leader, when it waits for readers and need not any more.
+    private func takeDrained(_ state: inout FillState) -> CacheReader? {
+        state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
     }
 
     private func step(for reader: CacheReader, registers: Bool, _ state: inout FillState) -> FillStep {
@@ -194,22 +227,22 @@ public final class Fill: @unchecked Sendable {
             if let step = state.step(at: reader.position) { return step }
         }
         guard registers else { return .wait }
-        if !reader.isWaiting { state.waiting.append(reader) }
-        reader.isWaiting = true
+        state.waiting.insert(reader)
         return .wait
     }
 
     /// `reader` has taken so many bytes.
     public func took(_ count: Int, _ reader: CacheReader) {
         let drained = state.withLock { state in
-            reader.position += count
-            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
+            state.took(count, reader)
+            return takeDrained(&state)
         }
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
 
-    /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then.
-    public func readSoon(_ chunk: FileChunk, into block: Block, for reader: CacheReader) {
+    /// Has a disk thread read a chunk into `block` and tell `reader`; the block is the thread's until then. False when too many wait
+    /// for the disk already: then nobody is told, and the block is the caller's.
+    public func readSoon(_ chunk: FileChunk, into block: Block, for reader: CacheReader) -> Bool {
         store.read(chunk, of: nil, into: block, for: reader)
     }
 
@@ -219,10 +252,8 @@ public final class Fill: @unchecked Sendable {
     /// `reader` goes away. It may still be told once of progress that was on its way.
     public func detach(_ reader: CacheReader) {
         let drained = state.withLock { state -> CacheReader? in
-            state.waiting.removeAll { $0 === reader }
-            state.readers.removeAll { $0 === reader }
-            reader.isWaiting = false
-            return state.isDiskLost ? state.takeDrained(backlog: backlog, memoryLimit: memoryLimit) : nil
+            state.detach(reader)
+            return takeDrained(&state)
         }
         if let drained { drained.loop.submit { drained.fillDrained() } }
     }
@@ -230,7 +261,8 @@ public final class Fill: @unchecked Sendable {
     /// Whether somebody who comes now may read it. `scopes`: what the key says that it belongs to; asked for after a purge only.
     func canBeJoined(scopes: () -> [CacheScope]) -> Bool {
         let (isReadable, description) = state.withLock { state in
-            ((state.phase == .open || state.phase == .complete) && state.isReadableFromStart, state.description)
+            let isOn = (state.phase == .open || state.phase == .complete) && !state.isInvalid
+            return (isOn && state.isReadableFromStart, state.description)
         }
         guard isReadable else { return false }
         if generation >= store.purges.latest { return true }
@@ -238,10 +270,15 @@ public final class Fill: @unchecked Sendable {
         return !store.purges.mayBePurged(scopes(), since: generation)
     }
 
+    /// What it brings is not stored, and nobody joins it any more.
+    func invalidate() { state.withLock { $0.isInvalid = true } }
+
+    var isInvalid: Bool { state.withLock { $0.isInvalid } }
+
     // MARK: Telling
 
     /// Tells each reader on its loop, with one submission for each loop.
-    func wake(_ readers: [CacheReader]) {
+    func wake(_ readers: ContiguousArray<CacheReader>) {
         guard !readers.isEmpty else { return }
         var groups: [(loop: Loop, readers: [CacheReader])] = []
         for reader in readers {
@@ -258,10 +295,10 @@ public final class Fill: @unchecked Sendable {
 
     /// The disk failed, or is not to be used: the fill goes on in memory and is not stored.
     func loseDisk() {
-        let (drained, waiting, isOver) = state.withLock { state -> (CacheReader?, [CacheReader], Bool) in
+        let (drained, waiting, isOver) = state.withLock { state -> (CacheReader?, ContiguousArray<CacheReader>, Bool) in
             state.isDiskLost = true
             state.isWriting = false
-            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            state.trim(window: window, limit: memoryLimit)
             let drained = state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
             return (drained, state.takeWaiting(), state.phase != .open)
         }
@@ -279,7 +316,7 @@ public final class Fill: @unchecked Sendable {
             guard let stalls = state.stallsAt(patience: store.options.writePatience) else { return (nil, nil, false) }
             guard now >= stalls else { return (stalls, nil, false) }
             state.isDiskLost = true
-            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            state.trim(window: window, limit: memoryLimit)
             return (nil, state.takeDrained(backlog: backlog, memoryLimit: memoryLimit), true)
         }
         if isLost { store.failed(SystemFailure("write", code: ETIMEDOUT)) }
@@ -295,7 +332,7 @@ public final class Fill: @unchecked Sendable {
             state.written += count
             state.progressAt = ObjectStore.monotonicMilliseconds()
             state.sums += sums
-            state.trim(window: store.options.fillWindow, limit: memoryLimit)
+            state.trim(window: window, limit: memoryLimit)
             return state.takeDrained(backlog: backlog, memoryLimit: memoryLimit)
         }
         if let drained { drained.loop.submit { drained.fillDrained() } }

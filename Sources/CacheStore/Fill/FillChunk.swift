@@ -10,12 +10,19 @@ final class FillChunk: @unchecked Sendable {
     /// How much the leader has written. On its loop only.
     var filled = 0
 
-    init(capacity: Int) {
+    private let memory: FillMemory
+
+    init(capacity: Int, _ memory: FillMemory) {
         self.capacity = capacity
+        self.memory = memory
         base = .allocate(byteCount: capacity, alignment: 16)
+        memory.add(capacity)
     }
 
-    deinit { base.deallocate() }
+    deinit {
+        base.deallocate()
+        memory.add(-capacity)
+    }
 
     /// Appends as much as fits of `bytes`; how much that was. On the leader's loop only.
     func append(_ bytes: Span<UInt8>) -> Int {
@@ -61,6 +68,8 @@ public enum FillStep: Sendable {
     case stored(FileChunk, skipping: Int)
     /// The body is complete.
     case end
+    /// It is not stored, and the reader has fallen so far behind the fastest that what it needs is gone: it goes on alone.
+    case behind
     /// The download failed; what has been taken of it must be cut.
     case failed
     /// The leader has gone, and nothing has been taken: `join` again. The first to do so leads.
@@ -75,7 +84,7 @@ public enum FillStep: Sendable {
 public enum FillRoom: Equatable, Sendable {
     /// It may.
     case room
-    /// The bytes were taken, but the disk, or without one the leader's own reading, is behind: pause until `fillDrained`.
+    /// The bytes were taken, but the disk, or without one the fastest reader, is behind: pause until `fillDrained`.
     case blocked
     /// It will not be stored, and nobody reads it.
     case unwanted

@@ -134,7 +134,7 @@ extension Fill {
                 memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
             }
         }
-        guard !store.purges.isPurged(description, since: generation) else { return false }
+        guard !isInvalid, !store.purges.isPurged(description, since: generation) else { return false }
         if store.folder == nil { return keep(description, length, copyBody) }
         guard let file = open(description), reserve(upTo: length, description) else { return false }
         let isSmall =
@@ -195,16 +195,14 @@ extension Fill {
         else { return false }
         if store.options.syncsFiles, fdatasync(file.number) != 0 { return isDone("fdatasync", errno) }
         guard let status = FileCalls.status(file.number) else { return isDone("fstat", errno) }
-        guard publish(head, ObjectStore.units(status)) else { return false }
-        if isSmall { insert(head, image, length) }
-        return true
+        return publish(head, ObjectStore.units(status)) { if isSmall { insert(head, image, length) } }
     }
 
     /// Whether the object of that name may be replaced. While nobody else can (`withName`).
-    private func mayReplace() -> Bool { disk.replaced.map { $0 == store.version(id) } ?? true }
+    private func mayReplace() -> Bool { !isInvalid && disk.replaced.map { $0 == store.version(id) } ?? true }
 
-    /// Gives the file its name; from then on its bytes are the index's.
-    private func publish(_ head: StoredHead, _ units: UInt32) -> Bool {
+    /// Gives the file its name; from then on its bytes are the index's. `keep` keeps it in memory, before anybody can remove it.
+    private func publish(_ head: StoredHead, _ units: UInt32, keep: () -> Void) -> Bool {
         let taken = Int(units) * CacheIndex.unit
         let missing = taken + ObjectStore.folderBytes - disk.open.bytes.load(ordering: .relaxed)
         if missing > 0 {
@@ -222,6 +220,7 @@ extension Fill {
             store.opens.name(disk.open, id)
             store.countGrowth(of: id.part)
             store.release(held - taken)
+            keep()
             return true
         }
         guard isPublished else { return false }

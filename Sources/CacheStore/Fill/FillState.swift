@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a fill's lock protects. The body is a row of chunks of 64 KiB: those at its end are in memory, those at its start in the
 // file, and those between in both. Once the disk is lost, nothing more reaches the file, and the oldest chunks in memory
-// are dropped when there are too many; who still needed them fails.
+// are dropped when there are too many; who still needed them has fallen behind.
 
 import Engine
 
@@ -42,9 +42,18 @@ struct FillState {
     /// Whether the leader waits to be told that there is room: until `takeDrained` says so, or the end.
     var isLeaderBlocked = false
     var leader: CacheReader?
-    var waiting: [CacheReader] = []
+    /// Who is to be told when there is more.
+    var waiting = ReaderList(.waiting)
     /// Who reads it, or is to.
-    var readers: [CacheReader] = []
+    private(set) var readers = ReaderList(.reading)
+    /// How far the reader has come who has come furthest; beyond that when who had is gone (`isFurthestGone`).
+    private var furthest = 0
+    private var isFurthestGone = false
+    /// Whether what is stored under its name has been made invalid since it began, or another has taken its place: it is read to
+    /// its end by those who do, and not stored.
+    var isInvalid = false
+
+    init(leader: CacheReader? = nil) { self.leader = leader }
 
     /// Whether somebody can read it from its start.
     var isReadableFromStart: Bool { firstChunk == 0 || written > 0 && firstChunk * StoredFooter.chunk <= written }
@@ -63,7 +72,7 @@ struct FillState {
                 file: file, offset: bodyOffset + start, sum: sums[number], number: number, length: length)
             return .stored(chunk, skipping: position - start)
         }
-        if position < received { return .failed }
+        if position < received { return .behind }
         return phase == .complete ? .end : nil
     }
 
@@ -102,32 +111,42 @@ struct FillState {
     }
 
     /// Those who wait, each of whom is told once.
-    mutating func takeWaiting() -> [CacheReader] {
-        guard !waiting.isEmpty else { return [] }
-        let readers = waiting
-        waiting = []
-        for reader in readers { reader.isWaiting = false }
-        return readers
-    }
+    mutating func takeWaiting() -> ContiguousArray<CacheReader> { waiting.isEmpty ? [] : waiting.takeAll() }
 
     /// `reader` reads it from now on.
-    mutating func attach(_ reader: CacheReader) {
-        if !readers.contains(where: { $0 === reader }) { readers.append(reader) }
+    mutating func attach(_ reader: CacheReader) { readers.insert(reader) }
+
+    /// `reader` reads it no more.
+    mutating func detach(_ reader: CacheReader) {
+        waiting.remove(reader)
+        if readers.remove(reader), reader.position >= furthest { isFurthestGone = true }
+    }
+
+    /// `reader` has taken so many bytes more.
+    mutating func took(_ count: Int, _ reader: CacheReader) {
+        reader.position += count
+        if reader.position > furthest, readers.contains(reader) { furthest = reader.position }
     }
 
     /// Whether there is any use in what still comes.
     var isWanted: Bool { !isDiskLost || !readers.isEmpty }
 
-    /// How many bytes the leader has not taken for itself: without a disk it must not lose them. 0 when it does not read.
-    var unread: Int {
-        guard let leader, readers.contains(where: { $0 === leader }) else { return 0 }
-        return received - leader.position
+    /// How many bytes nobody has taken yet: a download that is not stored goes at the pace of the fastest of those who read it. 0
+    /// when nobody does.
+    mutating func unread() -> Int {
+        guard !readers.isEmpty else { return 0 }
+        if isFurthestGone {
+            furthest = readers.members.reduce(0) { max($0, $1.position) }
+            isFurthestGone = false
+        }
+        return received - furthest
     }
 
     /// The leader, when it waits for room and there is some.
     mutating func takeDrained(backlog: Int, memoryLimit: Int) -> CacheReader? {
-        let hasRoom = isDiskLost ? unread <= memoryLimit / 4 : received - written <= backlog / 2
-        guard isLeaderBlocked, hasRoom else { return nil }
+        guard isLeaderBlocked else { return nil }
+        let hasRoom = isDiskLost ? unread() <= memoryLimit / 4 : received - written <= backlog / 2
+        guard hasRoom else { return nil }
         isLeaderBlocked = false
         return leader
     }

@@ -34,28 +34,28 @@ extension ObjectStore {
     /// Joins the download of the object, or begins one.
     ///
     /// - Parameters:
-    ///   - generation: That of the fill whose response the new one is to store, so that purges since count for it; nil for a
-    ///     response that has not been asked for yet.
+    ///   - first: The fill whose response the new one is to store, so that what was purged or made invalid since that began counts
+    ///     for it; nil for a response that has not been asked for yet.
     ///   - scopes: What the key says that its objects belong to: all but tags. Asked for only when something was purged since the
     ///     download began; with a lock held, so it must not use the store.
     public func join(
-        _ id: ObjectID, key: CachedBody, as reader: CacheReader, generation: UInt64? = nil,
+        _ id: ObjectID, key: CachedBody, as reader: CacheReader, after first: Fill? = nil,
         scopes: () -> [CacheScope]
     ) -> Joined {
         let latest = purges.latest
         let joined = fills.join(id, isUsable: { $0.canBeJoined(scopes: scopes) }) {
-            Fill(id, key: key, store: self, leader: reader, generation: generation ?? latest)
+            Fill(id, key: key, store: self, leader: reader, generation: first?.generation ?? latest)
         }
-        if joined.isNew { return .lead(joined.fill) }
+        if joined.isNew {
+            // Whoever made the first invalid before the new one was in the table did not see the new one.
+            if first?.isInvalid == true { joined.fill.invalidate() }
+            return .lead(joined.fill)
+        }
         let theirs = joined.fill.key
         guard theirs.bytes.equals(key.bytes) else { return .alone }
         reader.position = 0
         reader.hasBegun = false
-        // Whatever it waited for before is another fill's.
-        joined.fill.state.withLock { state in
-            reader.isWaiting = false
-            state.attach(reader)
-        }
+        joined.fill.state.withLock { $0.attach(reader) }
         return .follow(joined.fill)
     }
 }

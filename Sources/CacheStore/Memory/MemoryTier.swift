@@ -61,6 +61,17 @@ final class MemoryTier: Sendable {
         }
     }
 
+    /// The residents of these keys.
+    func ids(of keys: Set<CacheHash>) -> Set<ObjectID> {
+        var found: Set<ObjectID> = []
+        for part in Set(keys.map { Int(truncatingIfNeeded: $0.low & 63) }) {
+            parts[part].table.withLock { table in
+                for id in table.keys where keys.contains(id.key) { found.insert(id) }
+            }
+        }
+        return found
+    }
+
     /// How many residents there are.
     var count: Int { order.withLock { $0.queues.count } }
 

@@ -33,8 +33,8 @@ open class CacheReader: @unchecked Sendable {
     public final internal(set) var position = 0
     /// Whether it has taken the head of a fill.
     public final internal(set) var hasBegun = false
-    /// Whether a fill is to tell it of progress. Behind that fill's lock.
-    final var isWaiting = false
+    /// Its places in a fill's lists. Behind that fill's lock.
+    final var places = InlineArray<2, Int>(repeating: -1)
 
     /// A reader on that loop.
     public init(on loop: Loop) { self.loop = loop }

@@ -124,6 +124,9 @@ public final class StoredHead: Sendable {
         return length >= fixedLength && length <= lengthLimit ? length : nil
     }
 
+    /// The purge generation that the first bytes of a file name.
+    static func generation(in start: CachedBody) -> UInt64 { start.number(at: 128, as: UInt64.self) }
+
     /// Reads the head at the start of `image`, or nil when anything in it is not as it was written.
     package init?(reading image: CachedBody) {
         guard let length = Self.length(in: image), image.count >= length else { return nil }

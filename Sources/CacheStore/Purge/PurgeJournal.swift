@@ -21,6 +21,10 @@ final class PurgeJournal: Sendable {
 
     private struct State {
         var table = PurgeTable()
+        /// What is being removed. Not written down: what is removed does not come back.
+        var invalid = InvalidationTable()
+        /// Whether a job that removes is queued, or runs.
+        var isRemoving = false
         /// What is in the table and not yet in the file, oldest first.
         var pending: [(scope: CacheScope?, generation: UInt64)] = []
         /// Whether more than that is.
@@ -29,6 +33,26 @@ final class PurgeJournal: Sendable {
         var listeners: [Listener] = []
         /// Whether a job that writes is queued, or runs.
         var isWriting = false
+
+        /// Applies a purge, to be written down. True when a job that does so is to be queued.
+        mutating func note(_ scope: CacheScope?, in host: CacheScope?, _ generation: UInt64) -> Bool {
+            let gaveWay = table.apply(scope, in: host, generation)
+            if gaveWay || pending.count >= PurgeJournal.pendingLimit {
+                isOverflown = true
+            } else {
+                pending.append((scope, generation))
+            }
+            defer { isWriting = true }
+            return !isWriting
+        }
+
+        /// Whether something with these scopes was purged, or made invalid, since `generation`.
+        func isPurged(_ generation: UInt64, scopes: Int, _ scope: (Int) -> CacheScope) -> Bool {
+            if table.isPurged(generation, scopes: scopes, scope) { return true }
+            if invalid.isEmpty { return false }
+            for index in 0..<scopes where invalid.isInvalid(scope(index), since: generation) { return true }
+            return false
+        }
 
         /// What is to be written now, and who is to be told.
         mutating func take() -> (records: [(scope: CacheScope?, generation: UInt64)]?, listeners: [Listener]) {
@@ -84,21 +108,51 @@ final class PurgeJournal: Sendable {
     }
 
     /// Purges a scope, or everything, in memory. True when a job that calls `writePending` is to be queued: there is one at
-    /// most, however many purges it writes down.
-    func purge(_ scope: CacheScope?, now: UInt64, then done: Listener? = nil) -> Bool {
+    /// most, however many purges it writes down. `host`: the one that the scope is a part of.
+    func purge(_ scope: CacheScope?, in host: CacheScope? = nil, now: UInt64, then done: Listener? = nil) -> Bool {
         state.withLock { state in
-            let generation = state.table.purge(scope, now: now)
+            let generation = state.table.begin(now: now)
             latestGeneration.store(generation, ordering: .releasing)
-            if state.pending.count < Self.pendingLimit {
-                state.pending.append((scope, generation))
-            } else {
-                state.isOverflown = true
-            }
             if let done { state.listeners.append(done) }
-            defer { state.isWriting = true }
-            return !state.isWriting
+            return state.note(scope, in: host, generation)
         }
     }
+
+    // MARK: Invalidating
+
+    /// What is stored for a URL counts as purged from now on, until it has been removed. Says which jobs are to be queued: there
+    /// is one of each at most.
+    func invalidate(
+        _ url: CacheScope, key: CacheHash, in host: CacheScope, now: UInt64
+    ) -> (removes: Bool, writes: Bool) {
+        state.withLock { state in
+            let generation = state.table.begin(now: now)
+            latestGeneration.store(generation, ordering: .releasing)
+            var writes = false
+            for (host, generation) in state.invalid.insert(url, .init(key: key, host: host, generation: generation)) {
+                if state.note(host, in: nil, generation) { writes = true }
+            }
+            defer { state.isRemoving = true }
+            return (!state.isRemoving, writes)
+        }
+    }
+
+    /// What is to be removed now.
+    func takeInvalid() -> [(url: CacheScope, entry: InvalidationTable.Entry)] {
+        state.withLock { $0.invalid.take() }
+    }
+
+    /// It has been removed. True when another job is to be queued for what has come in the meantime.
+    func removedInvalid(_ removed: [(url: CacheScope, entry: InvalidationTable.Entry)]) -> Bool {
+        state.withLock { state in
+            for (url, entry) in removed { state.invalid.remove(url, entry.generation) }
+            state.isRemoving = state.invalid.hasWaiting
+            return state.isRemoving
+        }
+    }
+
+    /// How many URLs are being removed.
+    var invalidCount: Int { state.withLock { $0.invalid.count } }
 
     /// Writes down, for good, the purges that are not yet, with one `fdatasync`; who waits for that is to be told. Blocks. After a
     /// failure a restart purges everything, until `rewrite` succeeds.
@@ -122,7 +176,7 @@ final class PurgeJournal: Sendable {
     /// The job that wrote is over. True when another is to be queued for what has come in the meantime.
     func endWriting() -> Bool {
         state.withLock { state in
-            state.isWriting = !state.pending.isEmpty
+            state.isWriting = !state.pending.isEmpty || state.isOverflown
             return state.isWriting
         }
     }
@@ -172,14 +226,14 @@ final class PurgeJournal: Sendable {
     /// Whether an object with that head was purged.
     func isPurged(_ head: StoredHead) -> Bool {
         if head.generation >= latest { return false }
-        return state.withLock { $0.table.isPurged(head.generation, scopes: head.scopeCount) { head.scope($0) } }
+        return state.withLock { $0.isPurged(head.generation, scopes: head.scopeCount) { head.scope($0) } }
     }
 
     /// Whether an object so described, whose download began in `generation`, was purged since.
     func isPurged(_ description: ObjectDescription, since generation: UInt64) -> Bool {
         if generation >= latest { return false }
         let scopes = description.scopes
-        return state.withLock { $0.table.isPurged(generation, scopes: scopes.count) { scopes[$0] } }
+        return state.withLock { $0.isPurged(generation, scopes: scopes.count) { scopes[$0] } }
     }
 
     /// Whether a download that began in `generation` may have been purged since: with one of `scopes`, which its key says, or with
@@ -188,7 +242,7 @@ final class PurgeJournal: Sendable {
         if generation >= latest { return false }
         return state.withLock { state in
             state.table.latestTag > generation
-                || state.table.isPurged(generation, scopes: scopes.count) { scopes[$0] }
+                || state.isPurged(generation, scopes: scopes.count) { scopes[$0] }
         }
     }
 

@@ -119,6 +119,7 @@ final class AdminExchange: Exchange {
             text.add("evictions", counters.evictions.load(ordering: .relaxed))
             text.add("corrupt", counters.corrupt.load(ordering: .relaxed))
             text.add("disk_errors", counters.diskErrors.load(ordering: .relaxed))
+            text.add("fallen_behind", counters.fallenBehind.load(ordering: .relaxed))
             text.add("refusals", counters.refusals.load(ordering: .relaxed))
         }
         return text
@@ -126,34 +127,36 @@ final class AdminExchange: Exchange {
 
     private func purge(_ what: AdminCall.Purge) throws(AdminCall.Problem) {
         let cache = try requireCache()
-        let scope = try scope(of: what, cache)
+        let (scope, host) = try scope(of: what, cache)
         let wait = AdminWait(self)
         self.wait = wait
         cache.store.purge(
-            scope,
+            scope, in: host,
             then: (service.loop, { isWritten in wait.exchange?.purged(isWritten) }))
     }
 
-    /// The scope of a purge; nil for everything.
-    private func scope(of what: AdminCall.Purge, _ cache: ResponseCache) throws(AdminCall.Problem) -> CacheScope? {
+    /// The scope of a purge, nil for everything, and the host that it is a part of.
+    private func scope(
+        of what: AdminCall.Purge, _ cache: ResponseCache
+    ) throws(AdminCall.Problem) -> (CacheScope?, host: CacheScope?) {
         switch what {
-        case .all: return nil
-        case .tag(let tag): return CacheScopes.tag(ResponseTags.hash(tag.span, cache.secret))
+        case .all: return (nil, nil)
+        case .tag(let tag): return (CacheScopes.tag(ResponseTags.hash(tag.span, cache.secret)), nil)
         case .host(let host):
             let key = try key(of: Array("http://".utf8) + host)
             guard let parts = CacheKeyParts(key.readable), parts.pathRange.count == 1, parts.queryRange == nil else {
                 throw AdminCall.Problem(400, "A host is a name or an address, without a path.")
             }
-            return CacheScope(.host, key.readable.extracting(parts.hostRange))
+            return (CacheScope(.host, key.readable.extracting(parts.hostRange)), nil)
         case .url(let url):
             let key = try key(of: url)
-            return CacheScope(.url, key.readable)
+            return (CacheScope(.url, key.readable), CacheScopes.host(of: key.readable))
         case .prefix(let url):
             let key = try key(of: url)
             guard let scope = CacheScopes.below(key: key.readable) else {
                 throw AdminCall.Problem(400, "A prefix is a URL that ends with a slash, at most 16 folders deep.")
             }
-            return scope
+            return (scope, CacheScopes.host(of: key.readable))
         }
     }
 

@@ -26,6 +26,11 @@ enum CacheScopes {
         return scopes
     }
 
+    /// That of the host of a key; nil for bytes that are no key.
+    static func host(of key: Span<UInt8>) -> CacheScope? {
+        CacheKeyParts(key).map { CacheScope(.host, key.extracting($0.hostRange)) }
+    }
+
     /// All that is below the path of this key, which ends with a slash; nil when it does not, or is too deep.
     static func below(key: Span<UInt8>) -> CacheScope? {
         guard let parts = CacheKeyParts(key), parts.queryRange == nil, key[parts.pathRange.upperBound - 1] == 0x2F

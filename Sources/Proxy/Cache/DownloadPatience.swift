@@ -6,7 +6,7 @@
 /// One whose length the server has said, which is within the largest that is stored, goes on as long as it makes progress; of
 /// one of unknown length nobody can say that it ends, so after its last reader has left it gets as much more as a page takes.
 /// One that never had a reader, since it only brings up to date what is stored, is for the next client in any case: the least
-/// rate and the largest body that is stored bound it. Silence is the upstream connection's to bound.
+/// rate, ten minutes and the largest body that is stored bound it. Silence is the upstream connection's to bound.
 struct DownloadPatience {
     /// Bytes that one of unknown length may still bring when those who read it have left.
     static let unknownBytes = 1 << 20
@@ -14,6 +14,8 @@ struct DownloadPatience {
     static let leastRate = 4096
     /// Milliseconds before that is asked for.
     static let grace: UInt64 = 10_000
+    /// Milliseconds for which it goes on at most when nobody reads.
+    static let longest: UInt64 = 600_000
 
     /// Whether the server has said how long it is.
     let isLengthKnown: Bool
@@ -48,6 +50,7 @@ struct DownloadPatience {
         let bytes = received - unread.received
         if !isLengthKnown, wasRead, bytes > Self.unknownBytes { return false }
         let time = now - min(now, unread.since)
+        guard time < Self.longest else { return false }
         return time < Self.grace || UInt64(max(0, bytes)) >= time / 1000 * UInt64(Self.leastRate)
     }
 }

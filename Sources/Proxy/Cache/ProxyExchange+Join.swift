@@ -129,8 +129,8 @@ extension ProxyExchange {
                     use.isReading = true
                     use.wait = WaitTimer(self, in: Self.diskPatience)
                     use.position = skipping
-                    fill.readSoon(chunk, into: block, for: reader)
-                    return
+                    if fill.readSoon(chunk, into: block, for: reader) { return }
+                    diskIsBusy(block)
                 case .damaged:
                     service.loop.giveBack(block)
                     stream.abort()
@@ -140,6 +140,7 @@ extension ProxyExchange {
                 stopWaiting()
                 upstreamFinished = max(upstreamFinished, upstreamStarted)
                 stream.finish(trailers: nil)
+            case .behind: fellBehind(stream)
             case .failed:
                 let hasBegun = stream.hasBegun
                 stopWaiting()
@@ -163,6 +164,14 @@ extension ProxyExchange {
             return
         }
         look(cache)
+    }
+
+    /// The others are so much faster that what this client needs next is gone. Who asks again within a minute asks alone.
+    private func fellBehind(_ stream: ServerStream) {
+        service.refusals.insert(use.id, at: service.loop.milliseconds)
+        stopWaiting()
+        reason = "cache-behind"
+        stream.abort()
     }
 
     /// The head of what is downloaded.

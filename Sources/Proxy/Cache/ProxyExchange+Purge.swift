@@ -28,9 +28,10 @@ extension ProxyExchange {
     }
 
     /// Purges, and answers when that is written down.
-    private func purge(_ scope: CacheScope, _ cache: ResponseCache) {
+    private func purge(_ scope: CacheScope, in host: CacheScope? = nil, _ cache: ResponseCache) {
         let reader = newReader()
-        cache.store.purge(scope, then: (service.loop, { isWritten in reader.exchange?.purged(isWritten) }))
+        cache.store.purge(
+            scope, in: host, then: (service.loop, { isWritten in reader.exchange?.purged(isWritten) }))
     }
 
     func purged(_ isWritten: Bool) {
@@ -59,7 +60,7 @@ extension ProxyExchange {
             head.queryRange == nil
         else {
             guard CacheKey.write(scheme, head, bytes, to: key) else { return "PURGE needs a target with a host." }
-            purge(CacheScope(.url, key.readable), cache)
+            purge(CacheScope(.url, key.readable), in: CacheScopes.host(of: key.readable), cache)
             return nil
         }
         guard
@@ -70,7 +71,7 @@ extension ProxyExchange {
         guard let scope = CacheScopes.below(key: key.readable) else {
             return "What is below a path can be purged down to 16 folders deep."
         }
-        purge(scope, cache)
+        purge(scope, in: CacheScopes.host(of: key.readable), cache)
         return nil
     }
 

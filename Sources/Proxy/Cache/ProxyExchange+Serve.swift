@@ -277,7 +277,18 @@ extension ProxyExchange {
         use.reader = reader
         use.isReading = true
         use.wait = WaitTimer(self, in: Self.diskPatience)
-        file.readSoon(number, into: block, for: reader)
+        if !file.readSoon(number, into: block, for: reader) { diskIsBusy(block) }
+    }
+
+    /// So many wait for the disk that this response can only be cut.
+    func diskIsBusy(_ block: Block) {
+        service.loop.giveBack(block)
+        use.isReading = false
+        use.wait?.cancel()
+        use.wait = nil
+        use.serving = nil
+        reason = "cache-busy"
+        stream?.abort()
     }
 
     /// Sends the chunk at `position`, or what is wanted of it. False when it has to be waited for, or the exchange is over.

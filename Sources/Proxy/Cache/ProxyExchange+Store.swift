@@ -200,7 +200,7 @@ extension ProxyExchange {
         let reader = ExchangeReader(self)
         let target: Fill
         // The response was asked for when the first began: a purge since then is of it, too.
-        let joined = cache.store.join(wanted, key: key, as: reader, generation: fill.generation) {
+        let joined = cache.store.join(wanted, key: key, as: reader, after: fill) {
             CacheScopes.of(key: key.bytes)
         }
         switch joined {
@@ -225,7 +225,7 @@ extension ProxyExchange {
                 fill.complete()
             } else {
                 fill.refuse()
-                lead(primary, cache, generation: fill.generation) { first in
+                lead(primary, cache, after: fill) { first in
                     first.begin(marker)
                     first.complete()
                 }
@@ -237,13 +237,13 @@ extension ProxyExchange {
         return target
     }
 
-    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it. `generation`:
-    /// that of the download which brought what is to be stored.
-    func lead(_ id: ObjectID, _ cache: ResponseCache, generation: UInt64? = nil, _ body: (Fill) -> Void) {
+    /// Has `body` end a download that this exchange begins and does not read, unless somebody else has begun it. `first`: the
+    /// download which brought what is to be stored.
+    func lead(_ id: ObjectID, _ cache: ResponseCache, after first: Fill? = nil, _ body: (Fill) -> Void) {
         let reader = ExchangeReader(self)
         reader.detach()
         let key = keptKey
-        let joined = cache.store.join(id, key: key, as: reader, generation: generation) {
+        let joined = cache.store.join(id, key: key, as: reader, after: first) {
             CacheScopes.of(key: key.bytes)
         }
         switch joined {
@@ -278,36 +278,12 @@ extension ProxyExchange {
     private func invalidate(_ key: Span<UInt8>, _ cache: ResponseCache) {
         let id = cache.id(of: key)
         cache.changes.note(id)
-        // What is being downloaded may be from before the change. Nothing is written down for what was never stored; until it is
-        // known what is, a disk thread looks.
-        if !cache.store.isFilling(id) {
-            switch cache.store.look(id, key: key, now: service.loop.milliseconds) {
-            case .miss: return
-            case .unknown:
-                _ = cache.store.open(id, key: CachedBody(key), for: InvalidationReader(cache, key, on: service.loop))
-                return
-            case .object, .file, .onDisk: break
-            }
+        // What is being downloaded may be from before the change. Nothing is done about what was never stored; until it is known what
+        // is, a disk thread looks.
+        if !cache.store.isFilling(id.key), case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds) {
+            return
         }
-        cache.store.purge(CacheScope(.url, key))
-    }
-}
-
-/// Invalidates what is stored for a URL, if a disk thread finds anything.
-///
-/// `@unchecked Sendable` is inherited: it holds nothing that changes.
-private final class InvalidationReader: CacheReader, @unchecked Sendable {
-    private let cache: ResponseCache
-    private let scope: CacheScope
-
-    init(_ cache: ResponseCache, _ key: Span<UInt8>, on loop: Loop) {
-        self.cache = cache
-        scope = CacheScope(.url, key)
-        super.init(on: loop)
-    }
-
-    override func opened(_ opening: Opening) {
-        if case .miss = opening { return }
-        cache.store.purge(scope)
+        guard let host = CacheScopes.host(of: key) else { return }
+        cache.store.invalidate(id.key, url: CacheScope(.url, key), in: host)
     }
 }

@@ -181,12 +181,12 @@ extension ProxyExchange {
     }
 
     /// Nobody listens to the connection any more; it goes back to its pool once the response, whose body is empty or not
-    /// wanted, is complete.
+    /// wanted, is complete, if that is soon.
     private func release(_ connection: UpstreamConnection) {
         self.connection = nil
         isStreamingBody = false
         upstreamFinished = service.loop.nanoseconds
-        connection.handOver(to: Attempt())
+        connection.discardRest()
     }
 
     // MARK: Stale

@@ -72,7 +72,7 @@ extension ProxyExchange {
             decide(.status, connection) == .anotherWithinBudget, pool.hasRoom(besides: tried), pool.mayRepeat(),
             head.framing == .none || stream.rewindBody()
         else { return false }
-        connection.handOver(to: UnwantedResponse(connection))
+        connection.discardRest()
         self.connection = nil
         isStreamingBody = false
         service.counters.retries.add(1, ordering: .relaxed)
@@ -134,21 +134,5 @@ extension UpstreamFailure {
         case .firstByteTimeout: .silent
         case .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: .other
         }
-    }
-}
-
-/// Reads a response that nobody wants to its end, so that its connection can be used again, unless it is long.
-private final class UnwantedResponse: Attempt {
-    private weak var connection: UpstreamConnection?
-    private var left = 65_536
-
-    init(_ connection: UpstreamConnection) {
-        self.connection = connection
-        super.init()
-    }
-
-    override func responseBody(_ bytes: Span<UInt8>) {
-        left -= bytes.count
-        if left < 0 { connection?.cancel() }
     }
 }

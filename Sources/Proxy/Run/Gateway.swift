@@ -251,7 +251,8 @@ public final class Gateway {
     /// Reads certificates and keys anew (SIGHUP); a bad pair is reported, and the old one stays.
     public func reloadCertificates() { tls?.reload() }
 
-    /// Nil without a cache. When the default folder cannot be had, that is said, and the cache is in memory only.
+    /// Nil without a cache. When the folder cannot be used, that is said, and the cache is in memory only. One that was named and that
+    /// another gateway has is the operator's mistake.
     private static func openCache(
         _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> ResponseCache? {
@@ -275,7 +276,7 @@ public final class Gateway {
         do throws(CacheFolderError) {
             return try open(options)
         } catch {
-            guard settings.directory == nil else { throw StartFailure("--cache-dir: \(error)") }
+            if settings.directory != nil, case .inUse = error { throw StartFailure("--cache-dir: \(error)") }
             report(
                 "\(error); the cache is in memory only, within --cache-memory, and lost when this process ends (--cache-dir "
                     + "names another folder)")
