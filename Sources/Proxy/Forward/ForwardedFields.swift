@@ -15,7 +15,10 @@ struct ForwardedFields {
     let route: CompiledRoute?
 
     /// Whether the field is forwarded as it came. The fields that the gateway writes itself are not.
-    func pass(_ field: Field, _ name: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Bool {
+    ///
+    /// - Parameter position: Where it stands among the head's fields.
+    func pass(_ position: Int, _ name: Span<UInt8>, _ head: borrowing RequestHead) -> Bool {
+        let field = head.fields[position]
         if field.name.isHopByHop { return false }
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
@@ -34,7 +37,7 @@ struct ForwardedFields {
                 if field.nameHasUnderscore { return false }
                 if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
             }
-            if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
+            if head.namedByConnection.contains(position) { return false }
         }
         if let edits = route?.requestEdits, !edits.removed.isEmpty, edits.drops(name) { return false }
         return true
@@ -51,7 +54,7 @@ struct ForwardedFields {
         case .xForwardedProto, .xForwardedHost: return isTrusted && !field.valueRange.isEmpty
         // Ours is added to them.
         case .via, .cdnLoop: return true
-        default: return pass(field, bytes.extracting(field.nameRange), head, bytes)
+        default: return pass(position, bytes.extracting(field.nameRange), head)
         }
     }
 

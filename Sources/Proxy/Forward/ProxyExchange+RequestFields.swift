@@ -33,7 +33,7 @@ extension ProxyExchange {
             let field = head.fields[index]
             let name = bytes.extracting(field.nameRange)
             let value = bytes.extracting(field.valueRange)
-            guard !use.conditions.drop(field.name), forwarded.pass(field, name, head, bytes) else { continue }
+            guard !use.conditions.drop(field.name), forwarded.pass(index, name, head) else { continue }
             if field.name == .maxForwards, let hops = maxForwards {
                 let block = connection.fieldBlock(room: 64)
                 block.appendField("Max-Forwards", decimal: hops - 1)
