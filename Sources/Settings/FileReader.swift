@@ -102,7 +102,7 @@ struct FileReader {
             }
             if scalar.string.unicodeScalars.first == FileTree.repeatedKeyMark { continue }
             if let known, !known.contains(scalar.string) {
-                let shown = quoted(scalar.string).dropFirst().dropLast()
+                let shown = quoted(scalar.string, isName: true).dropFirst().dropLast()
                 report(keyNode, label, "unknown key '\(shown)'\(suggestion(for: scalar.string, among: known))")
                 continue
             }

@@ -69,7 +69,7 @@ struct Given {
                 let near = nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? "; see --help"
                 // The next argument may be this flag's value: it would only be a second complaint about the same thing.
                 if parts.count == 1, let next = rest.first, !next.hasPrefix("-") { rest.removeFirst() }
-                refuse("", "unknown flag \(quoted(name))\(near)")
+                refuse("", "unknown flag \(quoted(name, isName: true))\(near)")
                 continue
             }
             var value = parts.count > 1 ? String(parts[1]) : nil

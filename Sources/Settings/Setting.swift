@@ -128,11 +128,8 @@ struct Setting: Sendable {
         default: false
         }
     }
-    /// Whether this value of it is not to be shown, right or wrong: a secret, or a URL with what may be a password.
-    func hides(_ text: String) -> Bool {
-        if case .servers = kind { return text.contains("@") }
-        return isSecret
-    }
+    /// Whether this value of it is not to be shown, right or wrong.
+    func hides(_ text: String) -> Bool { isSecret || carriesSecret(text) }
     /// The file may have null for it.
     var isNullable: Bool {
         switch kind {

@@ -55,8 +55,19 @@ struct Refusal: Error, Equatable {
     init(_ message: String) { self.message = message }
 }
 
-/// A text as it is quoted in a message: on one line, without control characters, and not longer than 60 characters.
-func quoted(_ text: String) -> String {
+/// Whether a text that was meant for something else has a secret in it: it names a setting that is one, or is a URL with a
+/// password.
+func carriesSecret(_ text: String) -> Bool {
+    if let user = text.lastIndex(of: "@"), text[..<user].contains(":") { return true }
+    return SettingTable.all.contains { setting in
+        setting.isSecret && (text.contains(setting.flag) || setting.keys.last.map { text.contains($0) } == true)
+    }
+}
+
+/// A text as it is quoted in a message: on one line, without control characters, and not longer than 60 characters. One that
+/// carries a secret is not shown; the name of a key or flag carries none.
+func quoted(_ text: String, isName: Bool = false) -> String {
+    if !isName, carriesSecret(text) { return "a text that is not shown, for the secret in it" }
     var result = "\""
     for scalar in text.unicodeScalars.prefix(60) {
         if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {

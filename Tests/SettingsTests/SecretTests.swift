@@ -84,6 +84,13 @@ import Testing
             "F:1:19: pools.a.url: a server's URL has no user or password"
         ),
         (
+            "upstream:\n  sticky_secret short", [], [:],
+            "F:2:3: upstream: expected keys with values; found a text that is "
+        ),
+        ("", ["sticky_secret=short"], [:], "gateway: unexpected argument a text that is not shown"),
+        ("", ["--sticky_secret=short"], [:], "gateway: unknown flag"),
+        ("", ["--resolver=u:short@192.0.2.1"], [:], "gateway: --resolver: expected a numeric address"),
+        (
             "pools: {a: 'http://a'}\nroutes: [{pool: a, request_fields: {set: {Authorization: ' short'}}}]", [], [:],
             "F:2:58: routes.request_fields.set.Authorization: a field value neither starts nor ends with a space"
         ),
