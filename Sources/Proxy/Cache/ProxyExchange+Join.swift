@@ -168,7 +168,8 @@ extension ProxyExchange {
 
     /// The others are so much faster that what this client needs next is gone. Who asks again within a minute asks alone.
     private func fellBehind(_ stream: ServerStream) {
-        service.refusals.insert(use.id, at: service.loop.milliseconds)
+        let hadCookie = use.request?.present.contains(.cookie) == true
+        service.refusals.insert(use.id, hadCookie: hadCookie, at: service.loop.milliseconds)
         stopWaiting()
         reason = "cache-behind"
         stream.abort()

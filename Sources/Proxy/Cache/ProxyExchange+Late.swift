@@ -31,7 +31,7 @@ extension ProxyExchange {
         use.later = nil
         let reader = newReader()
         let key = keptKey
-        let joined = cache.store.join(use.id, key: key, as: reader, generation: later.generation) {
+        let joined = cache.store.join(use.id, key: key, as: reader, askedIn: later.generation) {
             CacheScopes.of(key: key.bytes)
         }
         switch joined {
