@@ -38,6 +38,24 @@ struct QualifiedNames: Sendable {
         count = kept
     }
 
+    /// The fields of a head that stand in a list that keeps them out of this cache, as `exclude` says of one.
+    ///
+    /// - Parameters:
+    ///   - fields: Those of the head, and `fieldBytes` theirs: it need not be the head that the lists are from.
+    ///   - bytes: Those of the head that the lists are from.
+    func excluded(
+        _ fields: borrowing FieldTable, _ fieldBytes: Span<UInt8>, _ bytes: Span<UInt8>, isShared: Bool
+    ) -> NamedFields {
+        var marks = NamedFields()
+        guard count > 0 else { return marks }
+        let index = FieldIndex(fields, fieldBytes)
+        for position in 0..<count where isShared || lists[position].flag == .noCache {
+            let list = bytes.extracting(Int(lists[position].start)..<Int(lists[position].end))
+            index.mark(list, in: &marks, fields, fieldBytes)
+        }
+        return marks
+    }
+
     /// Whether `name` is in a list that keeps it out of this cache: those of `no-cache` out of any, those of `private`
     /// out of a shared one. "Field names are case-insensitive."
     func exclude(_ name: Span<UInt8>, _ bytes: Span<UInt8>, isShared: Bool) -> Bool {

@@ -10,13 +10,16 @@ public import HTTP
 public struct StoredFields: Sendable {
     private let directives: ResponseDirectives
     private let rules: CacheRules
-    private let namesOthers: Bool
+    /// What `no-cache="…"` and `private="…"` keep out.
+    private let excluded: NamedFields
+    private let ending: NamedFields
 
     /// Ready to ask about the fields of this response.
     public init(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ rules: CacheRules) {
         directives = ResponseDirectives(head, bytes, rules)
         self.rules = rules
-        namesOthers = head.connection.contains(.namesOthers)
+        excluded = directives.qualified.excluded(head.fields, bytes, bytes, isShared: rules.isShared)
+        ending = head.namedByConnection
     }
 
     /// Whether the line at `position` is stored.
@@ -32,12 +35,10 @@ public struct StoredFields: Sendable {
             guard directives.flags.contains(.isPublic) || directives.sharedMaxAge != nil else { return false }
         default: break
         }
-        let name = bytes.extracting(field.nameRange)
-        if directives.qualified.exclude(name, bytes, isShared: rules.isShared) { return false }
+        if excluded.contains(position) { return false }
         // "The Connection header field and fields whose names are listed in it", but none that says what the content is
         // or who may have it.
-        if namesOthers, !field.name.isKeptByCaches, isNamedByConnection(name, head.fields, bytes) { return false }
-        return true
+        return field.name.isKeptByCaches || !ending.contains(position)
     }
 
     /// Whether the line at `position`, which is not stored, is for the client whose request brought it all the same.
@@ -49,13 +50,16 @@ public struct StoredFields: Sendable {
         default: break
         }
         if field.name.isHopByHop { return false }
-        guard namesOthers, !field.name.isKeptByCaches else { return true }
-        return !isNamedByConnection(bytes.extracting(field.nameRange), head.fields, bytes)
+        return field.name.isKeptByCaches || !ending.contains(position)
     }
 
-    /// Whether the name stands in a `no-cache="…"` or `private="…"` that keeps it out of this cache.
-    func excludes(_ name: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
-        directives.qualified.exclude(name, bytes, isShared: rules.isShared)
+    /// The fields of another head that stand in a `no-cache="…"` or `private="…"` that keeps them out of this cache.
+    ///
+    /// - Parameter bytes: Those of the head that this was made of.
+    func excluded(
+        of fields: borrowing FieldTable, _ fieldBytes: Span<UInt8>, _ bytes: Span<UInt8>
+    ) -> NamedFields {
+        directives.qualified.excluded(fields, fieldBytes, bytes, isShared: rules.isShared)
     }
 
     /// Appends the lines to store. False, with the block as it was, when there is no room; `head.length`, the

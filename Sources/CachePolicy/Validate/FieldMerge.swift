@@ -34,13 +34,14 @@ public enum FieldMerge {
         _ stored: borrowing ResponseHead, _ storedBytes: Span<UInt8>, _ new: borrowing ResponseHead,
         _ newBytes: Span<UInt8>, _ storable: StoredFields, _ block: Block
     ) -> Bool {
+        // What the update's `no-cache="…"` or `private="…"` names goes.
+        let excluded = storable.excluded(of: stored.fields, storedBytes, newBytes)
         for position in 0..<stored.fields.count {
             let field = stored.fields[position]
             let name = storedBytes.extracting(field.nameRange)
             if field.name == .date { continue }
             if updates(field.name), has(field.name, name, new, newBytes, storable) { continue }
-            // What the update's `no-cache="…"` or `private="…"` names goes.
-            if storable.excludes(name, newBytes) { continue }
+            if excluded.contains(position) { continue }
             guard block.appendFieldIfFits(name, storedBytes.extracting(field.valueRange)) else { return false }
         }
         return true
@@ -50,13 +51,14 @@ public enum FieldMerge {
         _ new: borrowing ResponseHead, _ bytes: Span<UInt8>, _ age: ResponseAge, _ storable: StoredFields,
         _ kept: StoredFields, _ storedBytes: Span<UInt8>, _ block: Block
     ) -> Bool {
+        // What the stored response keeps out of this cache a 304, which need not repeat it, does not bring in.
+        let excluded = kept.excluded(of: new.fields, bytes, storedBytes)
         for position in 0..<new.fields.count {
             let field = new.fields[position]
             guard updates(field.name), storable.keep(position, new, bytes) else { continue }
             if field.name == .date, !age.hasDate { continue }
             let name = bytes.extracting(field.nameRange)
-            // What the stored response keeps out of this cache a 304, which need not repeat it, does not bring in.
-            if kept.excludes(name, storedBytes) { continue }
+            if excluded.contains(position) { continue }
             guard block.appendFieldIfFits(name, bytes.extracting(field.valueRange)) else {
                 return false
             }
@@ -73,10 +75,11 @@ public enum FieldMerge {
         let start = block.count
         let storable = StoredFields(new, newBytes, rules)
         let kept = StoredFields(stored, storedBytes, rules)
+        let excluded = kept.excluded(of: new.fields, newBytes, storedBytes)
         for position in 0..<new.fields.count {
             let field = new.fields[position]
             let name = newBytes.extracting(field.nameRange)
-            let isStored = storable.keep(position, new, newBytes) && !kept.excludes(name, storedBytes)
+            let isStored = storable.keep(position, new, newBytes) && !excluded.contains(position)
             guard !isStored, updates(field.name), storable.isForClientAlone(position, new, newBytes) else { continue }
             guard block.appendFieldIfFits(name, newBytes.extracting(field.valueRange)) else {
                 block.truncate(to: start)

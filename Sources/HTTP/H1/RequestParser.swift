@@ -209,6 +209,8 @@ public struct RequestParser: Sendable {
             head.framing = meaning.hasTransferEncoding ? .chunked : .none
         }
         head.connection = meaning.connection
+        head.namedByConnection =
+            meaning.connection.contains(.namesOthers) ? head.fields.namedByConnection(bytes) : .init()
         head.expectsContinue = hasExpect
         head.isPersistent = meaning.isPersistent(head.version)
         head.upgrade = .none

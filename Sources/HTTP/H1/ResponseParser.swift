@@ -33,7 +33,7 @@ public struct ResponseParser: Sendable {
         }
         while let line = try lines.next(bytes, limits, tooLong: .fieldLineTooLong) {
             if line.isEmpty {
-                finish(requestMethod, &head)
+                finish(bytes, requestMethod, &head)
                 return true
             }
             let field = try parseFieldLine(bytes, line)
@@ -86,8 +86,10 @@ public struct ResponseParser: Sendable {
     }
 
     /// What only the whole head tells.
-    private func finish(_ method: Method, _ head: inout ResponseHead) {
+    private func finish(_ bytes: Span<UInt8>, _ method: Method, _ head: inout ResponseHead) {
         head.connection = meaning.connection
+        head.namedByConnection =
+            meaning.connection.contains(.namesOthers) ? head.fields.namedByConnection(bytes) : .init()
         head.contentLength = meaning.contentLength
         head.isPersistent = meaning.isPersistent(head.version)
         let announced = meaning.hasTransferEncoding || (meaning.contentLength ?? 0) > 0

@@ -91,11 +91,3 @@ public struct FieldTable: Sendable {
         return true
     }
 }
-
-/// Whether a `Connection` field names this field, so that it ends here (RFC 9110 §7.6.1).
-public func isNamedByConnection(_ name: Span<UInt8>, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>) -> Bool {
-    for index in 0..<fields.count where fields[index].name == .connection {
-        if TokenList.contains(bytes.extracting(fields[index].valueRange), name) { return true }
-    }
-    return false
-}

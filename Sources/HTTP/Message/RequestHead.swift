@@ -48,6 +48,8 @@ public struct RequestHead: Sendable {
     public var fields = FieldTable()
     /// All `Connection` options.
     public var connection: ConnectionOptions = []
+    /// The fields that `Connection` names beside the options known here: they end at this hop (RFC 9110 §7.6.1).
+    public var namedByConnection = NamedFields()
     /// What follows the head. Never `untilClose`.
     public var framing: Framing = .none
     /// `Expect: 100-continue` came with HTTP/1.1 (RFC 9110 §10.1.1), whether or not there is a body to wait for.
@@ -77,6 +79,7 @@ public struct RequestHead: Sendable {
         queryRange = nil
         fields.removeAll()
         connection = []
+        namedByConnection = NamedFields()
         framing = .none
         expectsContinue = false
         upgrade = .none

@@ -13,6 +13,8 @@ public struct ResponseHead: Sendable {
     public var fields = FieldTable()
     /// All `Connection` options.
     public var connection: ConnectionOptions = []
+    /// The fields that `Connection` names beside the options known here: they end at this hop (RFC 9110 §7.6.1).
+    public var namedByConnection = NamedFields()
     /// What follows the head.
     public var framing: Framing = .none
     /// Whether the connection can be used again after this response. False as well when the response says that content

@@ -96,14 +96,12 @@ extension ProxyExchange {
     ) {
         let bytes = connection.headBytes
         let edits = route?.responseEdits
-        let namesOthers = connection.head.connection.contains(.namesOthers)
+        let ending = connection.head.namedByConnection
         for index in 0..<connection.head.fields.count {
             let field = connection.head.fields[index]
             if field.name.isHopByHop || field.name == .contentLength { continue }
             let name = bytes.extracting(field.nameRange)
-            if namesOthers, !Self.isKept(field.name), isNamedByConnection(name, connection.head.fields, bytes) {
-                continue
-            }
+            if !ending.isEmpty, ending.contains(index), !Self.isKept(field.name) { continue }
             if isReplaced(field, name, edits) { continue }
             let value = bytes.extracting(field.valueRange)
             if weakens, field.name == .etag, !StoredCoding.isWeak(value) {

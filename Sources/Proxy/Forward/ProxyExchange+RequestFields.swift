@@ -31,7 +31,7 @@ extension ProxyExchange {
             let field = head.fields[index]
             let name = bytes.extracting(field.nameRange)
             let value = bytes.extracting(field.valueRange)
-            guard passes(field, name, isTrusted: isTrusted, bytes) else { continue }
+            guard passes(index, name, isTrusted: isTrusted) else { continue }
             if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
             if field.name == .maxForwards, let hops = maxForwards {
                 let block = connection.fieldBlock(room: 64)
@@ -144,7 +144,8 @@ extension ProxyExchange {
 
     // MARK: Which fields pass
 
-    private func passes(_ field: Field, _ name: Span<UInt8>, isTrusted: Bool, _ bytes: Span<UInt8>) -> Bool {
+    private func passes(_ position: Int, _ name: Span<UInt8>, isTrusted: Bool) -> Bool {
+        let field = head.fields[position]
         if field.name.isHopByHop || use.conditions.drop(field.name) { return false }
         switch field.name {
         case .host, .contentLength: return false  // Written from what was understood.
@@ -161,8 +162,7 @@ extension ProxyExchange {
             if field.nameHasUnderscore { return false }
             if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
         }
-        if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
-        return true
+        return !head.namedByConnection.contains(position)
     }
 
     /// Other spellings of who the client is, which only a trusted proxy may tell; `Client-Cert` is RFC 9440's.
