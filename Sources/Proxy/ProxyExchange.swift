@@ -35,8 +35,8 @@ final class ProxyExchange: Exchange {
     var tried = TriedServers()
     /// Attempts in which bytes were sent on a new connection that then broke.
     var breaks = 0
-    /// Whether it waits for a connection, because every server has as many as it may have.
-    var waitsForRoom = false
+    /// What it waits with for a place, because no server has room for it.
+    var waiting: WaitingTicket?
     /// Whether the next attempt must not use an idle connection.
     var needsFresh = false
     var failure: UpstreamFailure?
@@ -87,7 +87,7 @@ final class ProxyExchange: Exchange {
         target = nil
         tried = TriedServers()
         breaks = 0
-        waitsForRoom = false
+        waiting = nil
         needsFresh = false
         failure = nil
         isExhausted = false
@@ -102,6 +102,8 @@ final class ProxyExchange: Exchange {
     // MARK: Told by the stream
 
     override func requestReceived() { receive() }
+
+    override func requestBodyArrived() { forward() }
 
     override func requestBody(_ bytes: Span<UInt8>) {
         guard let connection else { return }
@@ -169,9 +171,9 @@ final class ProxyExchange: Exchange {
     var isStreamingBody = false
 
     func dropConnection() {
-        if waitsForRoom {
-            waitsForRoom = false
-            view.pools[poolIndex].stopWaiting(attempt)
+        if let ticket = waiting {
+            waiting = nil
+            view.pools[poolIndex].stopWaiting(ticket)
         }
         guard let dropped = connection else { return }
         connection = nil
@@ -197,6 +199,6 @@ final class ProxyAttempt: Attempt {
     override func requestDrained() { exchange?.stream?.readBody() }
     override func failed(_ failure: UpstreamFailure) { exchange?.attemptFailed(failure) }
     override func mayMove(from connection: UpstreamConnection) -> Bool { exchange?.mayMove(from: connection) ?? false }
-    override func roomMade() -> Bool { exchange?.roomMade() ?? true }
+    override func roomMade() -> PlaceOffer { exchange?.roomMade() ?? .served }
     override func noRoomInTime() { exchange?.noRoomInTime() }
 }

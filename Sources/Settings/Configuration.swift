@@ -79,10 +79,14 @@ public struct Configuration: Sendable, Equatable {
         public var connect = 3_000
         /// From the end of the request to the upstream server to the first byte of its response.
         public var firstByte = 60_000
+        /// The head of an upstream server's response, from its first byte to its last.
+        public var responseHead = 15_000
         /// Silence within a response, either direction of a tunnel included.
         public var read = 60_000
         /// Silence of both sides of an upgraded connection (WebSocket).
         public var tunnel = 3_600_000
+        /// A client that has its share of an upstream server's places, and neither sends nor takes anything.
+        public var stall = 5_000
         /// An upstream connection without a request.
         public var upstreamIdle = 4_000
         /// The age at which an upstream connection is not used again.
@@ -113,10 +117,15 @@ public struct Configuration: Sendable, Equatable {
         public var handshakes = 10_000
         /// Bytes of bodies and heads on their way, in all loops, beyond which slow peers are sent smaller pieces.
         public var bodyMemory = 64 << 20
-        /// Connections to one upstream server, in all loops: 503.
+        /// Connections in use to one upstream server, in all loops: requests wait, then 503.
         public var connectionsPerUpstream = 1_024
-        /// Idle connections kept for one upstream server, in all loops.
-        public var idlePerUpstream = 64
+        /// Upgraded connections to one upstream server, in all loops, which are not counted among those: 503.
+        public var tunnelsPerUpstream = 4_096
+        /// What one client may have of an upstream server's connections and tunnels, and of the places in the queue for them, while
+        /// nobody else has any: percent.
+        public var clientShare = 75
+        /// Idle connections kept for one upstream server, in all loops; nil for as many as were in use.
+        public var idlePerUpstream: Int?
         /// The defaults.
         public init() {}
     }

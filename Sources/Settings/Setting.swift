@@ -9,6 +9,8 @@ struct Setting: Sendable {
     /// The type of a setting's value, its range, and where it is kept.
     enum Kind: Sendable {
         case whole(ClosedRange<Int>, Place<Int>)
+        /// The same or `none`.
+        case wholeOrNone(ClosedRange<Int>, Place<Int?>)
         /// Milliseconds.
         case duration(ClosedRange<Int>, Place<Int>)
         /// Seconds, written as a duration, and an example for who writes it wrongly.
@@ -188,6 +190,8 @@ extension Setting {
         switch kind {
         case .whole(let range, let place):
             draft.configuration[keyPath: place] = try Quantities.whole(text, in: range)
+        case .wholeOrNone(let range, let place):
+            draft.configuration[keyPath: place] = text == "none" ? nil : try Quantities.whole(text, in: range)
         case .duration(let range, let place):
             let example = Configuration()[keyPath: place]
             draft.configuration[keyPath: place] = try Quantities.duration(text, in: range, such: example)

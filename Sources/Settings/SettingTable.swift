@@ -105,8 +105,19 @@ enum SettingTable {
             summary: "Connections in use to one upstream server; beyond them requests wait (--upstream-queue)."),
         Setting(
             flag: "upstream-idle", keys: ["limits", "idle_per_upstream"], group: .upstream,
-            kind: .whole(0...1_000_000, \.limits.idlePerUpstream),
-            summary: "Idle connections kept for one upstream server."),
+            kind: .wholeOrNone(0...1_000_000, \.limits.idlePerUpstream),
+            summary: "Idle connections kept for one upstream server; none for as many as were in use lately."),
+        Setting(
+            flag: "upstream-tunnels", keys: ["limits", "tunnels_per_upstream"], group: .upstream,
+            kind: .whole(0...1_000_000, \.limits.tunnelsPerUpstream),
+            summary: "Upgraded connections to one upstream server, such as WebSockets; beyond them an upgrade gets 503."
+        ),
+        Setting(
+            flag: "upstream-client-share", keys: ["limits", "client_share"], group: .upstream,
+            kind: .whole(1...100, \.limits.clientShare),
+            summary:
+                "Percent of a server's connections, tunnels and queue that one client may have; less when others have some."
+        ),
         Setting(
             flag: "upstream-idle-timeout", keys: ["timeouts", "upstream_idle"], group: .upstream,
             kind: .duration(1...hour, \.timeouts.upstreamIdle),
@@ -196,6 +207,14 @@ enum SettingTable {
             flag: "first-byte-timeout", keys: ["timeouts", "first_byte"], group: .timeouts,
             kind: .duration(1...day, \.timeouts.firstByte),
             summary: "From the end of the request to the first byte of the upstream server's response."),
+        Setting(
+            flag: "response-head-timeout", keys: ["timeouts", "response_head"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.responseHead),
+            summary: "For the head of an upstream server's response, from its first byte to its last."),
+        Setting(
+            flag: "stall-timeout", keys: ["timeouts", "stall"], group: .timeouts,
+            kind: .duration(1...day, \.timeouts.stall),
+            summary: "For a client with its --upstream-client-share that neither sends nor takes anything."),
         Setting(
             flag: "read-timeout", keys: ["timeouts", "read"], group: .timeouts,
             kind: .duration(1...day, \.timeouts.read),

@@ -6,6 +6,7 @@ extension Setting {
     func fileText(in configuration: Configuration) -> String? {
         switch kind {
         case .whole(_, let place): "\(configuration[keyPath: place])"
+        case .wholeOrNone(_, let place): configuration[keyPath: place].map { "\($0)" } ?? "none"
         case .duration(_, let place): Quantities.text(ofDuration: configuration[keyPath: place])
         case .seconds(_, _, let place): Quantities.text(ofDuration: configuration[keyPath: place] * 1_000)
         case .size(_, let place): Quantities.text(ofSize: configuration[keyPath: place])
@@ -41,7 +42,7 @@ extension Setting {
     /// What stands for the value in the help.
     var placeholder: String {
         switch kind {
-        case .whole, .port, .tlsPort: "N"
+        case .whole, .wholeOrNone, .port, .tlsPort: "N"
         case .duration, .seconds: "DURATION"
         case .size, .sizeOrNone: "SIZE"
         case .path, .certificates, .keys: "FILE"
@@ -63,6 +64,7 @@ extension Setting {
     var rangeText: String {
         switch kind {
         case .whole(let range, _): "\(range.lowerBound) to \(range.upperBound)"
+        case .wholeOrNone(let range, _): "\(range.lowerBound) to \(range.upperBound), `none`"
         case .duration(let range, _):
             "\(Quantities.text(ofDuration: range.lowerBound)) to \(Quantities.text(ofDuration: range.upperBound))"
         case .seconds(let range, _, _):

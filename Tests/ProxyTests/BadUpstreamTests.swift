@@ -114,6 +114,29 @@ import Testing
         #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 504 "))
     }
 
+    @Test(
+        "that sends its head a line at a time, or interim responses now and then, gets its client a 504",
+        arguments: [
+            "X-Line: 1\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n",
+        ])
+    func slowHead(_ piece: String) throws {
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            if piece.hasPrefix("X") { peer.send("HTTP/1.1 200 OK\r\n") }
+            // Each well within the time for silence.
+            for _ in 0..<(piece.hasPrefix("X") ? 90 : 10) where peer.send(piece) { _ = await10ms() }
+            _ = peer.receiveAll()
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port]) {
+            if piece.hasPrefix("X") { $0.timeouts.responseHead = 300 } else { $0.timeouts.firstByte = 60 }
+        }
+        let answer = gateway.connect()
+        answer.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        #expect(answer.receiveHead().hasPrefix("HTTP/1.1 504 "))
+        let word = piece.hasPrefix("X") ? "upstream-head-timeout" : "upstream-first-byte-timeout"
+        #expect(gateway.log().first?.hasSuffix("reason=\(word)") == true)
+    }
+
     @Test("may answer early: the client gets the answer and the upload ends")
     func earlyAnswer() throws {
         let origin = ScriptedServer { peer, _, _ in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Settings
+import Synchronization
 import TestSupport
 import Testing
 
@@ -26,6 +27,25 @@ import Testing
         let gateway = try gateway([origin.port])
         #expect(gateway.exchange(request).hasSuffix("\r\n\r\nx"))
         #expect(gateway.log().first?.hasSuffix(" reason=-") == true)
+    }
+
+    @Test(
+        "has its handshake finished before anybody asks for anything: with TLS 1.3 the last message is the client's",
+        arguments: TLSSide.Version.allCases, [true, false])
+    func unasked(_ version: TLSSide.Version, _ isWarm: Bool) throws {
+        let secured = Atomic<Int>(0)
+        // Not handed a connection before its handshake is done.
+        let origin = ScriptedServer(tls: .server(localhost, version)) { peer, _, _ in
+            secured.add(1, ordering: .relaxed)
+            _ = peer.receiveAll()
+        }
+        let gateway = try gateway([origin.port]) {
+            // Either a connection is kept for whoever comes, or a health check looks whether it can be made.
+            $0.pools[0].settings.balance.warm = isWarm ? 1 : 0
+            $0.pools[0].settings.check.isOn = !isWarm
+        }
+        #expect(comesTrue { secured.load(ordering: .relaxed) > 0 })
+        withExtendedLifetime(gateway) {}
     }
 
     @Test("is found by name too, and asked for by it")

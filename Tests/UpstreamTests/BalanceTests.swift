@@ -12,6 +12,14 @@ private func pool(_ servers: [UpstreamServer], _ method: Configuration.BalanceMe
     return ServerPool(name: "p", servers: servers, settings: settings)
 }
 
+extension Balancer {
+    /// The server whose turn it is, where every server has room.
+    mutating func next(tried: TriedServers, key: UInt64? = nil) -> Int? {
+        if case .server(let index) = choose(tried: tried, key: key, claim: .unlimited) { return index }
+        return nil
+    }
+}
+
 /// Servers on ports 1, 2, …
 func servers(_ weights: [Int], backups: Set<Int> = []) -> [UpstreamServer] {
     weights.enumerated().map { index, weight in

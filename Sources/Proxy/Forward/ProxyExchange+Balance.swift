@@ -8,13 +8,20 @@ import Serving
 import Upstream
 
 extension ProxyExchange {
-    /// The loop's connections to the server that is to be asked now.
-    func chooseServer(in view: PoolView, passing others: TriedServers) -> ConnectionPool? {
+    /// The server that is to be asked now, of those that have room for `claim`.
+    func chooseServer(in view: PoolView, _ claim: PlaceClaim) -> PoolView.Choice {
         let pool = view.pool
-        guard pool.readsRequests else { return view.next(tried: others) }
+        guard pool.readsRequests else { return view.choose(tried: tried, claim: claim) }
         let key = pool.balance.hashInput.flatMap { balanceKey($0) }
         let token = pool.sticky.flatMap { stickyToken($0) }
-        return view.next(tried: others, key: key, sticky: token)
+        return view.choose(tried: tried, claim: claim, key: key, sticky: token)
+    }
+
+    /// What the request asks of a server: a place for its client and, where an upgrade is asked for, perhaps a tunnel.
+    var claim: PlaceClaim {
+        PlaceClaim(
+            clientAddress.map { Claimant($0) }, wantsTunnel: head.hasForwardableUpgrade && head.framing == .none,
+            pool.options)
     }
 
     /// Nil when the request does not have what decides: then any server will do.

@@ -10,13 +10,17 @@ import Synchronization
 import Upstream
 
 extension ProxyExchange {
-    private enum Leasing { case leased, allBusy, nobody }
+    private enum Leasing { case leased, busy(Room), nobody }
 
     /// This loop's view of the pool that the route names.
     var pool: PoolView { view.pools[poolIndex] }
 
     /// Sends the request to the server whose turn it is.
     func forward() {
+        // No server waits for a client. One that wants to be asked first is only by the server (RFC 9110 section 10.1.1).
+        if head.framing != .none, !(head.expectsContinue && head.version == .http11), stream?.awaitBody() == false {
+            return
+        }
         let pool = pool
         if upstreamStarted == 0 {
             upstreamStarted = service.loop.nanoseconds
@@ -24,50 +28,67 @@ extension ProxyExchange {
         }
         // Others have waited longer.
         if pool.isCrowded, tried.count == 0 {
-            waitForRoom()
+            waitForRoom(isHeldBack: false)
             return
         }
         switch lease(pool) {
         case .leased: break
-        case .allBusy: waitForRoom()
+        case .busy(let room): waitForRoom(isHeldBack: room == .overShare)
         case .nobody: giveUp()
         }
     }
 
     private func lease(_ pool: PoolView) -> Leasing {
-        var passedOver = tried
-        var isBusy = false
-        while passedOver.count < TriedServers.capacity {
+        let claim = claim
+        // Other loops may take a place between the look for it and the taking.
+        for _ in 0..<Self.leaseAttempts {
             let isAnew = needsFresh
             needsFresh = false
-            guard let chosen = isAnew ? target : chooseServer(in: pool, passing: passedOver) else { break }
+            let chosen: ConnectionPool
+            if isAnew, let target {
+                chosen = target
+            } else {
+                switch chooseServer(in: pool, claim) {
+                case .server(let server): chosen = server
+                case .busy where pool.isOutOfTunnels(for: claim):
+                    // Tunnels last, so nobody waits for the end of one.
+                    failure = .tunnelsFull
+                    return .nobody
+                case .busy(let room): return .busy(room)
+                case .nobody: return .nobody
+                }
+            }
             // What cannot be repeated is worth a system call to find out whether the connection still stands.
             let verify = !head.method.isIdempotent || head.framing != .none
             // Nor is it risked on a connection that the server may be closing at this moment.
             let isFresh = isAnew || (!head.method.isIdempotent && chosen.closesEarly)
-            let lease = chosen.lease(for: attempt, fresh: isFresh, verify: verify)
-            if case .exhausted = lease {
-                isBusy = true
+            switch chosen.lease(for: attempt, fresh: isFresh, verify: verify, claimant: claim.claimant) {
+            case .exhausted:
                 if isAnew {
                     // It has tried this server and may not come back to it, but by this way.
                     needsFresh = true
-                    break
+                    return .busy(.full)
                 }
-                passedOver.insert(chosen.server)
-                continue
-            }
-            if !isAnew { tried.insert(chosen.server) }
-            target = chosen
-            switch lease {
             case .reused(let leased):
+                asked(chosen, isAnew)
                 connection = leased
                 sendRequest(on: leased)
-            case .connecting(let new): connection = new
-            case .exhausted: break
+                return .leased
+            case .connecting(let new):
+                asked(chosen, isAnew)
+                connection = new
+                return .leased
             }
-            return .leased
         }
-        return isBusy ? .allBusy : .nobody
+        return .busy(.full)
+    }
+
+    /// How often a place that another loop was quicker to take is looked for again.
+    private static let leaseAttempts = 8
+
+    private func asked(_ chosen: ConnectionPool, _ isAnew: Bool) {
+        if !isAnew { tried.insert(chosen.server) }
+        target = chosen
     }
 
     /// The connection stands: writes the head, and the body or what there is of it, in one go.
@@ -96,33 +117,36 @@ extension ProxyExchange {
 
     // MARK: Waiting for a connection
 
-    private func waitForRoom() {
-        guard pool.wait(attempt, isNewcomer: tried.count == 0) else {
+    private func waitForRoom(isHeldBack: Bool) {
+        let ticket = pool.wait(
+            attempt, clientAddress.map { Claimant($0) }, isNewcomer: tried.count == 0, isHeldBack: isHeldBack)
+        guard let ticket else {
             isExhausted = true
             giveUp()
             return
         }
-        waitsForRoom = true
+        waiting = ticket
         service.counters.waited.add(1, ordering: .relaxed)
     }
 
-    /// There may be a connection now. False when there is none, so that it waits on.
-    func roomMade() -> Bool {
-        guard waitsForRoom else { return true }
+    /// There may be a connection now.
+    func roomMade() -> PlaceOffer {
+        guard let ticket = waiting else { return .served }
+        waiting = nil
         switch lease(pool) {
-        case .allBusy: return false
-        case .leased: waitsForRoom = false
-        case .nobody:
-            waitsForRoom = false
-            giveUp()
+        case .busy(let room):
+            waiting = ticket
+            return room == .overShare ? .overShare : .full
+        case .leased: break
+        case .nobody: giveUp()
         }
         stream?.flush()
-        return true
+        return .served
     }
 
     func noRoomInTime() {
-        guard waitsForRoom else { return }
-        waitsForRoom = false
+        guard waiting != nil else { return }
+        waiting = nil
         isExhausted = true
         giveUp()
         stream?.flush()

@@ -69,7 +69,8 @@ extension ProxyExchange {
             target.requestSucceeded()
         }
         guard pool.repeats(status), let stream, !stream.hasBegun, !use.isRefresh,
-            decide(.status, connection) == .anotherWithinBudget, pool.hasRoom(besides: tried), pool.mayRepeat(),
+            decide(.status, connection) == .anotherWithinBudget, pool.hasRoom(for: claim, besides: tried),
+            pool.mayRepeat(),
             head.framing == .none || stream.rewindBody()
         else { return false }
         connection.discardRest()
@@ -132,7 +133,9 @@ extension UpstreamFailure {
         case .broken: .broken
         case .takenOut: .takenOut
         case .firstByteTimeout: .silent
-        case .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: .other
+        case .headTimeout, .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch, .clientStalled,
+            .tunnelsFull:
+            .other
         }
     }
 }

@@ -38,6 +38,7 @@ extension HTTP1Connection {
         release(.complete)
         responseDone = false
         wantsBody = false
+        awaitsBody = false
         let facts = AfterResponse.Facts(
             keepAlive: keepAlive, requestDone: bodyDone,
             hasUnread: isReadable || overflow != nil || (input?.count ?? 0) > inputUsed, peerClosed: peerClosed)

@@ -26,8 +26,8 @@ extension HTTP1Connection {
                 if phase == .idle, isScheduled || input?.isEmpty == false { return }
                 receiveHead()
             case .exchange:
-                guard wantsBody, !bodyDone else { return }
-                receiveBody()
+                guard wantsBody || awaitsBody, !bodyDone else { return }
+                if awaitsBody { receiveAhead() } else { receiveBody() }
             case .draining, .lingering: receiveAndDrop()
             case .closed: return
             }
@@ -60,7 +60,7 @@ extension HTTP1Connection {
     }
 
     /// A head that outgrows its block moves to a larger one, or to the front of it.
-    private func makeRoom() -> Bool {
+    func makeRoom() -> Bool {
         guard let block = input else { return false }
         if block.start > 0 {
             block.compact()
@@ -76,7 +76,7 @@ extension HTTP1Connection {
     }
 
     /// Moves what has been received to `block`.
-    private func replaceInput(by block: Block) {
+    func replaceInput(by block: Block) {
         guard let old = input else { return }
         block.append(old.readable)
         loop.giveBack(old)
@@ -84,7 +84,7 @@ extension HTTP1Connection {
         exchange?.headBlock = block
     }
 
-    private func isPooled(_ block: Block) -> Bool {
+    func isPooled(_ block: Block) -> Bool {
         block.capacity == loop.smallBlocks.blockSize || block.capacity == loop.largeBlocks.blockSize
     }
 
@@ -169,6 +169,7 @@ extension HTTP1Connection {
         bodyLeftInput = false
         bodyReceived = 0
         wantsBody = false
+        awaitsBody = false
         body = BodyDecoder(exchange.head.framing)
         bodyDone = exchange.head.framing == .none
         loop.clearDeadline(self)
@@ -188,6 +189,7 @@ extension HTTP1Connection {
         phase = .exchange
         keepAlive = false
         wantsBody = false
+        awaitsBody = false
         guard !hasBegun else {
             end(refusal == .bodyTimeout || refusal == .bodyTooLarge ? .aborted : .badBody)
             return
@@ -336,12 +338,12 @@ extension HTTP1Connection {
         if input == nil { input = kept } else { overflow = kept }
     }
 
-    private var isBodyTooSlow: Bool {
+    var isBodyTooSlow: Bool {
         guard options.bodyRate > 0, phase == .exchange, !bodyDone, coding != .tunnel, loop.milliseconds > bodyStarted
         else { return false }
         let elapsed = loop.milliseconds &- bodyStarted
         guard elapsed > UInt64(ServingOptions.bodyRateGrace) else { return false }
-        return bodyReceived &* 1000 / elapsed < UInt64(options.bodyRate)
+        return (awaitsBody ? UInt64(bodyAhead) : bodyReceived) &* 1000 / elapsed < UInt64(options.bodyRate)
     }
 
     /// Drops the part of an unwanted body that came together with its head.

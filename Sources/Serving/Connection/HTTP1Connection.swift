@@ -53,6 +53,8 @@ public final class HTTP1Connection: ServerStream {
     var bodyDone = true
     /// Whether the exchange asked for the body.
     var wantsBody = false
+    /// Whether the exchange is to be told when the first of the body is here.
+    var awaitsBody = false
     /// How much of `input` head and body have used.
     var inputUsed = 0
     /// Whether body bytes were received past `input`, so that the body cannot be started again.
@@ -140,7 +142,7 @@ public final class HTTP1Connection: ServerStream {
     private func isBroken() -> Bool { Sockets.pendingError(transport.fd) != 0 || peerClosed }
 
     public override func resume() {
-        if outbox.isBlocked { keepHeadSmall() }
+        if outbox.isBlocked || awaitsBody { keepHeadSmall() }
         proceed()
         receive()
     }
@@ -156,7 +158,7 @@ public final class HTTP1Connection: ServerStream {
         case .exchange:
             if outbox.isBlocked {
                 end(.writeTimeout)
-            } else if wantsBody, !bodyDone {
+            } else if wantsBody || awaitsBody, !bodyDone {
                 coding == .tunnel ? end(.complete) : refuse(.bodyTimeout)
             } else if peerClosed {
                 if !hasBegun { clientGone() }
@@ -212,6 +214,8 @@ public final class HTTP1Connection: ServerStream {
         deliverBufferedBody()
         receive()
     }
+
+    public override func awaitBody() -> Bool { beginAwaiting() }
 
     public override func pauseBody() {
         guard wantsBody else { return }

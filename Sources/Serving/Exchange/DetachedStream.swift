@@ -39,6 +39,7 @@ public final class DetachedStream: ServerStream {
 
     public override var isBlocked: Bool { false }
     public override func readBody() {}
+    public override func awaitBody() -> Bool { true }
     public override func pauseBody() {}
     public override func rewindBody() -> Bool { true }
     public override var canRewindBody: Bool { true }

@@ -2,7 +2,7 @@
 // An exchange is one request and its response. It knows nothing of the version of HTTP or of the transport that carries
 // it: it is told of the request by the methods below, and answers through its `stream`.
 //
-//   requestReceived ─▶ (readBody ─▶ requestBody… ─▶ requestEnded)
+//   requestReceived ─▶ (awaitBody ─▶ requestBodyArrived) ─▶ (readBody ─▶ requestBody… ─▶ requestEnded)
 //                  └─▶ stream.begin ─▶ field… ─▶ endHead ─▶ send… ─▶ finish ─▶ ended(.complete)
 //
 // Whatever happens, `ended` is the last thing it is told, once. From then on it has no stream, and is nobody's: calls into it that are
@@ -80,6 +80,9 @@ open class Exchange: Retiring {
 
     /// The head is complete and valid.
     open func requestReceived() {}
+
+    /// The first of the body is here, which `stream.awaitBody` said it was not.
+    open func requestBodyArrived() {}
 
     /// A piece of the body. All of it must be used or copied before returning.
     open func requestBody(_ bytes: Span<UInt8>) {}

@@ -51,6 +51,10 @@ open class ServerStream: Watcher {
     /// Asks for the request's body.
     open func readBody() { overridden() }
 
+    /// Whether the first of the request's body is here: all of a small one, some bytes of another. If it is not, it is received, but
+    /// not handed over, and `Exchange.requestBodyArrived` tells when it is. For requests that have a body.
+    open func awaitBody() -> Bool { overridden() }
+
     /// Lets no more of the request's body come, until `readBody`.
     open func pauseBody() { overridden() }
 

@@ -13,7 +13,8 @@ public final class PoolView: @unchecked Sendable {
     /// The pool.
     public let pool: ServerPool
     private let loop: Loop
-    private let options: UpstreamOptions
+    /// Waits and limits of its connections.
+    public let options: UpstreamOptions
     private let queue: BusyQueue
     private var balancer: Balancer
     private var budget: RetryBudget
@@ -31,7 +32,7 @@ public final class PoolView: @unchecked Sendable {
         let settings = pool.settings
         queue = BusyQueue(
             loop: loop, others: pool.waiting, limit: (settings.queue + options.loops - 1) / options.loops,
-            timeout: settings.queueTimeout)
+            share: options.share, timeout: settings.queueTimeout)
         repeated = StatusSet(settings.retries.statuses)
         budget = RetryBudget(percent: settings.retries.budget, least: settings.retries.least, loops: options.loops)
         balancer = Balancer(pool)
@@ -67,22 +68,40 @@ public final class PoolView: @unchecked Sendable {
     /// Whether the budget allows one more repetition, which is counted if so.
     public func mayRepeat() -> Bool { budget.mayRepeat(at: loop.milliseconds) }
 
-    /// The loop's connections to the server whose turn it is, passing over those that were tried. Nil when there is none.
-    ///
-    /// - Parameters:
-    ///   - key: The hash of what decides, where the pool hashes.
-    ///   - token: Stands for the server that the client wants back to, where the pool has a sticky cookie.
-    public func next(tried: TriedServers, key: UInt64? = nil, sticky token: UInt64? = nil) -> ConnectionPool? {
-        if balancer.isStale(at: loop.milliseconds) { refresh() }
-        if let token, let index = stuckTo(token, tried) { return connections[index] }
-        return balancer.next(tried: tried, key: key).map { connections[$0] }
+    /// What choosing a server came to.
+    public enum Choice {
+        /// The loop's connections to the server whose turn it is.
+        case server(ConnectionPool)
+        /// No server that may be asked has room for this request now.
+        case busy(Room)
+        /// There is no server that may be asked.
+        case nobody
     }
 
-    /// The server that a client is stuck to, while requests may go there.
-    private func stuckTo(_ token: UInt64, _ tried: TriedServers) -> Int? {
+    /// The server whose turn it is, passing over those that were tried and those without room.
+    ///
+    /// - Parameters:
+    ///   - claim: What the request asks of a server.
+    ///   - key: The hash of what decides, where the pool hashes.
+    ///   - token: Stands for the server that the client wants back to, where the pool has a sticky cookie.
+    public func choose(
+        tried: TriedServers, claim: PlaceClaim, key: UInt64? = nil, sticky token: UInt64? = nil
+    ) -> Choice {
+        if balancer.isStale(at: loop.milliseconds) { refresh() }
+        if let token, let index = stuckTo(token, tried, claim) { return .server(connections[index]) }
+        switch balancer.choose(tried: tried, key: key, claim: claim) {
+        case .server(let index): return .server(connections[index])
+        case .busy(let room): return .busy(room)
+        case .nobody: return .nobody
+        }
+    }
+
+    /// The server that a client is stuck to, while requests may go there and it has room.
+    private func stuckTo(_ token: UInt64, _ tried: TriedServers, _ claim: PlaceClaim) -> Int? {
         for index in connections.indices where connections[index].stickyToken == token {
             let server = balancer.members.list[index].server
-            return balancer.members.keepsClients(index) && !tried.contains(server) ? index : nil
+            let isOpen = balancer.members.keepsClients(index) && !tried.contains(server)
+            return isOpen && claim.room(at: server) == .free ? index : nil
         }
         return nil
     }
@@ -93,25 +112,39 @@ public final class PoolView: @unchecked Sendable {
             && balancer.members.eligible.contains { !tried.contains(balancer.members.list[$0].server) }
     }
 
-    /// Whether such a server has room for one more request.
-    public func hasRoom(besides tried: TriedServers) -> Bool {
+    /// Whether such a server has room for this request.
+    public func hasRoom(for claim: PlaceClaim, besides tried: TriedServers) -> Bool {
         !balancer.members.isPanicking
             && balancer.members.eligible.contains {
                 let server = balancer.members.list[$0].server
-                return server.inFlight < options.connectionsPerServer && !tried.contains(server)
+                return !tried.contains(server) && claim.room(at: server) == .free
+            }
+    }
+
+    /// Whether the request may want a tunnel, and no server has room for one.
+    public func isOutOfTunnels(for claim: PlaceClaim) -> Bool {
+        claim.wantsTunnel
+            && balancer.members.eligible.allSatisfy {
+                claim.tunnelRoom(at: balancer.members.list[$0].server) != .free
             }
     }
 
     /// Whether others wait for a connection already, so that whoever comes has to go behind them.
     public var isCrowded: Bool { pool.waiting.isCrowded }
 
-    /// Lets an attempt wait for a connection to any of the servers. False when too many wait already.
+    /// Lets an attempt wait for a connection to any of the servers. Nil when too many wait already, or too many of its client.
     ///
-    /// - Parameter isNewcomer: Whether it has tried no server yet, and so may go to any.
-    public func wait(_ attempt: Attempt, isNewcomer: Bool) -> Bool { queue.enter(attempt, isNewcomer: isNewcomer) }
+    /// - Parameters:
+    ///   - isNewcomer: Whether it has tried no server yet, and so may go to any.
+    ///   - isHeldBack: Whether there was room, but not for its client.
+    public func wait(
+        _ attempt: Attempt, _ claimant: Claimant?, isNewcomer: Bool, isHeldBack: Bool
+    ) -> WaitingTicket? {
+        queue.enter(attempt, claimant, isNewcomer: isNewcomer, isHeldBack: isHeldBack)
+    }
 
     /// The attempt waits no more.
-    public func stopWaiting(_ attempt: Attempt) { queue.leave(attempt) }
+    public func stopWaiting(_ ticket: WaitingTicket) { queue.leave(ticket) }
 
     /// Closes every idle connection.
     public func closeIdle() {

@@ -29,6 +29,12 @@ public final class UpstreamServer: Sendable {
     /// Connections in use in the upper half, idle ones in the lower, so that what passes from one to the other is one change.
     private let connections = Atomic<Int>(0)
     private static let oneInUse = 1 << 32
+    /// Connections that have become tunnels; they have left `connections`.
+    private let tunnelled = Atomic<Int>(0)
+    /// Who has the connections in use.
+    let places = ClientCounts()
+    /// Who has the tunnels.
+    let tunnels = ClientCounts()
     private let allowanceMilliseconds = Atomic<Int>(.max)
     private let allowanceClosed = Atomic<UInt64>(0)
     /// The address that accepted last; the others are tried when it fails.
@@ -99,6 +105,18 @@ public final class UpstreamServer: Sendable {
 
     func giveConnection(wasIdle: Bool) { connections.subtract(wasIdle ? 1 : Self.oneInUse, ordering: .relaxed) }
 
+    /// Counts a connection in use as a tunnel, unless there are `limit` already.
+    func becomeTunnel(limit: Int) -> Bool {
+        guard tunnelled.add(1, ordering: .relaxed).newValue <= limit else {
+            tunnelled.subtract(1, ordering: .relaxed)
+            return false
+        }
+        connections.subtract(Self.oneInUse, ordering: .relaxed)
+        return true
+    }
+
+    func giveTunnel() { tunnelled.subtract(1, ordering: .relaxed) }
+
     func enterIdle() { connections.subtract(Self.oneInUse - 1, ordering: .relaxed) }
 
     /// How long connections to it may idle, in milliseconds, as it has shown.
@@ -121,8 +139,12 @@ public final class UpstreamServer: Sendable {
 
     /// Connections that idle, of all loops.
     var idleCount: Int { connections.load(ordering: .relaxed) & (Self.oneInUse - 1) }
-    /// Requests on it now: a connection that does not idle has one.
-    public var inFlight: Int { connections.load(ordering: .relaxed) >> 32 }
+    /// Connections in use, tunnels not counted: what the limit of connections is about.
+    var placesInUse: Int { connections.load(ordering: .relaxed) >> 32 }
+    /// Connections that have become tunnels.
+    var tunnelCount: Int { tunnelled.load(ordering: .relaxed) }
+    /// Requests on it now, tunnels included: a connection that does not idle has one.
+    public var inFlight: Int { placesInUse + tunnelCount }
     /// What it is known by wherever it stands in a list, in every process: the first of its addresses as text.
     var hashName: [UInt8] { Array((addresses.map(\.description).min() ?? authority).utf8) }
     /// Connections of all loops, idle ones included, those of health checks not.

@@ -46,11 +46,21 @@ open class Attempt {
     /// fails with `takenOut`.
     open func mayMove(from connection: UpstreamConnection) -> Bool { false }
 
-    /// It waited in a `BusyQueue`, and there may be a connection now. False when there is none, so that it waits on.
-    open func roomMade() -> Bool { true }
+    /// It waits for a place, and there may be one now.
+    open func roomMade() -> PlaceOffer { .served }
 
-    /// It waited in a `BusyQueue` for as long as it may.
+    /// It has waited for a place for as long as it may.
     open func noRoomInTime() {}
+}
+
+/// What came of offering a place to an attempt that waits for one.
+public enum PlaceOffer: Sendable {
+    /// It has a connection, or needs none any more.
+    case served
+    /// No server that it may go to has room for anybody: it waits on.
+    case full
+    /// Its client has its share: it waits on.
+    case overShare
 }
 
 /// Why an attempt failed.
@@ -66,6 +76,8 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     case broken(Int32)
     /// No byte of a response came in time after the request was sent.
     case firstByteTimeout
+    /// The head of the response did not end in time.
+    case headTimeout
     /// The server fell silent within its response, or took no more of the request.
     case readTimeout
     /// The response's bytes are not HTTP, or exceed a limit.
@@ -78,6 +90,10 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     case unexpectedSwitch
     /// The server was taken out, by its health checks or by what became of other requests, before it answered this one.
     case takenOut
+    /// The client, which has its share of the places at the server, neither sent nor took anything.
+    case clientStalled
+    /// 101, and the server has as many tunnels as it may have, or as many as this client may have of them.
+    case tunnelsFull
 
     /// Whether the server is at fault, rather than this machine: without descriptors or ports nobody can be connected to.
     var isServersDoing: Bool {
@@ -102,9 +118,10 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     /// The status the client gets when nothing was sent to it yet.
     public var status: UInt16 {
         switch self {
-        case .connectTimeout, .firstByteTimeout, .readTimeout: 504
+        case .connectTimeout, .firstByteTimeout, .headTimeout, .readTimeout: 504
+        case .clientStalled: 408
         case .secure(let failure): failure.kind == .timeout ? 504 : 502
-        case .connect, .takenOut: 503
+        case .connect, .takenOut, .tunnelsFull: 503
         case .broken, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch: 502
         }
     }
@@ -113,8 +130,9 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
     /// connection itself.
     public var countsAgainstServer: Bool {
         switch self {
-        case .connect, .secure, .connectTimeout, .takenOut: false
-        case .broken, .firstByteTimeout, .readTimeout, .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch:
+        case .connect, .secure, .connectTimeout, .takenOut, .clientStalled, .tunnelsFull: false
+        case .broken, .firstByteTimeout, .headTimeout, .readTimeout, .malformed, .headTooLarge, .tooManyInterim,
+            .unexpectedSwitch:
             true
         }
     }
@@ -127,7 +145,10 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .connectTimeout: "upstream-connect-timeout"
         case .broken: "upstream-closed"
         case .firstByteTimeout: "upstream-first-byte-timeout"
+        case .headTimeout: "upstream-head-timeout"
         case .readTimeout: "upstream-read-timeout"
+        case .clientStalled: "client-stalled"
+        case .tunnelsFull: "upstream-tunnels"
         case .malformed(let failure): failure.word
         case .headTooLarge: "head-too-large"
         case .tooManyInterim: "upstream-too-many-interim"
@@ -144,7 +165,11 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
         case .connectTimeout: "The upstream server did not accept a connection in time."
         case .broken: "The upstream server closed the connection before its response was complete."
         case .firstByteTimeout: "The upstream server did not answer in time."
+        case .headTimeout: "The head of the upstream server's response did not end in time."
         case .readTimeout: "The upstream server fell silent."
+        case .clientStalled:
+            "The request made no progress while this client had its share of the upstream server (RFC 9110 section 15.5.9)."
+        case .tunnelsFull: "The upstream server has as many upgraded connections as it may have."
         case .malformed: "The upstream server's response is not valid HTTP."
         case .headTooLarge: "The upstream server's response has a head that is larger than allowed."
         case .tooManyInterim: "The upstream server sent too many interim responses."
@@ -163,8 +188,10 @@ public enum UpstreamFailure: Error, Equatable, Sendable {
             "expected a response, got "
                 + (code == 0 ? "the end of the connection" : "a broken connection: \(SystemFailure.reason(code))")
         case .firstByteTimeout: "expected a response, got none in time"
+        case .headTimeout: "expected the head of a response to end, got no end of it in time"
         case .readTimeout: "expected the rest of a message to go on, got silence"
-        case .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch, .takenOut: "\(sentence)"
+        case .malformed, .headTooLarge, .tooManyInterim, .unexpectedSwitch, .takenOut, .clientStalled, .tunnelsFull:
+            "\(sentence)"
         }
     }
 }

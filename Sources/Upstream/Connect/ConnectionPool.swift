@@ -24,9 +24,17 @@ public struct UpstreamOptions: Sendable {
     public var maxAge: Int
     /// Of a response's head: 502.
     public var head: HeadLimits
+    /// A response's head, from its first byte to its last: 504.
+    public var headTimeout: Int
+    /// How long a client that has its share of places may neither send nor take anything: 408.
+    public var stallTimeout: Int
     /// In use at once in all loops: requests wait beyond them.
     public var connectionsPerServer: Int
-    /// Idle connections that one loop keeps for one server.
+    /// Tunnels at once in all loops: 503.
+    public var tunnelsPerServer: Int
+    /// What one client may have of these.
+    public var share: ClientShare
+    /// Idle connections that one loop keeps for one server; where the settings name no number, as many as were in use.
     public var idlePerLoop: Int
     /// Told in a sentence what the operator should know.
     let report: @Sendable (String) -> Void
@@ -46,9 +54,13 @@ public struct UpstreamOptions: Sendable {
         tunnelTimeout = timeouts.tunnel
         idleTimeout = timeouts.upstreamIdle
         maxAge = timeouts.upstreamAge
+        headTimeout = timeouts.responseHead
+        stallTimeout = timeouts.stall
         head = HeadLimits(headBytes: limits.headBytes, lineBytes: limits.lineBytes, fields: limits.fields)
         connectionsPerServer = limits.connectionsPerUpstream
-        idlePerLoop = max(1, (limits.idlePerUpstream + loops - 1) / loops)
+        tunnelsPerServer = limits.tunnelsPerUpstream
+        share = ClientShare(percent: limits.clientShare)
+        idlePerLoop = limits.idlePerUpstream.map { max(1, ($0 + loops - 1) / loops) } ?? limits.connectionsPerUpstream
     }
 }
 
@@ -59,7 +71,10 @@ public final class ConnectionPool {
     public let server: UpstreamServer
     let pool: ServerPool
     let options: UpstreamOptions
+    /// Those that idle, the one that idles longest first; among them some that have ended since.
     private var idle: ContiguousArray<UpstreamConnection> = []
+    /// How many of `idle` have ended.
+    private var ended = 0
     /// Connections that are being made for nobody yet.
     private var warming = 0
     /// False for a server that drains or has left.
@@ -78,7 +93,6 @@ public final class ConnectionPool {
         self.server = server
         self.pool = pool
         self.options = options
-        idle.reserveCapacity(options.idlePerLoop)
     }
 
     /// What `lease` came to.
@@ -97,15 +111,17 @@ public final class ConnectionPool {
     ///   - fresh: Whether only a new one will do, because an idle one failed just now.
     ///   - verify: Whether to make sure with a system call that the server has not closed it: worth it for a request that
     ///     could not be repeated.
-    public func lease(for attempt: Attempt, fresh: Bool, verify: Bool) -> Lease {
+    ///   - claimant: The client whose share the connection counts for.
+    public func lease(for attempt: Attempt, fresh: Bool, verify: Bool, claimant: Claimant? = nil) -> Lease {
         while !fresh, let connection = idle.last {
             guard connection.isReusable(at: loop.milliseconds, verify: verify) else {
                 idle.removeLast()
-                connection.discard()
+                if connection.phase == .closed { ended -= 1 } else { connection.discard() }
                 continue
             }
             guard server.reuseConnection(limit: options.connectionsPerServer) else { return .exhausted }
             idle.removeLast()
+            connection.take(claimant)
             connection.leave(idleFor: attempt)
             server.countPick()
             return .reused(connection)
@@ -115,13 +131,14 @@ public final class ConnectionPool {
             server.countPick()
         }
         let connection = UpstreamConnection(pool: self, attempt: attempt)
+        connection.take(claimant)
         connection.connect()
         return .connecting(connection)
     }
 
     /// Opens connections until so many idle, or as many as may idle on this loop.
     func warm(to count: Int) {
-        while idle.count + warming < min(count, options.idlePerLoop) {
+        while idleCount + warming < min(count, options.idlePerLoop) {
             guard server.takeConnection(limit: options.connectionsPerServer) else { return }
             warming += 1
             UpstreamConnection(pool: self, attempt: nil).connect()
@@ -134,9 +151,14 @@ public final class ConnectionPool {
     /// Whether the server has closed idle connections before their time here was over.
     public var closesEarly: Bool { server.idleAllowance(at: loop.milliseconds) < options.idleTimeout }
 
-    /// Takes back a connection whose exchange is over. False when there are enough.
+    private var idleCount: Int { idle.count - ended }
+
+    /// Takes back a connection whose exchange is over. False when there are enough: as many as may idle, or, with those of
+    /// other loops and those in use, more than may be in use at once.
     func takeBack(_ connection: UpstreamConnection) -> Bool {
-        guard keepsIdle, idle.count < options.idlePerLoop else { return false }
+        guard keepsIdle, idleCount < options.idlePerLoop,
+            server.connectionCount <= max(options.connectionsPerServer, options.idlePerLoop)
+        else { return false }
         idle.append(connection)
         placeFreed()
         return true
@@ -147,9 +169,14 @@ public final class ConnectionPool {
         if isForRequests { pool.waiting.placeFreed(on: loop) }
     }
 
-    /// An idle connection ended.
-    func remove(_ connection: UpstreamConnection) {
-        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    /// An idle connection ends. It leaves the list with the next that are taken from it, or once half of the list has ended:
+    /// to look for it would cost as much as there are, for each of them.
+    func idleEnds(_ connection: UpstreamConnection) {
+        connection.discard()
+        ended += 1
+        guard ended > idle.count / 2 else { return }
+        idle.removeAll { $0.phase == .closed }
+        ended = 0
     }
 
     /// The server has answered a request as it should.
@@ -165,6 +192,7 @@ public final class ConnectionPool {
     /// Closes every idle connection.
     public func closeIdle() {
         for connection in idle { connection.discard() }
-        idle.removeAll(keepingCapacity: true)
+        idle.removeAll()
+        ended = 0
     }
 }

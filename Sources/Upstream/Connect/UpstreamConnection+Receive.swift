@@ -11,7 +11,7 @@ extension UpstreamConnection {
     public func pauseReading() {
         guard !isPaused else { return }
         isPaused = true
-        if !outbox.isBlocked { loop.clearDeadline(self) }
+        awaitResponse()
     }
 
     /// Receives again.
@@ -66,7 +66,7 @@ extension UpstreamConnection {
         case .bytes(_, let mayHaveMore):
             isReadable = mayHaveMore || peerClosed
             hasReceived = true
-            awaitResponse()
+            if reading == .body { awaitResponse() }
             read(block)
         case .wouldBlock:
             isReadable = false
@@ -102,7 +102,11 @@ extension UpstreamConnection {
                 fail(.malformed(error))
                 return
             }
-            guard isComplete else { return }
+            guard isComplete else {
+                if !block.isEmpty { patience.headGrew(at: loop.milliseconds) }
+                awaitResponse()
+                return
+            }
             if holdsHead(block) { return }
             headReceived(block)
         }
@@ -156,6 +160,7 @@ extension UpstreamConnection {
                 return
             }
             attempt?.interimResponse(self)
+            patience.interimEnded()
             block.consume(head.length)
             parser.reset()
             return
@@ -165,7 +170,10 @@ extension UpstreamConnection {
                 fail(.unexpectedSwitch)
                 return
             }
-            isTunnel = true
+            guard becomeTunnel() else {
+                fail(.tunnelsFull)
+                return
+            }
             isChunked = false
             requestDone = false
             body = BodyDecoder(.untilClose)
@@ -176,7 +184,7 @@ extension UpstreamConnection {
         attempt?.responseHead(self)
         guard phase == .active else { return }
         block.consume(head.length)
-        if isTunnel { awaitResponse() }
+        awaitResponse()
         if body.isEnded { complete(hasRest: !block.isEmpty) }
     }
 
@@ -207,6 +215,7 @@ extension UpstreamConnection {
             idleTimeout = min(idleTimeout, max(0, Int(seconds) - 1) * 1000)
         }
         if pool.isForRequests { server.enterIdle() }
+        giveShare()
         guard idleTimeout > 0, pool.takeBack(self) else {
             shut()
             return

@@ -15,11 +15,11 @@ extension UpstreamConnection {
         sendFailure = nil
         sentBefore = outbox.sentBytes
         parser.reset()
+        patience = HeadPatience()
         reading = .head
         interims = 0
         hasReceived = false
         isPaused = false
-        isTunnel = false
         let block = outbox.block(room: name.count + target.count + prefix.count + 16)
         block.append(name)
         block.append(UInt8(ascii: " "))
@@ -95,7 +95,7 @@ extension UpstreamConnection {
     func handle(_ outcome: Outbox.Outcome) {
         switch outcome {
         case .sent: awaitResponse()
-        case .blocked: loop.setDeadline(self, in: pool.options.readTimeout)
+        case .blocked: awaitResponse()
         case .failed(let code):
             // A server may answer early and close: its response, if there is one, is worth more than our error.
             sendFailure = code
@@ -103,26 +103,6 @@ extension UpstreamConnection {
             isReadable = true
             loop.setDeadline(self, in: pool.options.readTimeout)
             loop.schedule(self)
-        }
-    }
-
-    /// Sets the deadline for what the server owes now.
-    func awaitResponse() {
-        guard reading != .done else { return }
-        if isPaused {
-            // It waits for the client to take what has come, and the client has a deadline of its own.
-            if !outbox.isBlocked { loop.clearDeadline(self) }
-            return
-        }
-        if isTunnel {
-            loop.setDeadline(self, in: pool.options.tunnelTimeout)
-        } else if hasReceived {
-            loop.setDeadline(self, in: pool.options.readTimeout)
-        } else if requestDone, outbox.isEmpty {
-            loop.setDeadline(self, in: pool.options.firstByteTimeout)
-        } else if !outbox.isBlocked {
-            // It waits for the client's body, and the client has a deadline of its own.
-            loop.clearDeadline(self)
         }
     }
 }

@@ -28,6 +28,8 @@ public final class UpstreamConnection: Watcher {
     var transport = Transport(fd: -1)
     var phase = Phase.connecting
     var attempt: Attempt?
+    /// The client whose share it counts for.
+    private(set) var claimant: Claimant?
 
     // MARK: Connecting
 
@@ -57,6 +59,7 @@ public final class UpstreamConnection: Watcher {
     var parser = ResponseParser()
     var body = BodyDecoder(.none)
     var reading = Reading.done
+    var patience = HeadPatience()
     var interims = 0
     var isReadable = false
     /// Whether the server has ended its sending side. The report of it may be the same as that of the last bytes, and is
@@ -66,7 +69,7 @@ public final class UpstreamConnection: Watcher {
     var isReceiving = false
     /// Whether a complete head waits for the first bytes of its content, and whether it has waited long enough.
     var heldHead = HeldHead.none
-    var isTunnel = false
+    private(set) var isTunnel = false
     /// Whether any byte of the current response has come.
     public internal(set) var hasReceived = false
     /// Whether an earlier request was served on this connection.
@@ -251,7 +254,8 @@ public final class UpstreamConnection: Watcher {
         if isWarming {
             isWarming = false
             pool.warmed()
-            becomeIdle()
+            // With TLS the last message of the handshake is still to be sent, and no request takes it along.
+            if case .failed = outbox.flush(to: transport) { shut() } else { becomeIdle() }
         } else {
             attempt?.connected(self)
         }
@@ -274,6 +278,39 @@ public final class UpstreamConnection: Watcher {
         isReused = true
         self.attempt = attempt
         loop.clearDeadline(self)
+    }
+
+    /// It counts for the share of this client from now on.
+    func take(_ claimant: Claimant?) {
+        self.claimant = claimant
+        if let claimant { server.places.take(claimant) }
+    }
+
+    /// It counts for nobody's share any more.
+    func giveShare() {
+        guard let claimant else { return }
+        self.claimant = nil
+        (isTunnel ? server.tunnels : server.places).give(claimant)
+    }
+
+    /// It becomes a tunnel, and leaves its place among the connections in use to others. False when there are as many tunnels as
+    /// there may be, or as many as this client may have.
+    func becomeTunnel() -> Bool {
+        guard pool.isForRequests else {
+            isTunnel = true
+            return true
+        }
+        let claim = PlaceClaim(claimant, wantsTunnel: true, pool.options)
+        guard claim.tunnelRoom(at: server) == .free, server.becomeTunnel(limit: pool.options.tunnelsPerServer) else {
+            return false
+        }
+        if let claimant {
+            server.places.give(claimant)
+            server.tunnels.take(claimant)
+        }
+        isTunnel = true
+        pool.placeFreed()
+        return true
     }
 
     // MARK: Events
@@ -302,12 +339,12 @@ public final class UpstreamConnection: Watcher {
             isReadable = true
             receive()
         case .idle:
+            if readiness.contains(.writable), outbox.isBlocked { _ = outbox.flush(to: transport) }
             guard !readiness.isDisjoint(with: [.readable, .peerClosed, .failed, .hungUp]) else { return }
             // TLS has messages of its own that come at any time, such as session tickets.
             if !peerClosed, transport.layer != nil, transport.isQuiet() { return }
             server.closedIdle(after: Int(clamping: loop.milliseconds &- idleSince), at: loop.milliseconds)
-            pool.remove(self)
-            discard()
+            pool.idleEnds(self)
         case .served, .closed:
             break
         }
@@ -328,18 +365,10 @@ public final class UpstreamConnection: Watcher {
                 heldHead = .due
                 awaitResponse()
                 receive()
-            } else if isTunnel {
-                finishTunnel()
-            } else if transport.layer == nil, !isPaused, !outbox.isBlocked, !transport.isQuiet() {
-                awaitResponse()
-                isReadable = true
-                receive()
             } else {
-                fail(hasReceived || !requestDone || outbox.isBlocked ? .readTimeout : .firstByteTimeout)
+                waitedTooLong()
             }
-        case .idle:
-            pool.remove(self)
-            discard()
+        case .idle: pool.idleEnds(self)
         case .served, .closed: break
         }
     }
@@ -405,7 +434,8 @@ public final class UpstreamConnection: Watcher {
             loop.retire(headBlock)
         }
         guard pool.isForRequests else { return }
-        server.giveConnection(wasIdle: wasIdle)
+        giveShare()
+        if isTunnel { server.giveTunnel() } else { server.giveConnection(wasIdle: wasIdle) }
         pool.placeFreed()
     }
 }

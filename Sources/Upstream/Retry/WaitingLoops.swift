@@ -13,11 +13,12 @@ final class WaitingLoops: Sendable {
     private let filledCount = Atomic<Int>(0)
     private let newcomerCount = Atomic<Int>(0)
 
-    /// Whether requests wait, on any loop, that have tried no server yet: for those, whoever comes later goes behind them. One
-    /// that has tried a server, and so may not go there again, says nothing of the others' chances.
+    /// Whether requests wait, on any loop, that have tried no server yet and whose clients do not have their share: whoever comes
+    /// later goes behind them. One that has tried a server, and so may not go there again, says nothing of the others' chances,
+    /// and neither does one whose client may have no more.
     var isCrowded: Bool { newcomerCount.load(ordering: .relaxed) > 0 }
 
-    /// So many more of those that have tried no server wait now, or fewer.
+    /// So many more of those wait now, or fewer.
     func countNewcomers(_ change: Int) { newcomerCount.add(change, ordering: .relaxed) }
 
     /// Somebody waits in `queue`, where nobody did.
