@@ -31,11 +31,14 @@ extension ProxyExchange {
         use.later = nil
         let reader = newReader()
         let key = keptKey
-        let joined = cache.store.join(use.id, key: key, as: reader, askedIn: later.generation) {
+        let joined = cache.store.join(use.id, key: key, as: reader, asked: later.generation) {
             CacheScopes.of(key: key.bytes)
         }
         switch joined {
-        case .lead(let fill): return fill
+        case .lead(let fill):
+            // Whoever changes the resource from now on finds the download.
+            if later.changes == cache.changes.count(use.id) { return fill }
+            fill.leave()
         case .follow(let other): other.detach(reader)
         case .alone: break
         }
