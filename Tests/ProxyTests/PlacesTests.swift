@@ -177,7 +177,10 @@ private let innocent: UInt8 = 3
     @Test("have places in the queue by share, too: others still come in and are served first come, client by client")
     func queue() throws {
         let origin = origin()
-        let gateway = try gateway(origin) { $0.limits.connectionsPerUpstream = 1 }
+        let gateway = try gateway(origin) {
+            $0.limits.connectionsPerUpstream = 1
+            $0.pools[0].settings.queueTimeout = 30_000
+        }
         let first = gateway.connect(from: hostile)
         first.send(head("/slow"))
         #expect(comesTrue { origin.requests.count == 1 })
