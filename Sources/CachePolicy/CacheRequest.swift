@@ -26,6 +26,8 @@ public struct CacheRequest: Sendable, Equatable {
         public static let ifRange = Present(rawValue: 1 << 5)
         /// Authorization.
         public static let authorization = Present(rawValue: 1 << 6)
+        /// Cookie.
+        public static let cookie = Present(rawValue: 1 << 7)
         /// Those that a stored response has to be looked at for.
         public static let conditions: Present = [.ifNoneMatch, .ifModifiedSince, .range]
     }
@@ -55,6 +57,7 @@ public struct CacheRequest: Sendable, Equatable {
             case .range: present.insert(.range)
             case .ifRange: present.insert(.ifRange)
             case .authorization: present.insert(.authorization)
+            case .cookie: present.insert(.cookie)
             default: break
             }
         }
@@ -62,5 +65,39 @@ public struct CacheRequest: Sendable, Equatable {
         if method != .get { present.remove(.range) }
         if !present.contains(.range) { present.remove(.ifRange) }
         if present.contains(.directives) { directives = RequestDirectives(head, bytes) }
+    }
+}
+
+// MARK: What its own fields mean for others
+
+extension CacheRequest {
+    /// Whether others may count on its answer, as far as can be told before that comes.
+    public enum Contribution: Sendable, Equatable {
+        /// Nothing in the request forbids to store the answer: it may lead a download that others wait for.
+        case everybody
+        /// It says who asks, so the answer is stored only when that permits it (RFC 9111 §3.5), which most do not. Nobody
+        /// waits for it.
+        case ifPermitted
+        /// No answer to it is stored.
+        case nothing
+    }
+
+    /// What it may contribute.
+    public var contribution: Contribution {
+        guard method == .get, refusal == nil, !present.contains(.originConditions) else { return .nothing }
+        return present.contains(.authorization) ? .ifPermitted : .everybody
+    }
+
+    /// Whether its answer may be made for this client, so that what is refused to it says nothing of what others would get:
+    /// it says who asks.
+    public var isPersonal: Bool { !present.isDisjoint(with: [.authorization, .cookie]) }
+
+    /// Why no answer to it may be stored; nil when that is for the answer to say.
+    var refusal: StoreRefusal? {
+        // RFC 9110 §9.3.1: content of a GET has no meaning that is defined, and so it is in no key.
+        if hasContent { return .requestContent }
+        // §5.2.1.5: "a cache MUST NOT store any part of either this request or any response to it".
+        if directives.noStore { return .requestNoStore }
+        return wantsUpgrade ? .upgrade : nil
     }
 }

@@ -30,12 +30,16 @@ final class ProxyService: Service {
     let pathScratch = Block(capacity: 65 << 10)
     /// Room for the key that an exchange is looked up by, until it has to wait.
     let keyScratch = Block(capacity: CacheKey.limit)
+    /// Room for a host in the form in which it is forwarded; used within one call.
+    let hostScratch = Block(capacity: 65 << 10)
     /// Room for a few fields; used within one call.
     let fieldScratch = Block(capacity: 4096)
     /// What `parseStoredHead` understood last.
     private(set) var storedHead = ResponseHead()
     /// What nobody has to wait for, because it will not be stored.
     var refusals = RecentRefusals()
+    /// What is brought up to date in the background now.
+    var refreshing: Set<ObjectID> = []
     /// Encoders and decoders for use again.
     let codings = CodingPool()
     /// Bodies that clients without gzip ask for.

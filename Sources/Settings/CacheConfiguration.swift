@@ -21,8 +21,13 @@ extension Configuration {
         /// Freshness lifetime (RFC 9111, section 4.2) of storable responses that name none of their own, in seconds; 0 to a
         /// year.
         public var defaultLifetime = 0
-        /// A request can force a validation by `no-cache` or `max-age` (RFC 9111, section 5.2.1).
-        public var honoursReload = true
+        /// A response with Last-Modified that names no lifetime stays fresh for a tenth of its age, a day at most (RFC 9111,
+        /// section 4.2.2).
+        public var guessesLifetimes = false
+        /// A request can force a validation by `no-cache`, `max-age` or `min-fresh` (RFC 9111, section 5.2.1).
+        public var honoursReload = false
+        /// What becomes of responses that set cookies.
+        public var setCookie = SetCookie.refuse
         /// Compressible responses are stored and sent compressed.
         public var compresses = true
         /// Also those that are for one person: not storable, and asked for with credentials, or setting a cookie, or `private` or
@@ -38,6 +43,16 @@ extension Configuration {
         public var purgers: [AddressRange] = []
         /// The defaults.
         public init() {}
+
+        /// What the cache does with a response that has Set-Cookie.
+        public enum SetCookie: String, Sendable, CaseIterable {
+            /// It does not store it, whatever else the response says.
+            case refuse
+            /// It stores it without the field.
+            case strip
+            /// It stores it with the field: every client gets the cookie of one.
+            case keep
+        }
 
         /// Bytes of the largest body that is stored: one response must not push out more than a quarter of the others.
         public var largestStoredBody: Int { min(largestBody, diskBytes / 4) }
@@ -71,11 +86,17 @@ extension Configuration.Route {
         public var defaultLifetime: Int?
         /// Instead of `Configuration.Cache.compressesPrivate`; nil for no difference.
         public var compressesPrivate: Bool?
+        /// Instead of `Configuration.Cache.setCookie`; nil for no difference.
+        public var setCookie: Configuration.Cache.SetCookie?
         /// A rule.
-        public init(isOn: Bool = true, defaultLifetime: Int? = nil, compressesPrivate: Bool? = nil) {
+        public init(
+            isOn: Bool = true, defaultLifetime: Int? = nil, compressesPrivate: Bool? = nil,
+            setCookie: Configuration.Cache.SetCookie? = nil
+        ) {
             self.isOn = isOn
             self.defaultLifetime = defaultLifetime
             self.compressesPrivate = compressesPrivate
+            self.setCookie = setCookie
         }
     }
 }

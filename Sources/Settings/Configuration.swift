@@ -115,6 +115,8 @@ public struct Configuration: Sendable, Equatable {
         public var bodyMemory = 64 << 20
         /// Connections to one upstream server, in all loops: 503.
         public var connectionsPerUpstream = 1_024
+        /// Visits of one request to this gateway, as `Via` and `CDN-Loop` tell; 1 to 100: 508.
+        public var visits = 1
         /// Idle connections kept for one upstream server, in all loops.
         public var idlePerUpstream = 64
         /// The defaults.

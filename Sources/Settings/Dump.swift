@@ -129,6 +129,7 @@ enum Dump {
         var parts: [String] = []
         if let seconds = rule.defaultLifetime { parts.append("ttl: " + Quantities.text(ofDuration: seconds * 1_000)) }
         if let isOn = rule.compressesPrivate { parts.append("gzip_private: \(isOn)") }
+        if let cookie = rule.setCookie { parts.append("set_cookie: " + cookie.rawValue) }
         return "{\(parts.joined(separator: ", "))}"
     }
 

@@ -117,8 +117,8 @@ enum Reference {
         "| `rewrite` | With `pool`: replaces the matched `path` in what is forwarded. |",
         "| `request_fields` | With `pool`: `{set: {Name: value}, remove: [Name]}`, before forwarding. |",
         "| `response_fields` | The same for the response, before delivery. |",
-        "| `cache` | With `pool`: `off`, or `{ttl: …, gzip_private: true or false}` in place of `--cache-ttl` and "
-            + "`--gzip-private`. |",
+        "| `cache` | With `pool`: `off`, or `{ttl: …, set_cookie: …, gzip_private: true or false}` in place of `--cache-ttl`, "
+            + "`--cache-set-cookie` and `--gzip-private`. |",
         "",
         "A route has exactly one of `pool`, `redirect` and `answer`. `Connection`, `Content-Length`, `Keep-Alive`,",
         "`Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` are written by the gateway itself and cannot",

@@ -273,14 +273,6 @@ extension Configuration.UpstreamTLS {
     }
 }
 
-extension Configuration.Cache {
-    /// `honoursReload` as operators say it: what is not usual has to be spelt out.
-    var ignoresReload: Bool {
-        get { !honoursReload }
-        set { honoursReload = !newValue }
-    }
-}
-
 extension Substring {
     /// Without spaces round it.
     var trimmed: String {

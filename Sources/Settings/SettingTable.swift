@@ -141,9 +141,16 @@ enum SettingTable {
             kind: .seconds(Configuration.Cache.lifetimes, such: 300, \.cache.defaultLifetime),
             summary: "Time to live of storable responses that name none of their own."),
         Setting(
-            flag: "cache-ignore-reload", keys: ["cache", "ignore_reload"], group: .cache,
-            kind: .truth(\.cache.ignoresReload),
-            summary: "Requests cannot force a validation by no-cache or max-age."),
+            flag: "cache-heuristic", keys: ["cache", "heuristic"], group: .cache,
+            kind: .truth(\.cache.guessesLifetimes),
+            summary: "Responses with Last-Modified that name no time to live have a tenth of their age, a day at most."),
+        Setting(
+            flag: "cache-honour-reload", keys: ["cache", "honour_reload"], group: .cache,
+            kind: .truth(\.cache.honoursReload),
+            summary: "Requests can force a validation by no-cache, max-age or min-fresh."),
+        Setting(
+            flag: "cache-set-cookie", keys: ["cache", "set_cookie"], group: .cache, kind: .choice(\.cache.setCookie),
+            summary: "Responses that set cookies: do not store them, or strip or keep the field."),
         Setting(
             flag: "no-cache-gzip", keys: ["cache", "gzip"], group: .cache, kind: .negated(\.cache.compresses),
             summary: "Store and send responses as they come, without compressing them."),
@@ -243,6 +250,10 @@ enum SettingTable {
             flag: "body-memory", keys: ["limits", "body_memory"], group: .limits,
             kind: .size(0...1 << 40, \.limits.bodyMemory),
             summary: "Bytes on their way through, in all; beyond them slow clients make the gateway hold less each."),
+        Setting(
+            flag: "max-visits", keys: ["limits", "visits"], group: .limits,
+            kind: .whole(1...100, \.limits.visits),
+            summary: "Visits of one request to this gateway, told by Via and CDN-Loop; one more is a loop, and 508."),
         Setting(
             flag: "max-handshakes", keys: ["limits", "handshakes"], group: .limits,
             kind: .whole(1...1_000_000, \.limits.handshakes),

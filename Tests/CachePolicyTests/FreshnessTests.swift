@@ -133,6 +133,19 @@ final class FreshnessTests: XCTestCase {
         XCTAssertTrue(policy(["Last-Modified: \(date(clock - 10_000))"]).flags.contains(.isHeuristic))
     }
 
+    func test_9111_4_2_2_noHeuristicUnlessTheOperatorWantsIt() {
+        let careful = CacheRules(guessesLifetimes: false)
+        let modified = "Last-Modified: \(date(clock - 10_000))"
+        let kept = policy([modified], Request(), careful)
+        XCTAssertEqual(kept.lifetime, 0)
+        XCTAssertTrue(kept.flags.contains(.hasValidator))
+        XCTAssertEqual(policy([modified, "Cache-Control: public"], status: 302, Request(), careful).lifetime, 0)
+        XCTAssertEqual(lifetime("Cache-Control: max-age=5", modified, rules: careful), 5)
+        // The operator's lifetime is none that is guessed.
+        XCTAssertEqual(
+            policy([modified], Request(), CacheRules(defaultLifetime: 300, guessesLifetimes: false)).lifetime, 300)
+    }
+
     func test_9111_4_2_2_noHeuristicWhereALifetimeIsNamed() {
         let modified = "Last-Modified: \(date(clock - 100_000))"
         XCTAssertEqual(lifetime(modified, "Cache-Control: max-age=5"), 5)

@@ -251,7 +251,7 @@ final class ReuseTests: XCTestCase {
     }
 
     func test_aRequestWithoutCacheFieldsHasNoDirectives() {
-        let request = Request(["Accept: */*", "User-Agent: x", "Cookie: a=b"]).cache
+        let request = Request(["Accept: */*", "User-Agent: x"]).cache
         XCTAssertTrue(request.present.isEmpty)
         XCTAssertEqual(request.directives, RequestDirectives())
         XCTAssertTrue(request.present.isDisjoint(with: .conditions))

@@ -159,20 +159,48 @@ final class StoringTests: XCTestCase {
         }
     }
 
-    func test_9111_7_3_setCookieIsSharedOnlyWhenTheOriginSaysSo() {
+    func test_9111_7_3_setCookieIsNotSharedWhateverTheResponseSays() {
         let cookie = "Set-Cookie: a=b"
-        XCTAssertEqual(refusal([cookie, "Cache-Control: max-age=60"]), .cookie)
-        XCTAssertEqual(refusal([cookie, "Expires: \(date(clock + 60))"]), .cookie)
-        XCTAssertNil(refusal([cookie, "Cache-Control: max-age=60, public"]))
-        XCTAssertNil(refusal([cookie, "Cache-Control: s-maxage=60"]))
-        XCTAssertNil(refusal([cookie, "Cache-Control: max-age=60"], Request(), personal))
-        // Named by a qualified form, the rest may be stored.
-        for directive in ["private=\"Set-Cookie\"", "no-cache=\"set-cookie\""] {
-            let fields = [cookie, "Cache-Control: max-age=60, \(directive)"]
-            XCTAssertNil(refusal(fields), directive)
-            XCTAssertFalse(stored(Response(fields)).contains(cookie))
+        for directives in [
+            "max-age=60", "max-age=60, public", "max-age=60, s-maxage=60", "max-age=60, private=\"Set-Cookie\"",
+            "max-age=60, no-cache=\"set-cookie\"",
+        ] {
+            let fields = [cookie, "Cache-Control: \(directives)"]
+            XCTAssertEqual(refusal(fields), .cookie, directives)
+            XCTAssertNil(refusal(fields, Request(), personal), directives)
+            // Where the operator has it stored, it is his choice who gets the field.
+            let (strip, keep) = (CacheRules(setCookie: .strip), CacheRules(setCookie: .keep))
+            XCTAssertNil(refusal(fields, Request(), strip), directives)
+            XCTAssertFalse(stored(Response(fields), strip).contains(cookie), directives)
+            XCTAssertNil(refusal(fields, Request(), keep), directives)
+            // What a qualified directive names is kept out of the cache all the same.
+            XCTAssertEqual(stored(Response(fields), keep).contains(cookie), !directives.contains("\""), directives)
         }
-        XCTAssertTrue(stored(Response([cookie, "Cache-Control: s-maxage=60"])).contains(cookie))
+        XCTAssertEqual(refusal([cookie, "Expires: \(date(clock + 60))"]), .cookie)
+    }
+
+    func test_9110_15_statusesAbove599AreNotStored() {
+        for status in [600, 601, 799, 999] {
+            XCTAssertEqual(refusal(["Cache-Control: public, max-age=60"], status: status), .invalidStatus)
+            XCTAssertTrue(StaleIfError.isError(UInt16(status)))
+        }
+    }
+
+    func test_aRequestWhoseOwnFieldsForbidToStoreItsAnswerLeadsNobody() {
+        func contribution(_ fields: [String], method: String = "GET") -> CacheRequest.Contribution {
+            Request(fields, method: method).cache.contribution
+        }
+        XCTAssertEqual(contribution([]), .everybody)
+        XCTAssertEqual(contribution(["Cookie: a=b", "Cache-Control: no-cache"]), .everybody)
+        XCTAssertEqual(contribution(["Authorization: x"]), .ifPermitted)
+        for field in ["Cache-Control: no-store", "Content-Length: 1", "If-Match: \"a\""] {
+            XCTAssertEqual(contribution([field]), .nothing, field)
+            XCTAssertEqual(contribution([field, "Authorization: x"]), .nothing, field)
+        }
+        XCTAssertEqual(contribution([], method: "HEAD"), .nothing)
+        XCTAssertTrue(Request(["Cookie: a=b"]).cache.isPersonal)
+        XCTAssertTrue(Request(["Authorization: x"]).cache.isPersonal)
+        XCTAssertFalse(Request(["Origin: x"]).cache.isPersonal)
     }
 
     func test_9111_3_whatCouldNeverBeUsedIsNotStored() {

@@ -92,9 +92,9 @@ final class ValidationTests: XCTestCase {
     }
 
     /// The positions that a 304 with these fields updates.
-    private func selected(_ fields: [String], _ variants: [(fields: [String], date: Int64)]) -> [Int] {
+    private func selected(_ fields: [String], _ variants: [(fields: [String], date: Int64)], asked: Int = 0) -> [Int] {
         let answer = Response(fields, status: 304)
-        var freshening = Freshening(answer.head, answer.bytes.span)
+        var freshening = Freshening(answer.head, answer.bytes.span, asked: asked)
         for variant in variants {
             let stored = Response(variant.fields + ["Date: \(date(variant.date))"])
             var policy = ResponsePolicy()
@@ -141,13 +141,44 @@ final class ValidationTests: XCTestCase {
         XCTAssertEqual(selected(weak, [([modified, tagged], clock)]), [0])
     }
 
-    func test_9111_4_3_4_withoutValidatorsOnlyTheOneWithoutIsUpdated() {
+    func test_9111_4_3_4_withoutValidatorsTheOnlyOneIsUpdated() {
         XCTAssertEqual(selected([], [([], clock)]), [0])
         XCTAssertEqual(selected([], [([tagged], clock)]), [])
         XCTAssertEqual(selected([], [([], clock), ([], clock)]), [])
         XCTAssertEqual(selected([], []), [])
+        // Asked about one, such an answer can only mean that one; about several, none.
+        for fields in [[tagged], ["Last-Modified: \(date(clock - 9))"], [tagged, "Last-Modified: \(date(clock - 9))"]] {
+            XCTAssertEqual(selected([], [(fields, clock)], asked: 1), [0])
+            XCTAssertEqual(selected([], [(fields, clock)], asked: 2), [])
+            XCTAssertEqual(selected([], [(fields, clock), (fields, clock)], asked: 2), [])
+        }
+        // One with a validator of something else still means something else.
+        XCTAssertEqual(selected(["ETag: \"b\""], [([tagged], clock)], asked: 1), [])
         // More than are looked at are not updated, and nothing overflows.
         XCTAssertEqual(selected([tagged], (0..<70).map { _ in ([tagged], clock) }).count, Freshening.limit)
+    }
+
+    func test_9111_3_2_whatMayNotBeStoredMayNotUpdate() {
+        func mayUpdate(
+            _ answer: [String], _ request: Request = Request(), _ rules: CacheRules = CacheRules(), status: Int = 304
+        ) -> Bool {
+            let response = Response(answer, status: status)
+            return Storing.mayUpdate(request.cache, response.head, response.bytes.span, rules)
+        }
+        let alice = Request(["Authorization: x"])
+        XCTAssertTrue(mayUpdate([tagged]))
+        XCTAssertTrue(mayUpdate([tagged], Request(method: "HEAD"), status: 200))
+        XCTAssertFalse(mayUpdate([tagged, "Cache-Control: max-age=60"], alice))
+        XCTAssertFalse(mayUpdate([tagged], Request(["Authorization: x"], method: "HEAD"), status: 200))
+        for permission in ["public", "must-revalidate", "s-maxage=9"] {
+            XCTAssertTrue(mayUpdate([tagged, "Cache-Control: \(permission)"], alice), permission)
+        }
+        XCTAssertTrue(mayUpdate([tagged], alice, personal))
+        XCTAssertFalse(mayUpdate([tagged], Request(["Cache-Control: no-store"])))
+        XCTAssertFalse(mayUpdate([tagged], Request(["Content-Length: 1"])))
+        XCTAssertFalse(mayUpdate([tagged, "Set-Cookie: a=b"]))
+        XCTAssertTrue(mayUpdate([tagged, "Set-Cookie: a=b"], Request(), CacheRules(setCookie: .strip)))
+        XCTAssertTrue(mayUpdate([tagged, "Set-Cookie: a=b"], Request(), personal))
     }
 
     private func merged(
@@ -202,8 +233,9 @@ final class ValidationTests: XCTestCase {
             XCTAssertEqual(merged([old], [dated, "X-A: 1", "X-B: 1"]), [old, dated, "X-B: 1"])
         }
         XCTAssertEqual(
-            merged([], [dated, "Set-Cookie: a=b", "Cache-Control: public"]),
-            [dated, "Set-Cookie: a=b", "Cache-Control: public"])
+            merged([], [dated, "Set-Cookie: a=b", "Cache-Control: public"]), [dated, "Cache-Control: public"])
+        XCTAssertEqual(
+            merged([], [dated, "Set-Cookie: a=b"], CacheRules(setCookie: .keep)), [dated, "Set-Cookie: a=b"])
         XCTAssertEqual(merged([], [dated, "Set-Cookie: a=b"], personal), [dated, "Set-Cookie: a=b"])
     }
 

@@ -44,6 +44,24 @@ final class VaryTests: XCTestCase {
         XCTAssertEqual(names("ab, a, abc").text, "a,ab,abc")
     }
 
+    func test_9111_4_1_whatIsTakenAwayOnTheWayIsAbsent() {
+        func key(_ fields: [String], without name: FieldName?) -> [UInt8] {
+            let request = Request(fields)
+            let block = Block(capacity: 65_536)
+            let list = Array("accept-encoding,origin,x-a".utf8)
+            XCTAssertTrue(
+                SelectingFields.write(names: list.span, request.head, request.bytes.span, to: block) { index, head, _ in
+                    head.fields[index].name != name
+                })
+            return block.readable.indices.map { block.readable[$0] }
+        }
+        let fields = ["Accept-Encoding: gzip", "Origin: https://a", "X-A: 1", "X-A: 2"]
+        XCTAssertEqual(key(fields, without: .acceptEncoding), key(Array(fields[1...]), without: nil))
+        XCTAssertEqual(key(fields, without: .origin), key([fields[0]] + fields[2...], without: nil))
+        XCTAssertEqual(key(fields, without: .other), key(Array(fields[..<2]), without: nil))
+        XCTAssertNotEqual(key(fields, without: nil), key(Array(fields[..<3]), without: nil))
+    }
+
     func test_9111_4_1_starNeverMatches() {
         XCTAssertEqual(names("*").kind, .any)
         XCTAssertEqual(names("a", "b, *").kind, .any)

@@ -72,7 +72,10 @@ extension CachingGateway {
         let server = origin { head, _ in
             response("x", "ETag: \"x\"\r\nCache-Control: \(head.contains("/old") ? "max-age=0" : "max-age=60")\r\n")
         }
-        let gateway = try caching(server)
+        let gateway = try CachingGateway(server) {
+            $0.admin = .init(address: "127.0.0.1", port: 0)
+            $0.cache.honoursReload = true
+        }
         gateway.store("/old")
         gateway.store("/new")
         #expect(gateway.next("http://a/old").status == "gateway; fwd=stale; detail=expired")

@@ -9,8 +9,8 @@ import Testing
         "Cache-Control: max-age=60\r\nETag: \"v1\"\r\nLast-Modified: \(modified)\r\n"
         + "Content-Type: text/plain\r\n"
 
-    private func stored(_ server: ScriptedServer) throws -> CachingGateway {
-        let gateway = try CachingGateway(server)
+    private func stored(_ server: ScriptedServer, honoursReload: Bool = false) throws -> CachingGateway {
+        let gateway = try CachingGateway(server) { $0.cache.honoursReload = honoursReload }
         gateway.store()
         return gateway
     }
@@ -147,7 +147,7 @@ import Testing
             if head.contains("If-None-Match") { return "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n" }
             return response("0123456789", "Cache-Control: max-age=30\r\nAge: 20\r\nETag: \"v1\"\r\nX-New: 0\r\n")
         }
-        return (try stored(server), server)
+        return (try stored(server, honoursReload: true), server)
     }
 
     @Test("HEAD brings a stored GET up to date when it speaks of the same")
@@ -189,7 +189,7 @@ import Testing
             }
             return response("0123456789", Self.fields)
         }
-        let gateway = try stored(server)
+        let gateway = try stored(server, honoursReload: true)
         gateway.ask("/", "Cache-Control: no-cache\r\n", method: "HEAD")
         gateway.ask("/", "Cache-Control: no-cache, no-store\r\n", method: "HEAD")
         for _ in 0..<10 { _ = await10ms() }

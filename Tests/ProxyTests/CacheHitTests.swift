@@ -168,7 +168,7 @@ import Testing
             return response(
                 "x", "Cache-Control: max-age=60\r\nETag: \"1\"\r\n" + (head.contains("/old") ? "Age: 99\r\n" : ""))
         }
-        let gateway = try CachingGateway(server)
+        let gateway = try CachingGateway(server) { $0.cache.honoursReload = true }
         gateway.store("/new")
         gateway.ask("/new")
         gateway.ask("/new", "Cache-Control: no-cache\r\n")

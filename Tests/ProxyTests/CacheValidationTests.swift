@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Proxy
 import Settings
+import Synchronization
 import TestSupport
 import Testing
 
@@ -48,7 +50,7 @@ import Testing
             return "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60, private=\"X-Mine\"\r\nETag: \"v1\"\r\n"
                 + "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Mine: 3\r\nConnection: X-Hop\r\nX-Hop: 4\r\n\r\n"
         }
-        let gateway = try CachingGateway(server)
+        let gateway = try CachingGateway(server) { $0.cache.setCookie = .strip }
         gateway.store()
         let second = gateway.ask()
         #expect(second.cacheStatus.contains("fwd-status=304"))
@@ -265,6 +267,28 @@ import Testing
         #expect(reply.body == "old")
         #expect(!reply.cacheStatus.contains("ttl=-"))
         #expect(server.requests.count == 2)
+    }
+
+    @Test("is refreshed by one exchange at a time, however many find it stale meanwhile, in one batch or one by one")
+    func oneRefresh() throws {
+        let gate = Gate()
+        let server = origin { _, number in
+            if number > 0 { gate.pass() }
+            return response(
+                "\(number)", "Cache-Control: max-age=10, stale-while-revalidate=1000\r\nAge: 20\r\nETag: \"v1\"\r\n")
+        }
+        let gateway = try CachingGateway(server)
+        gateway.store()
+        #expect(gateway.ask().body == "0")
+        #expect(eventually { server.requests.count == 2 })
+        let before = gateway.gateway.counters.reduce(0) { $0 + $1.refreshes.load(ordering: .relaxed) }
+        for _ in 0..<10 { #expect(gateway.ask().body == "0") }
+        let peer = gateway.gateway.connect()
+        peer.send(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 10))
+        for _ in 0..<10 { #expect(peer.reply().body == "0") }
+        #expect(gateway.gateway.counters.reduce(0) { $0 + $1.refreshes.load(ordering: .relaxed) } == before)
+        gate.open(for: 20)
+        #expect(eventually { gateway.ask().body == "1" })
     }
 
     @Test("that many ask about at once makes one validation")

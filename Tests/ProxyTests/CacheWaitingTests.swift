@@ -78,16 +78,18 @@ import Testing
     @Test("is remembered for a minute, in bounded room") func memory() {
         var refusals = RecentRefusals()
         let id = ObjectID(key: CacheHash(high: 1, low: 2))
-        #expect(!refusals.contains(id, at: 0))
-        refusals.insert(id, at: 1_000)
-        #expect(refusals.contains(id, at: 60_999))
-        #expect(!refusals.contains(id, at: 61_000))
-        refusals.insert(id, at: 1_000)
+        #expect(!refusals.contains(id, hadCookie: false, at: 0))
+        refusals.insert(id, hadCookie: false, at: 1_000)
+        #expect(refusals.contains(id, hadCookie: false, at: 60_999))
+        // Of those with a session nothing is known.
+        #expect(!refusals.contains(id, hadCookie: true, at: 60_999))
+        #expect(!refusals.contains(id, hadCookie: false, at: 61_000))
+        refusals.insert(id, hadCookie: false, at: 1_000)
         refusals.remove(id)
-        #expect(!refusals.contains(id, at: 1_000))
+        #expect(!refusals.contains(id, hadCookie: false, at: 1_000))
         // One with the same place takes it.
-        refusals.insert(id, at: 1_000)
-        refusals.insert(ObjectID(key: CacheHash(high: 1, low: 2 + 4096)), at: 1_000)
-        #expect(!refusals.contains(id, at: 1_000))
+        refusals.insert(id, hadCookie: false, at: 1_000)
+        refusals.insert(ObjectID(key: CacheHash(high: 1, low: 2 + 4096)), hadCookie: false, at: 1_000)
+        #expect(!refusals.contains(id, hadCookie: false, at: 1_000))
     }
 }

@@ -22,7 +22,8 @@ import Testing
         #expect(head.contains("X-Forwarded-Proto: http\r\n"))
         #expect(head.contains("X-Forwarded-Host: example.org:81\r\n"))
         #expect(head.contains("Forwarded: for=127.0.0.1;host=\"example.org:81\";proto=http\r\n"))
-        #expect(head.contains("Via: 1.1 gateway\r\n"))
+        #expect(head.contains("\r\nVia: 1.1 gateway-"))
+        #expect(head.contains("\r\nCDN-Loop: gateway-"))
         #expect(head.contains("X-Request-ID: "))
     }
 
@@ -55,7 +56,7 @@ import Testing
         "keeps what a Connection option must not remove",
         arguments: [
             "Host", "host", "Content-Length", "Cookie", "Authorization", "X-Forwarded-For", "x-forwarded-host", "Via",
-            "Forwarded",
+            "Forwarded", "CDN-Loop",
         ])
     func connectionAbuse(_ name: String) throws {
         let head = try forwarded(
@@ -63,10 +64,11 @@ import Testing
         )
         for line in [
             "Host: a", "Content-Length: 2", "Cookie: c=1", "Authorization: x", "X-Forwarded-For: 127.0.0.1",
-            "Via: 1.1 gateway",
         ] {
             #expect(head.contains(line + "\r\n"))
         }
+        #expect(head.contains("\r\nVia: 1.1 gateway-"))
+        #expect(head.contains("\r\nCDN-Loop: gateway-"))
     }
 
     @Test("keeps path and query byte for byte")

@@ -389,7 +389,7 @@ final class GzipTests: XCTestCase {
             let number = turn.withLock { $0 }
             return response(html + "\nX-Turn: \(number)", text(number == 2 ? 262_144 : 50_000, seed: UInt64(number)))
         }
-        let gateway = try gateway(origin)
+        let gateway = try gateway(origin) { $0.cache.honoursReload = true }
         for number in 1...3 {
             turn.withLock { $0 = number }
             let body = text(number == 2 ? 262_144 : 50_000, seed: UInt64(number))

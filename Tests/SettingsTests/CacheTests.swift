@@ -13,7 +13,9 @@ import Testing
           memory: 0
           max_object: 1m
           ttl: 5m
-          ignore_reload: true
+          heuristic: true
+          honour_reload: true
+          set_cookie: strip
           gzip: false
           wait: 0s
           status: false
@@ -23,19 +25,22 @@ import Testing
           - {path: /a, pool: app, cache: off}
           - {path: /b, pool: app, cache: {ttl: 1h}}
           - {path: /c, pool: app, cache: {ttl: 0s}}
-          - {path: /d, pool: app}
+          - {path: /d, pool: app, cache: {set_cookie: keep}}
+          - {path: /e, pool: app}
         """
 
     private static let flags = [
         "--no-cache", "--cache-dir=/srv/cache", "--cache-size=2T", "--cache-memory=0", "--cache-max-object=1m",
-        "--cache-ttl", "5m", "--cache-ignore-reload", "--no-cache-gzip", "--cache-wait=0s", "--no-cache-status",
+        "--cache-ttl", "5m", "--cache-heuristic", "--cache-honour-reload", "--cache-set-cookie=strip",
+        "--no-cache-gzip", "--cache-wait=0s", "--no-cache-status",
         "--cache-purge-from=10.0.0.0/8", "--cache-purge-from", "fd00::/8",
     ]
 
     private static let variables = [
         "GATEWAY_NO_CACHE": "1", "GATEWAY_CACHE_DIR": "/srv/cache", "GATEWAY_CACHE_SIZE": "2t",
         "GATEWAY_CACHE_MEMORY": "0", "GATEWAY_CACHE_MAX_OBJECT": "1m", "GATEWAY_CACHE_TTL": "300s",
-        "GATEWAY_CACHE_IGNORE_RELOAD": "true", "GATEWAY_NO_CACHE_GZIP": "1", "GATEWAY_CACHE_WAIT": "0s",
+        "GATEWAY_CACHE_HEURISTIC": "1", "GATEWAY_CACHE_HONOUR_RELOAD": "true", "GATEWAY_CACHE_SET_COOKIE": "strip",
+        "GATEWAY_NO_CACHE_GZIP": "1", "GATEWAY_CACHE_WAIT": "0s",
         "GATEWAY_NO_CACHE_STATUS": "true", "GATEWAY_CACHE_PURGE_FROM": "10.0.0.0/8, fd00::/8",
     ]
 
@@ -47,7 +52,9 @@ import Testing
         cache.memoryBytes = 0
         cache.largestBody = 1_048_576
         cache.defaultLifetime = 300
-        cache.honoursReload = false
+        cache.guessesLifetimes = true
+        cache.honoursReload = true
+        cache.setCookie = .strip
         cache.compresses = false
         cache.lockTimeout = 0
         cache.statusField = false
@@ -60,7 +67,8 @@ import Testing
     @Test("The cache is on unless it is turned off, and nobody may PURGE unless it is said who")
     func defaults() throws {
         let cache = try configuration([]).cache
-        #expect(cache.isOn && cache.honoursReload && cache.compresses && cache.statusField)
+        #expect(cache.isOn && cache.compresses && cache.statusField)
+        #expect(!cache.honoursReload && !cache.guessesLifetimes && cache.setCookie == .refuse)
         #expect(cache.directory == nil)
         #expect(cache.diskBytes == 1_073_741_824)
         #expect(cache.memoryBytes == 67_108_864)
@@ -77,7 +85,8 @@ import Testing
             #expect(result.cache == Self.everything)
             #expect(
                 result.routes.map(\.cache) == [
-                    .init(isOn: false), .init(defaultLifetime: 3_600), .init(defaultLifetime: 0), nil,
+                    .init(isOn: false), .init(defaultLifetime: 3_600), .init(defaultLifetime: 0),
+                    .init(setCookie: .keep), nil,
                 ])
         }
         #expect(try configuration(Self.flags).cache == Self.everything)
@@ -96,10 +105,10 @@ import Testing
                 #expect(cache == Configuration.Cache())
             }
         }
-        try withFile("cache: {enabled: true, gzip: true, status: true, ignore_reload: true}".utf8) { file throws in
-            let flags = ["--no-cache", "--no-cache-gzip=true", "--no-cache-status", "--cache-ignore-reload=false"]
+        try withFile("cache: {enabled: true, gzip: true, status: true, honour_reload: true}".utf8) { file throws in
+            let flags = ["--no-cache", "--no-cache-gzip=true", "--no-cache-status", "--cache-honour-reload=false"]
             let cache = try configuration(["--config", file] + flags).cache
-            #expect(!cache.isOn && !cache.compresses && !cache.statusField && cache.honoursReload)
+            #expect(!cache.isOn && !cache.compresses && !cache.statusField && !cache.honoursReload)
         }
     }
 

@@ -33,8 +33,8 @@ import Testing
 
     static let cached = [
         "--no-cache", "--cache-dir=a: b", "--cache-size=3t", "--cache-memory=0", "--cache-max-object=1k",
-        "--cache-ttl=90s", "--cache-ignore-reload", "--no-cache-gzip", "--gzip-private", "--cache-wait=250ms",
-        "--no-cache-status",
+        "--cache-ttl=90s", "--cache-heuristic", "--cache-honour-reload", "--cache-set-cookie=keep", "--no-cache-gzip",
+        "--gzip-private", "--cache-wait=250ms", "--no-cache-status",
         "--cache-purge-from=10.0.0.0/8,::1",
     ]
 

@@ -19,12 +19,12 @@ extension WrongFiles {
             ["1:9: cache: unknown key 'no_cache'"]),
         WrongFile(
             "cache enabled by another word",
-            "cache: {enabled: off, gzip: on, status: 1, ignore_reload: no}",
+            "cache: {enabled: off, gzip: on, status: 1, honour_reload: no}",
             [
                 "1:18: cache.enabled: expected true or false; found \"off\"",
                 "1:29: cache.gzip: expected true or false; found \"on\"",
                 "1:41: cache.status: expected true or false; found \"1\"",
-                "1:59: cache.ignore_reload: expected true or false; found \"no\"",
+                "1:59: cache.honour_reload: expected true or false; found \"no\"",
             ]),
         WrongFile(
             "empty directory",
@@ -86,11 +86,11 @@ extension WrongFiles {
         WrongFile(
             "route's cache by another word",
             pool + "routes: [{pool: a, cache: false}]",
-            ["2:27: routes.cache: expected off, or {ttl: 5m}; found \"false\" (did you mean off?)"]),
+            ["2:27: routes.cache: expected off, or {ttl: 5m, set_cookie: strip}; found \"false\" (did you mean off?)"]),
         WrongFile(
             "route's cache on",
             pool + "routes: [{pool: a, cache: on}]",
-            ["2:27: routes.cache: expected off, or {ttl: 5m}; found \"on\""]),
+            ["2:27: routes.cache: expected off, or {ttl: 5m, set_cookie: strip}; found \"on\""]),
         WrongFile(
             "route's cache as a list",
             pool + "routes: [{pool: a, cache: [off]}]",
@@ -102,7 +102,7 @@ extension WrongFiles {
         WrongFile(
             "route's cache without keys",
             pool + "routes: [{pool: a, cache: {}}]",
-            ["2:20: routes.cache: expected off, or {ttl: 5m}; found no keys"]),
+            ["2:20: routes.cache: expected off, or {ttl: 5m, set_cookie: strip}; found no keys"]),
         WrongFile(
             "route's cache with an unknown key",
             pool + "routes: [{pool: a, cache: {tll: 5m}}]",

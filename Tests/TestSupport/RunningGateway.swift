@@ -2,7 +2,7 @@
 import Glibc
 import Bytes
 import Engine
-import Proxy
+public import Proxy
 public import Settings
 import Synchronization
 
@@ -78,6 +78,9 @@ public final class RunningGateway {
 
     /// What it has told its operator so far.
     public var reports: [String] { told.sentences.withLock { $0 } }
+
+    /// What each of its loops has counted.
+    public var counters: [Counters] { gateway.counters }
 
     /// Client connections that are open now.
     public var openConnections: Int { gateway.openConnections }

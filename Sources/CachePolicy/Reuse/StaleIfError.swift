@@ -10,8 +10,10 @@ public enum StaleIfError: Sendable, Equatable {
 
     /// "an error is any situation which would result in a 500, 502, 503 or 504 HTTP response status code being
     /// returned".
+    ///
+    /// A status above 599 counts as 500 (RFC 9110 §15).
     public static func isError(_ status: UInt16) -> Bool {
-        status == 500 || status == 502 || status == 503 || status == 504
+        status == 500 || status == 502 || status == 503 || status == 504 || status > 599
     }
 
     /// Decides. `status`: of the origin's response, or what the gateway would answer of its own (502, 504).

@@ -49,7 +49,7 @@ public struct Lifetime: Sendable, Equatable {
             self.init(Lifetime.expires(head, bytes, age, received / 1_000), .expires)
         } else if !allowsHeuristic {
             self.init(0, .none)
-        } else if let seconds = Lifetime.heuristic(head, bytes, age, received / 1_000) {
+        } else if rules.guessesLifetimes, let seconds = Lifetime.heuristic(head, bytes, age, received / 1_000) {
             self.init(seconds, .lastModified)
         } else {
             self.init(rules.defaultLifetime, rules.defaultLifetime > 0 ? .standard : .none)

@@ -20,6 +20,10 @@ enum StatusClass {
         }
     }
 
+    /// Whether the code has a class: "Values outside the range 100..599 are invalid" (RFC 9110 §15), though servers send
+    /// them, 999 above all. Such a response is passed on, counts as 500 and is not stored.
+    static func isValid(_ status: UInt16) -> Bool { (100...599).contains(status) }
+
     /// Whether the response answers a condition or a range of its request, which is not in the key: another request
     /// must not get it, whatever its directives say.
     static func isOfRequest(_ status: UInt16) -> Bool { status == 304 || status == 412 || status == 416 }

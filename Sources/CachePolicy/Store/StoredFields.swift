@@ -27,9 +27,8 @@ public struct StoredFields: Sendable {
         switch field.name {
         // Written new on every reuse, from numbers that are kept: with the policy, and with the content.
         case .age, .contentLength: return false
-        case .setCookie where rules.isShared:
-            // A 304 may bring a cookie to a response that was stored without: see `Storing`.
-            guard directives.flags.contains(.isPublic) || directives.sharedMaxAge != nil else { return false }
+        // One user's cookie goes to the others only where the operator says so.
+        case .setCookie where rules.isShared && rules.setCookie != .keep: return false
         default: break
         }
         let name = bytes.extracting(field.nameRange)

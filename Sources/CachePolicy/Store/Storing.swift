@@ -15,11 +15,7 @@ public enum Storing {
     ) throws(StoreRefusal) -> ResponsePolicy {
         // "the request method is understood by the cache": GET. What HEAD says updates a stored GET (§4.3.5).
         guard request.method == .get else { throw .method }
-        // RFC 9110 §9.3.1: content of a GET has no meaning that is defined, and so it is in no key.
-        guard !request.hasContent else { throw .requestContent }
-        // §5.2.1.5: "a cache MUST NOT store any part of either this request or any response to it".
-        guard !request.directives.noStore else { throw .requestNoStore }
-        guard !request.wantsUpgrade else { throw .upgrade }
+        if let refusal = request.refusal { throw refusal }
         if head.status == 206 {
             guard request.present.contains(.range) else { throw .unaskedPartial }
         }
@@ -29,15 +25,32 @@ public enum Storing {
         return try decide(head, bytes, times, rules, origin)
     }
 
+    /// Whether the fields of an answer about what is stored, a 304 or a 200 to HEAD, may be stored: what may not be stored
+    /// may not update either, for the same reasons. It is judged by this request and by what this answer says itself (a 304
+    /// has the Cache-Control that a 200 would have had, RFC 9110 §15.4.5), not by what is stored: whatever that says was said
+    /// to somebody else.
+    ///
+    /// Whether what is stored may be kept at all is for `renew` to say.
+    public static func mayUpdate(
+        _ request: CacheRequest, _ answer: borrowing ResponseHead, _ bytes: Span<UInt8>, _ rules: CacheRules
+    ) -> Bool {
+        guard request.method == .get || request.method == .head, request.refusal == nil else { return false }
+        guard rules.isShared else { return true }
+        if rules.setCookie == .refuse, answer.fields.first(.setCookie) != nil { return false }
+        guard request.present.contains(.authorization) else { return true }
+        return permitsAuthorization(ResponseDirectives(answer, bytes, rules))
+    }
+
     /// The policy of a stored response whose fields were updated (`FieldMerge`), or why it may no longer be kept: what
-    /// the 304 says may forbid what the response before it allowed. `times` are those of the validation.
+    /// the 304 says may forbid what the response before it allowed. `times` are those of the validation. `wasAuthorized`:
+    /// whether its request had an Authorization field.
     public static func renew(
         _ policy: ResponsePolicy, _ merged: borrowing ResponseHead, _ bytes: Span<UInt8>, _ times: ExchangeTimes,
-        age: ResponseAge, _ rules: CacheRules, isSecure: Bool
+        age: ResponseAge, _ rules: CacheRules, isSecure: Bool, wasAuthorized: Bool = false
     ) throws(StoreRefusal) -> ResponsePolicy {
         // How its content ended is not among the stored fields either; what was immutable may stay so.
         let origin = Origin(
-            wasAuthorized: policy.flags.contains(.wasAuthorized), isSecure: isSecure,
+            wasAuthorized: wasAuthorized || policy.flags.contains(.wasAuthorized), isSecure: isSecure,
             endIsSure: policy.flags.contains(.immutable))
         var renewed = try decide(merged, bytes, times, rules, origin)
         // The Age of the validation is not among the stored fields.
@@ -65,9 +78,12 @@ public enum Storing {
         let directives = ResponseDirectives(head, bytes, rules)
         // "the response status code is final".
         guard status >= 200 else { throw .notFinal }
+        guard StatusClass.isValid(status) else { throw .invalidStatus }
         guard !StatusClass.isOfRequest(status) else { throw .ofThisRequest }
         try checkDirectives(directives, status, rules, origin.wasAuthorized)
-        try checkCookies(head, bytes, directives, rules)
+        // §7.3: "the Set-Cookie response header field does not inhibit caching". Stricter: a response that sets a cookie is
+        // made for one user, `public` or not; to store it is the operator's choice.
+        if rules.isShared, rules.setCookie == .refuse, head.fields.first(.setCookie) != nil { throw .cookie }
         try checkVary(head, bytes)
         if status == 206 { try checkPartial(head, bytes) }
 
@@ -120,20 +136,13 @@ public enum Storing {
         // "if the cache is shared: the private response directive is either not present or allows …": the qualified
         // form does, see `StoredFields`.
         guard !flags.contains(.isPrivate) else { throw .isPrivate }
-        // §3.5: "the following response directives have such an effect: must-revalidate …, public …, and s-maxage".
-        let permits = flags.contains(.isPublic) || flags.contains(.mustRevalidate) || directives.sharedMaxAge != nil
-        guard !wasAuthorized || permits else { throw .authorization }
+        guard !wasAuthorized || permitsAuthorization(directives) else { throw .authorization }
     }
 
-    /// RFC 9111 §7.3: "the Set-Cookie response header field does not inhibit caching". Stricter: a shared cache gives
-    /// one user's cookie to others only where the origin says in so many words that it is for all.
-    private static func checkCookies(
-        _ head: borrowing ResponseHead, _ bytes: Span<UInt8>, _ directives: ResponseDirectives, _ rules: CacheRules
-    ) throws(StoreRefusal) {
-        guard rules.isShared, let cookie = head.fields.first(.setCookie) else { return }
-        if directives.flags.contains(.isPublic) || directives.sharedMaxAge != nil { return }
-        let name = bytes.extracting(cookie.nameRange)
-        guard directives.qualified.exclude(name, bytes, isShared: true) else { throw .cookie }
+    /// §3.5: "the following response directives have such an effect: must-revalidate …, public …, and s-maxage".
+    private static func permitsAuthorization(_ directives: ResponseDirectives) -> Bool {
+        directives.flags.contains(.isPublic) || directives.flags.contains(.mustRevalidate)
+            || directives.sharedMaxAge != nil
     }
 
     /// §4.1: "A stored response with a Vary header field value containing a member '*' always fails to match."

@@ -15,19 +15,24 @@ public struct Freshening: Sendable {
         /// A weak tag or Last-Modified. How strong a Last-Modified is, the Date of the stored response tells (RFC 9110
         /// §8.8.2.2): those for which it is strong, else "the most recent of those matching stored responses".
         case weak
-        /// The only one, when it "also lacks a validator".
+        /// The only one, when it "also lacks a validator", or when it is the only one that was asked about. The second is
+        /// more than the RFC has: origins that leave the validators out of a 304 could otherwise never be asked, and to a
+        /// question about one response such an answer can only mean that one.
         case none
     }
 
     /// The rule that the 304 calls for.
     public let rule: Rule
     private let validators: Validators
+    private let asked: Int
     private var offered = 0
     private var matching: UInt64 = 0
     private var newest: (bit: UInt64, policy: ResponsePolicy)?
 
-    /// For a 304.
-    public init(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>) {
+    /// For a 304. `asked`: of how many stored responses the request carried validators; 0 when its conditions were the
+    /// client's own.
+    public init(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>, asked: Int = 0) {
+        self.asked = asked
         validators = Validators(head, bytes)
         rule = validators.hasStrongTag ? .strong : validators.isEmpty ? .none : .weak
     }
@@ -42,7 +47,7 @@ public struct Freshening: Sendable {
         let bit: UInt64 = 1 &<< UInt64(position)
         let other = Validators(stored, storedBytes)
         guard rule != .none else {
-            if other.isEmpty { matching |= bit }
+            if other.isEmpty || asked == 1 { matching |= bit }
             return
         }
         guard validators.corresponds(bytes, other, storedBytes) else { return }

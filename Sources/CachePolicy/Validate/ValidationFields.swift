@@ -84,6 +84,6 @@ public enum ForwardedConditions: UInt8, Sendable {
 
     /// For a request that was looked up and found nothing it may use.
     public static func onMiss(_ request: CacheRequest) -> ForwardedConditions {
-        request.method == .get && !request.directives.noStore ? .fill : .asTheyCame
+        request.contribution == .everybody ? .fill : .asTheyCame
     }
 }

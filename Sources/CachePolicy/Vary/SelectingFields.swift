@@ -16,14 +16,18 @@ public enum SelectingFields {
     /// For each name: a byte 0 where the field is absent ("if … a header field is absent from a request, it can only match
     /// another request if it is also absent there"); else 1, or 2 for an Accept-Encoding that was understood, which no
     /// other value can then be taken for; the length in two bytes, and the value.
+    ///
+    /// `isForwarded`: whether the field at that position of the request is passed on to the origin. What is not counts as absent:
+    /// the response was made without it.
     public static func write(
-        names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, to block: Block
+        names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, to block: Block,
+        isForwarded: (Int, borrowing RequestHead, Span<UInt8>) -> Bool = { _, _, _ in true }
     ) -> Bool {
         let base = block.count
         var start = 0
         while start < names.count {
             let end = names.firstIndex(of: 0x2C, from: start) ?? names.count
-            guard append(names.extracting(start..<end), head, bytes, base, block) else {
+            guard append(names.extracting(start..<end), head, bytes, base, block, isForwarded) else {
                 block.truncate(to: base)
                 return false
             }
@@ -33,12 +37,15 @@ public enum SelectingFields {
     }
 
     private static func append(
-        _ name: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ base: Int, _ block: Block
+        _ name: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ base: Int, _ block: Block,
+        _ isForwarded: (Int, borrowing RequestHead, Span<UInt8>) -> Bool
     ) -> Bool {
         guard base &+ byteLimit &- block.count >= 3, block.free >= 3 else { return false }
         let known = FieldName.recognise(name)
         let mark = block.end
         block.append(0)
+        // All lines of a name go the same way.
+        guard let first = position(of: name, known, head, bytes), isForwarded(first, head, bytes) else { return true }
         var isPresent = false
         var form: UInt8 = 1
         let value = ValueWriter(limit: min(base &+ byteLimit, block.count &+ block.free))
@@ -51,10 +58,8 @@ public enum SelectingFields {
                 guard accepted.write(bytes, to: block, limit: value.limit) else { return false }
             }
         } else {
-            for position in 0..<head.fields.count {
+            for position in first..<head.fields.count where hasName(position, name, known, head, bytes) {
                 let field = head.fields[position]
-                guard field.name == known else { continue }
-                if known == .other, !bytes.extracting(field.nameRange).equalsIgnoringCase(name) { continue }
                 if isPresent {
                     // "combining multiple header field lines with the same field name".
                     guard value.separate(block) else { return false }
@@ -74,6 +79,22 @@ public enum SelectingFields {
         block.overwrite(at: mark &+ 1, with: UInt8(truncatingIfNeeded: length &>> 8))
         block.overwrite(at: mark &+ 2, with: UInt8(truncatingIfNeeded: length))
         return true
+    }
+
+    /// Where the first line of that name is.
+    private static func position(
+        of name: Span<UInt8>, _ known: FieldName, _ head: borrowing RequestHead, _ bytes: Span<UInt8>
+    ) -> Int? {
+        for position in 0..<head.fields.count where hasName(position, name, known, head, bytes) { return position }
+        return nil
+    }
+
+    private static func hasName(
+        _ position: Int, _ name: Span<UInt8>, _ known: FieldName, _ head: borrowing RequestHead, _ bytes: Span<UInt8>
+    ) -> Bool {
+        let field = head.fields[position]
+        guard field.name == known else { return false }
+        return known != .other || bytes.extracting(field.nameRange).equalsIgnoringCase(name)
     }
 }
 

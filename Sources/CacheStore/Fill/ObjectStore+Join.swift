@@ -25,6 +25,9 @@ extension ObjectStore {
         return objects.objects(of: key).map { ($0.head.id, $0.head.record, $0.cost) }
     }
 
+    /// The present purge generation, for a response that is asked for now and may begin a download later (`join`).
+    public var generation: UInt64 { purges.latest }
+
     /// Whether the object is being downloaded.
     public func isFilling(_ id: ObjectID) -> Bool { fills.contains(id) }
 
@@ -33,15 +36,16 @@ extension ObjectStore {
     /// - Parameters:
     ///   - first: The fill whose response the new one is to store, so that what was purged or made invalid since that began counts
     ///     for it; nil for a response that has not been asked for yet.
+    ///   - asked: The purge generation in which a response was asked for whose head has come already; nil for now.
     ///   - scopes: What the key says that its objects belong to: all but tags. Asked for only when something was purged since the
     ///     download began; with a lock held, so it must not use the store.
     public func join(
         _ id: ObjectID, key: CachedBody, as reader: CacheReader, after first: Fill? = nil,
-        scopes: () -> [CacheScope]
+        asked: UInt64? = nil, scopes: () -> [CacheScope]
     ) -> Joined {
         let latest = purges.latest
         let joined = fills.join(id, isUsable: { $0.canBeJoined(scopes: scopes) }) {
-            Fill(id, key: key, store: self, leader: reader, generation: first?.generation ?? latest)
+            Fill(id, key: key, store: self, leader: reader, generation: first?.generation ?? asked ?? latest)
         }
         if joined.isNew {
             // Whoever made the first invalid before the new one was in the table did not see the new one.

@@ -83,7 +83,7 @@ extension TransferRunner {
         guard let entry = state.entry, let asked = state.asked else { return false }
         let stored = entry.bytes
         let received = exchange.headBytes
-        var choice = Freshening(exchange.head, received.span)
+        var choice = Freshening(exchange.head, received.span, asked: 1)
         choice.offer(entry.policy, entry.head, stored.span, bytes: received.span)
         guard choice.selected & 1 != 0 else { return false }
         return update(entry, asked, exchange)

@@ -69,8 +69,9 @@ public struct ResponseParser: Sendable {
             guard bytes[offset].isDigit else { throw ParseFailure(.badStatus, at: offset) }
             status = status &* 10 &+ UInt16(bytes[offset] &- 0x30)
         }
-        // RFC 9110 §15: codes outside 100–599 are invalid.
-        guard (100...599).contains(status) else { throw ParseFailure(.badStatus, at: start) }
+        // RFC 9110 §15: codes outside 100–599 are invalid. Those above are to be processed "as if it had a 5xx (Server
+        // Error) status code", and are passed on: 999 is in wide use. Below 100 nobody says what a code means.
+        guard status >= 100 else { throw ParseFailure(.badStatus, at: start) }
         head.status = status
         var offset = start &+ 3
         if offset < line.upperBound {

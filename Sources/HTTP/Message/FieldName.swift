@@ -14,6 +14,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case wwwAuthenticate, ifModifiedSince, proxyAuthenticate, proxyAuthorization, ifUnmodifiedSince
     case contentLocation, authenticationInfo, surrogateControl, cdnCacheControl, gatewayCacheControl, cacheStatus
     case cacheTag, surrogateKey, proxyAuthenticationInfo, contentLanguage, acceptLanguage
+    case cdnLoop
 
     /// The name that `bytes` spell, or `.other`.
     public static func recognise(_ bytes: Span<UInt8>) -> FieldName {
@@ -49,6 +50,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if raw.isCaseless("location") { return .location }
             if raw.isCaseless("if-match") { return .ifMatch }
             if raw.isCaseless("if-range") { return .ifRange }
+            if raw.isCaseless("cdn-loop") { return .cdnLoop }
         case 9:
             if raw.isCaseless("forwarded") { return .forwarded }
             if raw.isCaseless("cache-tag") { return .cacheTag }

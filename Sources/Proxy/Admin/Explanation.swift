@@ -77,7 +77,8 @@ extension AdminExchange {
             self.explanation?.found = nil
             let scratch = Block(capacity: 64 << 10)
             if let variant = cache.variant(
-                names.bytes, explanation.request.head, explanation.request.bytes, scratch: scratch)
+                names.bytes, explanation.request.head, explanation.request.bytes, forwardedFields(of: explanation),
+                scratch: scratch)
             {
                 self.explanation?.id.variant = variant
                 look(cache)
@@ -85,6 +86,15 @@ extension AdminExchange {
             }
         }
         tell(cache)
+    }
+
+    /// Which fields an upstream server would get of it, from a client that is nobody's proxy.
+    private func forwardedFields(of explanation: Explanation) -> ForwardedFields {
+        let request = explanation.request
+        var route: CompiledRoute?
+        let match = service.snapshot.routes.match(request.head, request.bytes, scratch: Block(capacity: 65 << 10))
+        if case .route(let found) = match { route = found }
+        return ForwardedFields(isTrusted: false, hasProvedItself: false, route: route)
     }
 
     private func tell(_ cache: ResponseCache) {
@@ -206,7 +216,7 @@ extension AdminExchange {
             guard route.usesCache else {
                 return ("forward", "its route does not use the cache", CacheStatus(.forward(.bypass)))
             }
-            if let lifetime = route.defaultLifetime { rules.defaultLifetime = lifetime }
+            rules = route.rules(from: rules)
         }
         if case .forward(let reason) = Lookup.decide(explanation.cache) {
             return ("forward", "the request itself may not be answered from a cache", CacheStatus(.forward(reason)))

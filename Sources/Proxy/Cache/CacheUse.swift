@@ -24,6 +24,8 @@ struct CacheUse {
     var candidate: StoredResponse?
     /// The download that this exchange's request makes.
     var leading: Fill?
+    /// Whether its answer may begin a download that it did not lead from the start.
+    var later: LateLead?
     /// The download that its response is read from.
     var reading: Fill?
     var reader: ExchangeReader?
@@ -48,6 +50,8 @@ struct CacheUse {
     var requestTime: Int64 = 0
     /// Whether the exchange has no client and only brings a stored response up to date.
     var isRefresh = false
+    /// What it brings up to date then.
+    var refreshed: ObjectID?
     /// How often it has begun anew because another's download came to nothing.
     var restarts = 0
     var status: CacheStatus?

@@ -18,6 +18,10 @@ extension ProxyExchange {
         let reader = newReader()
         let key = keptKey
         switch cache.store.join(use.id, key: key, as: reader, scopes: { CacheScopes.of(key: key.bytes) }) {
+        case .lead(let fill) where use.request?.contribution != .everybody:
+            // Who was to be followed has ended meanwhile.
+            fill.leave()
+            forwardAlone()
         case .lead(let fill):
             // What was being downloaded when it was looked for may have been stored since.
             if use.candidate == nil, use.restarts < Self.restartLimit, cache.store.contains(use.id) {
@@ -52,8 +56,9 @@ extension ProxyExchange {
         guard use.mayWait else { return false }
         guard use.candidate == nil else { return true }
         // Most answers to who proves who he is are for him alone (RFC 9111 section 3.5).
-        return use.request?.present.contains(.authorization) != true
-            && !service.refusals.contains(use.id, at: service.loop.milliseconds)
+        guard let request = use.request, !request.present.contains(.authorization) else { return false }
+        return !service.refusals.contains(
+            use.id, hadCookie: request.present.contains(.cookie), at: service.loop.milliseconds)
     }
 
     /// Others fetch the same thing, or the disk is asked, and it takes too long.
@@ -68,11 +73,12 @@ extension ProxyExchange {
         stream.abort()
     }
 
-    /// Forwards although somebody else fetches the same thing; what comes is not stored. What is stored already may still turn
-    /// out to be valid, or be better than an error.
+    /// Forwards although somebody else fetches the same thing, or because nobody is to wait for it; what comes is stored when
+    /// nobody else's is by then. What is stored already may still turn out to be valid, or be better than an error.
     func forwardAlone() {
         if use.reading != nil { use.status?.isCollapsed = false }
         stopWaiting()
+        if let cache = service.cache { mayLeadLater(cache) }
         use.conditions = use.candidate == nil ? .asTheyCame : .validate
         forward()
     }
@@ -162,7 +168,8 @@ extension ProxyExchange {
 
     /// The others are so much faster that what this client needs next is gone. Who asks again within a minute asks alone.
     private func fellBehind(_ stream: ServerStream) {
-        service.refusals.insert(use.id, at: service.loop.milliseconds)
+        let hadCookie = use.request?.present.contains(.cookie) == true
+        service.refusals.insert(use.id, hadCookie: hadCookie, at: service.loop.milliseconds)
         stopWaiting()
         reason = "cache-behind"
         stream.abort()
@@ -210,6 +217,7 @@ extension ProxyExchange {
     /// The exchange is over, or answers by other means: nobody tells it of anything any more.
     func leaveCache() {
         endInflating()
+        if let id = use.refreshed { service.refreshing.remove(id) }
         use.wait?.cancel()
         use.turn?.cancel()
         if let fill = use.leading { fill.leave() }

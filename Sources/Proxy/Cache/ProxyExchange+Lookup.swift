@@ -64,12 +64,14 @@ extension ProxyExchange {
 
     /// Whether a trusted proxy says that the client asked at another host than `Host` says: then the answer may depend on what
     /// is not in the key.
-    private var isAskedForAnotherHost: Bool {
+    var isAskedForAnotherHost: Bool {
         guard let field = head.fields.first(.xForwardedHost), let peer = stream?.peer, isTrusted(peer) else {
             return false
         }
         let bytes = headBytes
-        return !bytes.extracting(field.valueRange).equalsIgnoringCase(bytes.extracting(head.authorityRange))
+        let scheme: URIScheme = isSecureForClient ? .https : .http
+        return !Authority.areSame(
+            bytes.extracting(field.valueRange), bytes.extracting(head.authorityRange), defaultPort: scheme.defaultPort)
     }
 
     /// Asks the store for `use.id`, whose key is in the scratch block or, later, in `use.key`.
@@ -162,31 +164,44 @@ extension ProxyExchange {
             use.word = "hit"
             use.status = CacheStatus(.hit, ttl: ttl)
             serve(stored, record, age: age, tellsAge: true)
+        case .stale(_, true) where request.contribution == .ifPermitted && !cache.store.isFilling(use.id):
+            // What it brings is for others only when its answer says so, so it refreshes nothing in the background for them.
+            validate(stored, .expired, request, cache)
         case .stale(let age, let refreshes):
             use.word = "stale"
-            if refreshes, !request.directives.noStore { refreshInBackground() }
+            if refreshes, request.contribution == .everybody { refreshInBackground(cache) }
             use.status = CacheStatus(.hit, ttl: ttl)
             serve(stored, record, age: age, tellsAge: true)
-        case .validate(let why):
-            use.candidate = stored
-            use.status = CacheStatus(.forward(why.forward), detail: why.word)
-            use.word = "miss"
-            // What must be validated for each request is for the one who asked.
-            if why != .expired { use.mayWait = false }
-            guard request.method == .get, !request.directives.noStore else {
-                // What it answers may tell of what is stored.
-                use.key = keptKey
-                forward()
-                return
-            }
-            join(cache)
+        case .validate(let why): validate(stored, why, request, cache)
         case .gatewayTimeout: onlyIfCached()
+        }
+    }
+
+    /// Has the upstream server asked about what is stored.
+    private func validate(
+        _ stored: StoredResponse, _ why: Reuse.Why, _ request: CacheRequest, _ cache: ResponseCache
+    ) {
+        use.candidate = stored
+        use.status = CacheStatus(.forward(why.forward), detail: why.word)
+        use.word = "miss"
+        // What must be validated for each request is for the one who asked.
+        if why != .expired { use.mayWait = false }
+        switch request.contribution {
+        case .everybody: join(cache)
+        // It may use what another brings, but nobody waits for what it brings.
+        case .ifPermitted where use.mayWait && cache.store.isFilling(use.id): join(cache)
+        case .ifPermitted: forwardAlone()
+        case .nothing:
+            // What it answers may tell of what is stored.
+            use.key = keptKey
+            forward()
         }
     }
 
     /// Makes `use.id` that of the variant for this request. False when the request's fields are too long for one.
     func chooseVariant(_ names: Span<UInt8>, _ cache: ResponseCache) -> Bool {
-        guard let variant = cache.variant(names, head, headBytes, scratch: service.pathScratch) else { return false }
+        guard let variant = cache.variant(names, head, headBytes, forwardedFields, scratch: service.pathScratch)
+        else { return false }
         use.id.variant = variant
         use.isVariant = true
         return true
@@ -220,6 +235,7 @@ extension ProxyExchange {
         use.word = "miss"
         // A part, or a HEAD, fills nothing that others could wait for.
         guard ForwardedConditions.onMiss(request) == .fill, !request.present.contains(.range) else {
+            mayLeadLater(cache)
             forward()
             return
         }

@@ -23,17 +23,32 @@ extension ProxyExchange {
             if use.conditions == .validate { return validated(candidate, connection, cache, request) }
             if head.method == .head { updateByHead(candidate, connection, cache, request) }
         }
-        guard let fill = use.leading else { return false }
+        guard use.leading != nil || use.later != nil else { return false }
+        let fill = use.leading
         use.leading = nil
-        return store(fill, connection, cache, request)
+        return store(fill, connection, cache, request).isStored
     }
 
     // MARK: Storing
 
-    /// Begins to store, and reads the response back from the download, as others may do.
+    /// What became of a response that was to be stored.
+    enum Storage {
+        case stored
+        /// It may not be stored.
+        case refused(StoreRefusal)
+        /// It does not fit.
+        case tooLarge
+        /// Another of the same name is on its way, or its resource has changed since it was asked for.
+        case overtaken
+
+        var isStored: Bool { if case .stored = self { true } else { false } }
+    }
+
+    /// Begins to store, and reads the response back from the download, as others may do. `leading`: the download that the request
+    /// has led from the start, if it has.
     func store(
-        _ fill: Fill, _ connection: UpstreamConnection, _ cache: ResponseCache, _ request: CacheRequest
-    ) -> Bool {
+        _ leading: Fill?, _ connection: UpstreamConnection, _ cache: ResponseCache, _ request: CacheRequest
+    ) -> Storage {
         let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
         let bytes = connection.headBytes
         let rules = rules(of: cache)
@@ -46,9 +61,13 @@ extension ProxyExchange {
             guard !variesOnClient(connection) else { throw .varyAny }
         } catch {
             use.status?.detail = error.word
-            service.refusals.insert(use.id, at: service.loop.milliseconds)
-            fill.refuse()
-            return false
+            // What was refused for the request's own sake is no reason for others not to wait.
+            if request.contribution == .everybody {
+                service.refusals.insert(
+                    use.id, hadCookie: request.present.contains(.cookie), at: service.loop.milliseconds)
+            }
+            leading?.refuse()
+            return .refused(error)
         }
         let age = ResponseAge(connection.head, bytes, times)
         let encoder = encoderForStoring(connection, policy)
@@ -58,8 +77,12 @@ extension ProxyExchange {
             // As it comes, with the client's own pace.
             if let encoder { service.codings.give(encoder) }
             use.status?.detail = "too-large"
-            fill.refuse()
-            return false
+            leading?.refuse()
+            return .tooLarge
+        }
+        guard let fill = leading ?? leadNow(cache) else {
+            if let encoder { service.codings.give(encoder) }
+            return .overtaken
         }
         guard let record = StoredRecord(description.record), let target = choose(fill, names, cache),
             let reader = use.reader
@@ -67,14 +90,14 @@ extension ProxyExchange {
             if let encoder { service.codings.give(encoder) }
             use.status?.detail = "collapsed"
             fill.refuse()
-            return false
+            return .overtaken
         }
         target.begin(description)
         // The head is taken from the connection.
         guard case .head = target.next(reader, registers: false) else {
             if let encoder { service.codings.give(encoder) }
             target.fail()
-            return false
+            return .overtaken
         }
         use.status?.isStored = true
         service.refusals.remove(fill.id)
@@ -86,7 +109,7 @@ extension ProxyExchange {
         connection.handOver(to: CacheDownload(target, connection, leader: reader, encoding: encoding))
         serveFirst(description, record, connection)
         pumpDownload()
-        return true
+        return .stored
     }
 
     /// Whether a response varies on what this gateway itself tells of the client: no field of another request says whether it
@@ -101,7 +124,7 @@ extension ProxyExchange {
             let end = names.firstIndex(of: UInt8(ascii: ","), from: start) ?? names.count
             let name = names.extracting(start..<end)
             if name.equals("x-forwarded-for") || name.equals("forwarded") || name.equals("x-client-cert-subject")
-                || name.equals("x-request-id")
+                || name.equals("x-request-id") || name.equals("te")
             {
                 return true
             }
@@ -112,9 +135,7 @@ extension ProxyExchange {
 
     /// The rules for this exchange's route.
     func rules(of cache: ResponseCache) -> CacheRules {
-        var rules = cache.rules
-        if let lifetime = route?.defaultLifetime { rules.defaultLifetime = lifetime }
-        return rules
+        route?.rules(from: cache.rules) ?? cache.rules
     }
 
     /// What is stored: the head as text, with the policy. Nil when it does not fit.
@@ -232,15 +253,6 @@ extension ProxyExchange {
         }
     }
 
-    /// Brings a stale response up to date while its client has it already.
-    func refreshInBackground() {
-        guard let stream, head.method == .get, !service.isDraining else { return }
-        let detached = DetachedStream(repeating: self, of: stream)
-        guard let exchange = detached.pending as? ProxyExchange else { return }
-        exchange.use.isRefresh = true
-        detached.start()
-    }
-
     // MARK: Invalidating
 
     /// RFC 9111 section 4.4: the target of an unsafe request, and what the response names of the same origin.
@@ -265,6 +277,7 @@ extension ProxyExchange {
 
     private func invalidate(_ key: Span<UInt8>, _ cache: ResponseCache) {
         let id = cache.id(of: key)
+        cache.changes.note(id)
         // What is being downloaded may be from before the change. Nothing is done about what was never stored; until it is known what
         // is, a disk thread looks.
         if !cache.store.isFilling(id.key), case .miss = cache.store.look(id, key: key, now: service.loop.milliseconds) {

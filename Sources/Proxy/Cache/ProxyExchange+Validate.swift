@@ -18,6 +18,8 @@ private struct Renewal {
     let record: StoredRecord
     /// What replaces the stored one; nil when it may no longer be stored.
     let description: ObjectDescription?
+    /// Why not.
+    var refusal: StoreRefusal?
 }
 
 extension ProxyExchange {
@@ -29,7 +31,7 @@ extension ProxyExchange {
         let status = connection.head.status
         switch ValidationOutcome.decide(record.policy, request.directives, now: wallMilliseconds, status: status) {
         case .freshen:
-            freshen(candidate, record, connection, cache)
+            freshen(candidate, record, connection, cache, request)
             return true
         case .serveStale(let age):
             use.status?.forwardStatus = status
@@ -42,19 +44,26 @@ extension ProxyExchange {
             use.leading = nil
             return false
         case .replace:
-            guard let fill = use.leading else { return false }
+            guard use.leading != nil || use.later != nil else { return false }
+            let fill = use.leading
             use.leading = nil
             use.candidate = nil
-            if store(fill, connection, cache, request) { return true }
-            // What was stored is not what the origin has now.
-            cache.store.forget(fill.id)
+            switch store(fill, connection, cache, request) {
+            case .stored: return true
+            case .overtaken: return false
+            case .tooLarge: if let fill { cache.store.forget(fill.id) }
+            case .refused(let refusal):
+                // What was stored is not what the origin has now. One whose own request is the reason cannot tell.
+                if let fill, refusal.isOfResource, !request.isPersonal { cache.store.forget(fill.id) }
+            }
             return false
         }
     }
 
     /// 304: the stored response gets the new fields, and answers.
     private func freshen(
-        _ candidate: StoredResponse, _ record: StoredRecord, _ connection: UpstreamConnection, _ cache: ResponseCache
+        _ candidate: StoredResponse, _ record: StoredRecord, _ connection: UpstreamConnection, _ cache: ResponseCache,
+        _ request: CacheRequest
     ) {
         let bytes = connection.headBytes
         let stored = candidate.head
@@ -63,7 +72,9 @@ extension ProxyExchange {
             askAnew(connection)
             return
         }
-        var freshening = Freshening(connection.head, bytes)
+        // The conditions are those of the one that is stored.
+        let asked = record.policy.flags.contains(.hasValidator) ? 1 : 0
+        var freshening = Freshening(connection.head, bytes, asked: asked)
         freshening.offer(record.policy, service.storedHead, stored.metadata, bytes: bytes)
         guard freshening.selected != 0 else {
             // It is about something else than what is stored.
@@ -72,16 +83,18 @@ extension ProxyExchange {
         }
         use.status?.forwardStatus = 304
         use.word = "revalidated"
-        let fill = use.leading
+        let mayUpdate = Storing.mayUpdate(request, connection.head, bytes, rules(of: cache))
+        let fill = use.leading ?? (mayUpdate && request.contribution == .ifPermitted ? leadNow(cache) : nil)
         use.leading = nil
         let tellsAge = connection.head.fields.first(.age) != nil
-        let renewal = renew(candidate, record, connection, cache)
+        let renewal = renew(candidate, record, connection, cache, request)
         release(connection)
-        if let description = renewal?.description {
+        if mayUpdate, let description = renewal?.description {
             fill?.refresh(description, of: stored.version)
         } else {
             fill?.refuse()
-            cache.store.forget(use.id)
+            // What the origin forbids to keep goes, unless it may have said so to this client alone.
+            if mayUpdate, renewal?.refusal?.isOfResource ?? true, !request.isPersonal { cache.store.forget(use.id) }
         }
         let policy = renewal?.record.policy ?? record.policy
         use.status?.ttl = policy.ttl(at: wallMilliseconds)
@@ -92,7 +105,8 @@ extension ProxyExchange {
 
     /// The stored response, whose head has been parsed, with the fields of the answer. Nil when they do not fit.
     private func renew(
-        _ candidate: StoredResponse, _ record: StoredRecord, _ connection: UpstreamConnection, _ cache: ResponseCache
+        _ candidate: StoredResponse, _ record: StoredRecord, _ connection: UpstreamConnection, _ cache: ResponseCache,
+        _ request: CacheRequest
     ) -> Renewal? {
         let stored = candidate.head
         let times = ExchangeTimes(request: use.requestTime, response: wallMilliseconds)
@@ -134,7 +148,8 @@ extension ProxyExchange {
             guard varies.bytes.equals(varied.bytes) else { throw .varyAny }
             renewed.policy = try Storing.renew(
                 record.policy, service.storedHead, metadata.bytes, times, age: age, rules,
-                isSecure: connection.server.security != nil)
+                isSecure: connection.server.security != nil,
+                wasAuthorized: request.present.contains(.authorization))
             guard let scopes = scopes(service.storedHead, metadata.bytes, cache) else { throw .tooManyTags }
             let description = ObjectDescription(
                 metadata: metadata, record: renewed.packed, scopes: scopes, bodyLength: candidate.length)
@@ -143,7 +158,7 @@ extension ProxyExchange {
             // The answer is this client's all the same, and young.
             renewed.policy.initialAge = age.initial
             renewed.policy.responseTime = times.response
-            return Renewal(metadata: metadata, answer: answer, record: renewed, description: nil)
+            return Renewal(metadata: metadata, answer: answer, record: renewed, description: nil, refusal: error)
         }
     }
 
@@ -218,8 +233,8 @@ extension ProxyExchange {
         _ candidate: StoredResponse, _ connection: UpstreamConnection, _ cache: ResponseCache, _ request: CacheRequest
     ) {
         let stored = candidate.head
-        guard !request.directives.noStore, let record = StoredRecord(stored.record),
-            service.parseStoredHead(stored.metadata)
+        guard Storing.mayUpdate(request, connection.head, connection.headBytes, rules(of: cache)),
+            let record = StoredRecord(stored.record), service.parseStoredHead(stored.metadata)
         else { return }
         let length = record.coding.isGzip ? record.coding.identityLength : UInt64(candidate.length)
         let description: ObjectDescription?
@@ -227,6 +242,8 @@ extension ProxyExchange {
             connection.head, connection.headBytes, service.storedHead, stored.metadata, length: length)
         {
         case .ignore: return
+        // A client with a session may have been told of another page.
+        case .expire where request.isPersonal: return
         case .expire:
             var expired = record
             expired.policy.expire()
@@ -235,10 +252,10 @@ extension ProxyExchange {
                     metadata: CachedBody(stored.metadata), record: expired.packed, scopes: scopes,
                     bodyLength: candidate.length)
             }
-        case .update: description = renew(candidate, record, connection, cache)?.description
+        case .update: description = renew(candidate, record, connection, cache, request)?.description
         }
         guard let description else {
-            cache.store.forget(use.id)
+            if !request.isPersonal { cache.store.forget(use.id) }
             return
         }
         lead(use.id, cache) { $0.refresh(description, of: stored.version) }

@@ -16,6 +16,8 @@ public final class ResponseCache: Sendable {
     let largestBody: Int
     /// Whether responses say what the cache did.
     let writesStatus: Bool
+    /// Tells what was asked for before a change from what was asked for since.
+    let changes = RecentChanges()
 
     /// Opens the folder, if there is one, and takes it for this process. `report` is told in a sentence when it fails.
     init(
@@ -39,14 +41,19 @@ public final class ResponseCache: Sendable {
     }
 
     /// The variant for a request, of responses that vary on the fields `names`; nil when the request's are too long for one.
+    /// `forwarded`: which of them the upstream server gets.
     func variant(
-        _ names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block
+        _ names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ forwarded: ForwardedFields,
+        scratch: Block
     ) -> CacheHash? {
         scratch.clear()
         // The names are part of it: what varied on other fields is another variant.
         scratch.append(names)
         scratch.append(0)
-        guard SelectingFields.write(names: names, head, bytes, to: scratch) else { return nil }
+        let isWritten = SelectingFields.write(names: names, head, bytes, to: scratch) {
+            forwarded.selects($0, $1, $2)
+        }
+        guard isWritten else { return nil }
         let hash = secret.hash(scratch.readable)
         // Zero stands for no variant.
         return CacheHash(high: hash.high, low: hash.low | 1)

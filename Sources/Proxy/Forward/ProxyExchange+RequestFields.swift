@@ -24,15 +24,16 @@ extension ProxyExchange {
             connection.field("Host", authority.span)
         } else {
             // The target's authority where it has one: it wins over the field (RFC 9112 section 3.2.2).
-            connection.field("Host", bytes.extracting(head.authorityRange))
+            // In the form that is in the cache's key, so that no spelling has an answer of its own stored for all.
+            connection.field("Host", forwardedAuthority)
         }
         let edits = route?.requestEdits
+        let forwarded = forwardedFields
         for index in 0..<head.fields.count {
             let field = head.fields[index]
             let name = bytes.extracting(field.nameRange)
             let value = bytes.extracting(field.valueRange)
-            guard passes(field, name, isTrusted: isTrusted, bytes) else { continue }
-            if let edits, !edits.removed.isEmpty, edits.drops(name) { continue }
+            guard !use.conditions.drop(field.name), forwarded.pass(field, name, head, bytes) else { continue }
             if field.name == .maxForwards, let hops = maxForwards {
                 let block = connection.fieldBlock(room: 64)
                 block.appendField("Max-Forwards", decimal: hops - 1)
@@ -144,33 +145,25 @@ extension ProxyExchange {
 
     // MARK: Which fields pass
 
-    private func passes(_ field: Field, _ name: Span<UInt8>, isTrusted: Bool, _ bytes: Span<UInt8>) -> Bool {
-        if field.name.isHopByHop || use.conditions.drop(field.name) { return false }
-        switch field.name {
-        case .host, .contentLength: return false  // Written from what was understood.
-        // Written below.
-        case .via, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false
-        case .xRealIP, .xForwardedPort: return isTrusted
-        case .proxy: return false  // Becomes HTTP_PROXY in CGI programs (CVE-2016-5386).
-        case .expect: return head.expectsContinue && head.version == .http11
-        case .cookie, .authorization, .cacheControl, .contentType: return true  // No Connection option removes these.
-        default: break
-        }
-        if field.name == .other {
-            // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
-            if field.nameHasUnderscore { return false }
-            if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
-        }
-        if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
-        return true
+    /// Decides about the client's fields.
+    var forwardedFields: ForwardedFields {
+        ForwardedFields(
+            isTrusted: stream.map { isTrusted($0.peer) } ?? false, hasProvedItself: hasProvedItself, route: route)
     }
 
-    /// Other spellings of who the client is, which only a trusted proxy may tell; `Client-Cert` is RFC 9440's.
-    private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
-        guard name.count >= 11 else { return false }
-        return name.extracting(first: 11).equalsIgnoringCase("client-cert")
-            || name.count > 12 && name.extracting(first: 12).equalsIgnoringCase("x-forwarded-")
-            || name.count >= 13 && name.extracting(first: 13).equalsIgnoringCase("x-client-cert")
+    /// The authority in the form in which it is forwarded (RFC 9110 section 4.2.3): `h.example` for `H.EXAMPLE:80`. Valid until it is
+    /// asked for again.
+    private var forwardedAuthority: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            let scratch = service.hostScratch
+            let raw = headBytes.extracting(head.authorityRange)
+            if Authority.isCanonical(raw) { return unsafe _overrideLifetime(raw, borrowing: self) }
+            scratch.clear()
+            let scheme: URIScheme = isSecureForClient ? .https : .http
+            Authority.appendCanonical(raw, defaultPort: scheme.defaultPort, to: scratch)
+            return unsafe _overrideLifetime(scratch.readable, borrowing: self)
+        }
     }
 
     /// Whether the client takes trailers (RFC 9110 section 10.1.4).
@@ -208,8 +201,10 @@ extension ProxyExchange {
         if !(isTrusted && copy(.xForwardedProto, "X-Forwarded-Proto", connection, bytes)) {
             connection.field("X-Forwarded-Proto", scheme.span)
         }
-        let host = bytes.extracting(head.authorityRange)
-        if !(isTrusted && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0 {
+        let host = forwardedAuthority
+        // A trusted peer's that means the same is written as everybody's: only what means another host is past the cache.
+        let isOther = isAskedForAnotherHost
+        if !(isOther && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0 {
             connection.field("X-Forwarded-Host", host)
         }
 
@@ -225,9 +220,16 @@ extension ProxyExchange {
         }
         block.append(isSecure ? ";proto=https\r\n" : ";proto=http\r\n")
 
-        // RFC 9110 section 7.6.3.
-        block = openList("Via", .via, keeps: true, room: 32, connection, bytes)
-        block.append(head.version == .http11 ? "1.1 gateway\r\n" : "1.0 gateway\r\n")
+        // RFC 9110 section 7.6.3, RFC 8586 section 2. Written here, behind all that clients and routes say, so that nobody removes
+        // what ends loops.
+        let mark = view.snapshot.mark
+        block = openList("Via", .via, keeps: true, room: 8 + VisitMark.length, connection, bytes)
+        block.append(head.version == .http11 ? "1.1 " : "1.0 ")
+        mark.append(to: block)
+        block.appendLineEnd()
+        block = openList("CDN-Loop", .cdnLoop, keeps: true, room: 8 + VisitMark.length, connection, bytes)
+        mark.append(to: block)
+        block.appendLineEnd()
     }
 
     /// Writes the name and, where `keeps`, what came under it with a comma behind; returns where to go on writing.

@@ -5,11 +5,19 @@ import Bytes
 import HTTP
 import Serving
 import Settings
+import Synchronization
 
 extension ProxyExchange {
     func receive() {
         takeIdentifier()
         let isRooted = resolveDotSegments()
+        if isLooping {
+            // RFC 5842 section 7.2. Before anything is looked up, so that it neither waits for itself nor leads anybody.
+            reason = "loop"
+            service.counters.loops.add(1, ordering: .relaxed)
+            deliverError(508, "The request has been here before: what is behind this gateway leads back to it.")
+            return
+        }
         if isOverLimit() { return }
         if head.method == .connect {
             // A gateway is no forward proxy: RFC 9110 section 9.3.6 leaves it to us, and a tunnel to anywhere is not for
@@ -65,6 +73,11 @@ extension ProxyExchange {
             return
         }
         if !deliverRedirectToTLS(host.withoutPort, port: view.snapshot.redirectPort) { refuseTooLong() }
+    }
+
+    /// Whether it has been here as often as it may.
+    private var isLooping: Bool {
+        view.snapshot.mark.visits(head, headBytes) >= view.snapshot.configuration.limits.visits
     }
 
     /// The value of `Max-Forwards`, for the methods that it matters to (RFC 9110 section 7.6.2).

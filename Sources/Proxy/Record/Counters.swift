@@ -23,5 +23,10 @@ public final class Counters: Sendable {
     /// Requests of clients that sent more of them, or had more connections, than they may.
     public let limited = Atomic<Int>(0)
 
+    /// Requests that had been here before, and ended.
+    public let loops = Atomic<Int>(0)
+    /// Requests made to bring a stale response up to date that its client has already.
+    public let refreshes = Atomic<Int>(0)
+
     init() {}
 }

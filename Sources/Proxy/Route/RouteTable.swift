@@ -7,6 +7,7 @@
 // another way than it is matched here is refused, wherever routes look at paths at all.
 
 import Bytes
+import CachePolicy
 import HTTP
 import Settings
 
@@ -35,6 +36,8 @@ final class CompiledRoute: Sendable {
     let defaultLifetime: UInt32?
     /// Instead of the setting for all responses that are for one person.
     let compressesPrivate: Bool?
+    /// Instead of what is done with all responses that set cookies.
+    let setCookie: SetCookieRule?
 
     init(_ route: Configuration.Route, pools: [String: Int]) {
         let name = (route.host ?? "").lowercased()
@@ -57,6 +60,15 @@ final class CompiledRoute: Sendable {
         usesCache = route.cache?.isOn ?? true
         defaultLifetime = route.cache?.defaultLifetime.map { UInt32(clamping: $0) }
         compressesPrivate = route.cache?.compressesPrivate
+        setCookie = route.cache?.setCookie.map { SetCookieRule($0) }
+    }
+
+    /// The rules for its responses.
+    func rules(from general: CacheRules) -> CacheRules {
+        var rules = general
+        if let defaultLifetime { rules.defaultLifetime = defaultLifetime }
+        if let setCookie { rules.setCookie = setCookie }
+        return rules
     }
 
     /// Larger is tried first.
@@ -195,5 +207,16 @@ struct RouteTable: Sendable {
         if index > 0, authority[index - 1] == UInt8(ascii: ":") { end = index - 1 }
         if end > 1, authority[end - 1] == UInt8(ascii: ".") { end -= 1 }
         return authority.extracting(0..<end)
+    }
+}
+
+extension SetCookieRule {
+    /// The rule as operators say it.
+    init(_ setting: Configuration.Cache.SetCookie) {
+        switch setting {
+        case .refuse: self = .refuse
+        case .strip: self = .strip
+        case .keep: self = .keep
+        }
     }
 }

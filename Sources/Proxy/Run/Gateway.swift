@@ -267,7 +267,8 @@ public final class Gateway {
         options.memoryBytes = settings.memoryBytes
         options.largestBody = settings.largestStoredBody
         let rules = CacheRules(
-            defaultLifetime: UInt32(clamping: settings.defaultLifetime), honoursReload: settings.honoursReload)
+            defaultLifetime: UInt32(clamping: settings.defaultLifetime), guessesLifetimes: settings.guessesLifetimes,
+            honoursReload: settings.honoursReload, setCookie: SetCookieRule(settings.setCookie))
         func open(_ options: StoreOptions) throws(CacheFolderError) -> ResponseCache {
             try ResponseCache(
                 options, rules: rules, wait: settings.lockTimeout, writesStatus: settings.statusField, report: report)
@@ -340,4 +341,7 @@ public final class Gateway {
 
     /// Client connections that are open now.
     public var openConnections: Int { places.count }
+
+    /// What each loop has counted.
+    public var counters: [Counters] { loops.map(\.counters) }
 }

@@ -22,6 +22,8 @@ public final class Snapshot: Sendable {
     let routes: RouteTable
     /// The value of `Strict-Transport-Security`, or empty.
     let hsts: [UInt8]
+    /// By which the gateway knows what it has forwarded before.
+    let mark = VisitMark()
     /// Where plain HTTP is sent to; settled once the listeners stand, since the system may choose a port.
     var redirectPort: UInt16 { UInt16(truncatingIfNeeded: tlsPort.load(ordering: .relaxed)) }
     private let tlsPort = Atomic<Int>(443)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of a request's fields go on to the upstream server as the client sent them. Asked twice: when the head is written, and when
+// a stored response varies on a field. What is taken away on the way is absent in both, so no client can have a response stored
+// under a field that the server has not seen.
+
+import Bytes
+import HTTP
+
+/// Decides about the fields of one request.
+struct ForwardedFields {
+    /// Whether the peer is a trusted proxy, which may say who the client is.
+    let isTrusted: Bool
+    /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
+    let hasProvedItself: Bool
+    let route: CompiledRoute?
+
+    /// Whether the field is forwarded as it came. The fields that the gateway writes itself are not.
+    func pass(_ field: Field, _ name: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Bool {
+        if field.name.isHopByHop { return false }
+        switch field.name {
+        case .host, .contentLength: return false  // Written from what was understood.
+        // Written by `writeProvenance`.
+        case .via, .cdnLoop, .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID: return false
+        case .xRealIP, .xForwardedPort:
+            guard isTrusted else { return false }
+        case .proxy: return false  // Becomes HTTP_PROXY in CGI programs (CVE-2016-5386).
+        case .expect:
+            guard head.expectsContinue, head.version == .http11 else { return false }
+        // No Connection option removes these.
+        case .cookie, .authorization, .cacheControl, .contentType: break
+        default:
+            if field.name == .other {
+                // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
+                if field.nameHasUnderscore { return false }
+                if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
+            }
+            if head.connection.contains(.namesOthers), isNamedByConnection(name, head.fields, bytes) { return false }
+        }
+        if let edits = route?.requestEdits, !edits.removed.isEmpty, edits.drops(name) { return false }
+        return true
+    }
+
+    /// Whether a response can vary on the field at that position: the upstream server gets what the client says in it. Those that
+    /// the gateway writes in its place are the same for all requests of one key, or never selected by (`variesOnClient`).
+    func selects(_ position: Int, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Bool {
+        let field = head.fields[position]
+        switch field.name {
+        // What is stored is whole, and no answer to a condition.
+        case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .ifRange, .range: return false
+        // A trusted peer's are passed on, the others' never.
+        case .xForwardedProto, .xForwardedHost: return isTrusted && !field.valueRange.isEmpty
+        // Ours is added to them.
+        case .via, .cdnLoop: return true
+        default: return pass(field, bytes.extracting(field.nameRange), head, bytes)
+        }
+    }
+
+    /// Other spellings of who the client is, which only a trusted proxy may tell; `Client-Cert` is RFC 9440's.
+    private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
+        guard name.count >= 11 else { return false }
+        return name.extracting(first: 11).equalsIgnoringCase("client-cert")
+            || name.count > 12 && name.extracting(first: 12).equalsIgnoringCase("x-forwarded-")
+            || name.count >= 13 && name.extracting(first: 13).equalsIgnoringCase("x-client-cert")
+    }
+}
