@@ -145,6 +145,31 @@ import Testing
         #expect(server.requests.count == 2)
     }
 
+    @Test(
+        "that proves who it is has its answer stored where that permits it, unless the page has changed since it asked",
+        arguments: [false, true])
+    func late(_ changes: Bool) throws {
+        let gate = Gate()
+        let server = origin { head, number in
+            if head.hasPrefix("POST") { return response("", "") }
+            if number == 0 { gate.pass() }
+            return response("\(number)", "Cache-Control: public, max-age=60\r\n")
+        }
+        let gateway = try CachingGateway(server)
+        let alice = gateway.gateway.connect()
+        alice.request("/", Self.alice)
+        #expect(eventually { server.requests.count == 1 })
+        if changes { gateway.ask("/", "Content-Length: 0\r\n", method: "POST") }
+        gate.open()
+        #expect(alice.reply().body == "0")
+        if changes {
+            for _ in 0..<10 { _ = await10ms() }
+            #expect(gateway.ask().body == "2")
+        } else {
+            #expect(eventually { gateway.ask("/", "Cache-Control: only-if-cached\r\n").body == "0" })
+        }
+    }
+
     @Test("that leads with a cookie and is refused keeps nobody's answer out of the cache")
     func letGo() throws {
         let gate = Gate()
@@ -223,6 +248,18 @@ import Testing
             #expect(head.contains(";host=\"\(form)\";"))
             #expect(form == spelling || !head.contains(spelling + "\r\n"))
         }
+    }
+
+    @Test("of a trusted proxy that spells the host in its own way has it forwarded so, and another host past the cache")
+    func forwardedHost() throws {
+        let server = origin { _, number in response("\(number)", "Cache-Control: max-age=60\r\n") }
+        let gateway = try CachingGateway(server) { $0.trustedProxies = loopbackRange }
+        gateway.store("/", "X-Forwarded-Host: H.example:080\r\n", host: "h.EXAMPLE")
+        #expect(server.requests[0].contains("\r\nX-Forwarded-Host: h.example\r\n"))
+        #expect(gateway.ask("/", host: "h.example").body == "0")
+        let other = gateway.ask("/", "X-Forwarded-Host: Evil.example\r\n", host: "h.example")
+        #expect(other.cacheStatus == "gateway; fwd=bypass")
+        #expect(server.requests.last?.contains("\r\nX-Forwarded-Host: Evil.example\r\n") == true)
     }
 
     @Test(

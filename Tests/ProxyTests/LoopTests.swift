@@ -70,4 +70,20 @@ private final class LaterPort: Sendable {
         #expect(gateway.files.isEmpty)
         #expect(eventually { gateway.gateway.log().filter { $0.contains("loop") }.count == 2 })
     }
+
+    @Test("may come as often as the operator says, and is no matter of other gateways' names")
+    func visits() throws {
+        let port = LaterPort()
+        let server = Self.relay(to: port) { $0 }
+        let gateway = try CachingGateway(server) { $0.limits.visits = 3 }
+        port.set(gateway.gateway.port)
+        #expect(gateway.ask("/a", "Content-Length: 0\r\n", method: "POST").status == 508)
+        #expect(server.requests.count == 3)
+        let own = ScriptedServer.answering(ok("own"))
+        let stranger = try RunningGateway(upstreams: [own.port])
+        let fields = "Via: 1.1 gateway, 1.1 gateway-0123456789abcdef\r\nCDN-Loop: gateway-0123456789abcdef\r\n"
+        #expect(stranger.exchange("GET / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n").hasPrefix("HTTP/1.1 200 "))
+        #expect(own.requests[0].contains("\r\nCDN-Loop: gateway-0123456789abcdef, gateway-"))
+        #expect(own.requests[0].contains("\r\nVia: 1.1 gateway, 1.1 gateway-0123456789abcdef, 1.1 gateway-"))
+    }
 }
