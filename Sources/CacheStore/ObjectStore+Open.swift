@@ -151,7 +151,7 @@ extension ObjectStore {
                 let chunk = body.bytes.extracting(start..<min(start + StoredFooter.chunk, body.count))
                 guard StoredFooter.sum(chunk, number: number) == sum else { return nil }
             }
-            return .object(CachedObject(head: head, body: body, cost: size))
+            return .object(CachedObject(head: head, body: body, bytes: size))
         }
         guard let start = try FileCalls.readableBytes(file.number, at: 0, count: StoredHead.fixedLength),
             let length = StoredHead.length(in: start), length <= size,

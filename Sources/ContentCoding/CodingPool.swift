@@ -56,10 +56,11 @@ public final class CodingPool {
         encoders.append(encoder)
     }
 
-    /// A decoder that is ready for a body of at most `limit` bytes, to be given back.
-    public func takeDecoder(limit: UInt64 = .max) -> GzipDecoder {
+    /// A decoder that is ready for a body of at most `limit` bytes, to be given back; or for one from a place at which the encoder was
+    /// told `restart`.
+    public func takeDecoder(limit: UInt64 = .max, fromRestart: Bool = false) -> GzipDecoder {
         let decoder = decoders.popLast() ?? GzipDecoder()
-        decoder.reset(limit: limit)
+        decoder.reset(limit: limit, fromRestart: fromRestart)
         return decoder
     }
 

@@ -28,9 +28,12 @@ public final class GzipDecoder {
 
     /// Makes it ready for another body, whatever became of the last.
     ///
-    /// - Parameter limit: Bytes that the decoded body may have; beyond, the step is `tooLong`.
-    public func reset(limit: UInt64 = .max) {
-        inflateReset(stream)
+    /// - Parameters:
+    ///   - limit: Bytes that the decoded body may have; beyond, the step is `tooLong`.
+    ///   - fromRestart: Whether what comes begins where the encoder was told `restart`, not with the head of gzip. Then the checksum
+    ///     at its end is not looked at, since it is of the whole.
+    public func reset(limit: UInt64 = .max, fromRestart: Bool = false) {
+        inflateReset2(stream, fromRestart ? -GzipEncoder.window : GzipEncoder.windowBits)
         left = limit
         last = nil
     }

@@ -9,8 +9,10 @@ internal import CZlib
 public final class GzipEncoder {
     /// Of 1 to 9: what JSON and HTML gain beyond costs more time than it saves bytes (docs/measurements.md).
     static let level: Int32 = 5
-    /// A window of 32 KiB, and 16 for the framing of gzip.
-    static let windowBits: Int32 = 15 + 16
+    /// A window of 32 KiB,
+    static let window: Int32 = 15
+    /// and 16 for the framing of gzip.
+    static let windowBits: Int32 = window + 16
     /// 128 KiB for the tables.
     static let memoryLevel: Int32 = 8
     /// Bytes that must be free in the output block of a flush, as deflate asks for; else the block counts as full.
@@ -22,6 +24,8 @@ public final class GzipEncoder {
         case more
         /// More input, but nobody knows when: all that came so far is written, so that the other end can decode it.
         case pause
+        /// More input. All that came so far is written, and what comes refers to nothing of it, so decoding can begin here.
+        case restart
         /// Nothing: the body is complete.
         case end
     }
@@ -51,10 +55,10 @@ public final class GzipEncoder {
         let flush: Int32
         switch following {
         case .more: flush = Z_NO_FLUSH
-        case .pause:
+        case .pause, .restart:
             // With less room deflate would write the mark of a flush again and again.
             guard output.free >= Self.flushRoom else { return CodingStep(.outputFull) }
-            flush = Z_SYNC_FLUSH
+            flush = following == .pause ? Z_SYNC_FLUSH : Z_FULL_FLUSH
         case .end: flush = Z_FINISH
         }
         let stream = stream

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -49,6 +50,30 @@ import Testing
         #expect(test.get("object 0")?.body == pattern(100_000, seed: 0))
         #expect(test.get("object 1") == nil)
         #expect(test.store.objects.count > 30)
+    }
+
+    /// What the allocator gives for an instance, with its own word before it.
+    private func allocated(_ instance: AnyObject) -> Int {
+        typealias UsableSize = @convention(c) (UnsafeMutableRawPointer?) -> Int
+        guard let symbol = dlsym(nil, "malloc_usable_size") else { return 0 }
+        let usableSize = unsafe unsafeBitCast(symbol, to: UsableSize.self)
+        return usableSize(Unmanaged.passUnretained(instance).toOpaque()) + 8
+    }
+
+    @Test(arguments: [0, 5, 1000, 60_000]) func anObjectCostsWhatItTakesNotWhatItCarries(_ size: Int) throws {
+        for isOnDisk in [true, false] {
+            let test = try TestStore { if !isOnDisk { $0.path = nil } }
+            test.put("key", pattern(size, seed: 1))
+            guard case .object(let object)? = test.store.objects.look(id("key")) else { return fail("not in memory") }
+            // The body is a part of the image, each with an instance; the table has up to twice the places it needs.
+            let entry = MemoryLayout<(ObjectID, AnyObject, UInt32)>.stride
+            let instances = allocated(object) + allocated(object.head) + 2 * allocated(object.body)
+            let slot = 16 + MemoryLayout<ObjectID>.stride + 3 * 8
+            let taken = object.head.length + size + 16 + instances + slot + 2 * entry + 32
+            #expect(object.cost >= taken)
+            #expect(object.cost <= taken + 300)
+            #expect(test.store.objects.size == object.cost)
+        }
     }
 
     @Test func whatIsTooLargeIsDeliveredAndNotStored() throws {

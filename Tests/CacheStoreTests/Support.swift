@@ -110,7 +110,7 @@ class TestReader: CacheReader, @unchecked Sendable {
     var following: Fill?
     var drains = 0
     let block = Block(capacity: 64 << 10)
-    private var skipping = 0
+    private var wanted = 0..<0
     /// How many bytes it takes before it stops until `limit` is raised.
     var limit = Int.max
 
@@ -140,8 +140,8 @@ class TestReader: CacheReader, @unchecked Sendable {
             case .bytes(let piece):
                 body += array(piece.bytes)
                 fill.took(piece.count, self)
-            case .stored(let chunk, let skipping):
-                self.skipping = skipping
+            case .stored(let chunk, let wanted):
+                self.wanted = wanted
                 let outcome = chunk.readNow(into: block)
                 if outcome == .wouldBlock {
                     if fill.readSoon(chunk, into: block, for: self) { return }
@@ -164,7 +164,7 @@ class TestReader: CacheReader, @unchecked Sendable {
             return
         }
         let block = block
-        let taken = array(block.readable.extracting(skipping...))
+        let taken = array(block.readable.extracting(wanted))
         body += taken
         following?.took(taken.count, self)
     }

@@ -26,6 +26,60 @@ final class CoderTests: XCTestCase {
         }
     }
 
+    func testDecodingCanBeginWhereverTheEncoderWasToldToRestart() {
+        let pieces = [document(300), noise(70), [], document(500), [9]]
+        let encoder = GzipEncoder()
+        for room in [16, 17, 100, 4096] {
+            let block = Block(capacity: room)
+            var coded: [UInt8] = []
+            var places: [Int] = []
+            func encode(_ piece: [UInt8], _ following: GzipEncoder.Following) {
+                var offset = 0
+                while true {
+                    block.clear()
+                    let step = encoder.encode(piece.span.extracting(offset...), following, into: block)
+                    offset += step.consumed
+                    coded += bytes(block.readable)
+                    if step.state != .outputFull { return }
+                }
+            }
+            encoder.reset()
+            for piece in pieces {
+                encode(piece, .more)
+                encode([], .restart)
+                places.append(coded.count)
+            }
+            encode([], .end)
+            let body = Array(pieces.joined())
+            XCTAssertEqual(gunzip([coded]).body, body)
+            let decoder = GzipDecoder()
+            for (index, place) in places.enumerated() {
+                let rest = Array(pieces[(index + 1)...].joined())
+                for cut in stride(from: place, through: coded.count, by: room == 4096 ? 1 : 97) {
+                    decoder.reset(limit: UInt64(rest.count), fromRestart: true)
+                    var got: [UInt8] = []
+                    var state = CodingStep.State.needsInput
+                    for part in [coded[place..<cut], coded[cut...]] where state != .ended {
+                        var offset = 0
+                        let part = Array(part)
+                        repeat {
+                            block.clear()
+                            let step = decoder.decode(part.span.extracting(offset...), into: block)
+                            offset += step.consumed
+                            got += bytes(block.readable)
+                            state = step.state
+                        } while state == .outputFull
+                    }
+                    XCTAssertEqual(got, rest)
+                    XCTAssertEqual(state, .ended)
+                }
+            }
+            // The next body has a head again.
+            decoder.reset()
+            XCTAssertEqual(gunzip([coded], with: decoder).body, body)
+        }
+    }
+
     func testBlocksOfAnySizeAreFilledAndNothingIsLost() {
         let body = document(600)
         let coded = gzip([body])

@@ -133,8 +133,14 @@ public final class Fill: @unchecked Sendable {
 
     /// The body is complete. One that is shorter or longer than was said has failed.
     ///
-    /// - Parameter record: Stored instead of the one that it began with: what is known only now.
-    public func complete(record: CacheRecord? = nil) {
+    /// - Parameters:
+    ///   - record: Stored instead of the one that it began with: what is known only now.
+    ///   - hidden: Stored behind the body, as a part of it, but no part of what those who read the download get.
+    public func complete(record: CacheRecord? = nil, hiding hidden: [UInt8] = []) {
+        if !hidden.isEmpty {
+            state.withLock { $0.visible = $0.received }
+            _ = append(hidden.span)
+        }
         let isWhole = state.withLock { state in
             guard let description = state.description else { return false }
             guard description.bodyLength ?? state.received == state.received else { return false }

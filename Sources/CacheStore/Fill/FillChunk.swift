@@ -64,8 +64,8 @@ public enum FillStep: Sendable {
     case head(ObjectDescription)
     /// Take these bytes, then say `took`.
     case bytes(FillPiece)
-    /// Read this chunk (`readNow`, then `readSoon`), take it from the byte `skipping` on, then say `took`.
-    case stored(FileChunk, skipping: Int)
+    /// Read this chunk (`readNow`, then `readSoon`), take these bytes of it, then say `took`.
+    case stored(FileChunk, Range<Int>)
     /// The body is complete.
     case end
     /// It is not stored, and the reader has fallen so far behind the fastest that what it needs is gone: it goes on alone.

@@ -177,7 +177,7 @@ extension Fill {
 
     private func insert(_ head: StoredHead, _ image: CachedBody, _ length: Int) {
         let body = CachedBody(disk.bodyOffset..<disk.bodyOffset + length, of: image)
-        let object = CachedObject(head: head, body: body, cost: image.count)
+        let object = CachedObject(head: head, body: body, bytes: image.count)
         store.objects.insert(id, .object(object), cost: object.cost)
     }
 

@@ -22,6 +22,8 @@ struct FillState {
     var description: ObjectDescription?
     /// Bytes of the body that have come.
     var received = 0
+    /// How many of them those who read it get, when that is not all.
+    var visible: Int?
     /// Bytes of it that are in the file.
     var written = 0
     /// The checksums of the chunks that are in the file.
@@ -62,17 +64,18 @@ struct FillState {
     func step(at position: Int) -> FillStep? {
         let number = position / StoredFooter.chunk
         let start = number * StoredFooter.chunk
-        if number >= firstChunk, number - firstChunk < chunks.count, position < received {
-            let end = min(received - start, StoredFooter.chunk)
+        let readable = visible ?? received
+        if number >= firstChunk, number - firstChunk < chunks.count, position < readable {
+            let end = min(readable - start, StoredFooter.chunk)
             return .bytes(FillPiece(chunk: chunks[number - firstChunk], range: position - start..<end))
         }
-        if position < written, number < sums.count, let file {
+        if position < min(written, readable), number < sums.count, let file {
             let length = min(StoredFooter.chunk, written - start)
             let chunk = FileChunk(
                 file: file, offset: bodyOffset + start, sum: sums[number], number: number, length: length)
-            return .stored(chunk, skipping: position - start)
+            return .stored(chunk, position - start..<min(length, readable - start))
         }
-        if position < received { return .behind }
+        if position < readable { return .behind }
         return phase == .complete ? .end : nil
     }
 

@@ -239,12 +239,16 @@ public final class CachedObject: Sendable {
     public let head: StoredHead
     /// Its body.
     public let body: CachedBody
-    /// How much memory it takes, in bytes.
+    /// How much memory it takes, in bytes, with all that is kept of it.
     let cost: Int
+    /// What it takes besides the bytes of its head and body: five allocations, and its places in the table and in the order of the
+    /// memory tier (docs/measurements.md).
+    static let overhead = 640
 
-    init(head: StoredHead, body: CachedBody, cost: Int) {
+    /// `bytes`: those of head and body, which are one piece of memory.
+    init(head: StoredHead, body: CachedBody, bytes: Int) {
         self.head = head
         self.body = body
-        self.cost = cost
+        cost = bytes + Self.overhead
     }
 }

@@ -119,16 +119,16 @@ extension ProxyExchange {
             case .head(let description): downloadBegan(description, cache)
             case .bytes(let piece):
                 fill.took(sendStored(piece.bytes, to: stream), reader)
-            case .stored(let chunk, let skipping):
+            case .stored(let chunk, let wanted):
                 let block = service.loop.largeBlocks.take()
                 switch chunk.readNow(into: block) {
                 case .ready:
-                    fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
+                    fill.took(sendStored(block.readable.extracting(wanted), to: stream), reader)
                     service.loop.giveBack(block)
                 case .wouldBlock:
                     use.isReading = true
                     use.wait = WaitTimer(self, in: Self.diskPatience)
-                    use.position = skipping
+                    (use.position, use.end) = (wanted.lowerBound, wanted.upperBound)
                     if fill.readSoon(chunk, into: block, for: reader) { return }
                     diskIsBusy(block)
                 case .damaged:

@@ -26,7 +26,8 @@ extension ProxyExchange {
             stream?.finish(trailers: nil)
             return
         }
-        let size = UInt64(stored.length)
+        let length = record.coding.contentLength(of: stored.length)
+        let size = UInt64(length)
         let served: Served?
         if let renewed {
             served = writeHead(renewed.bytes, record, age: tellsAge ? age : nil, size: size)
@@ -41,17 +42,17 @@ extension ProxyExchange {
             forwardAlone()
             return
         }
-        var range = 0..<stored.length
+        var range = 0..<length
         let inflates = prepareInflating(stored, record.coding, served)
         switch served {
         case _ where head.method == .head: range = 0..<0
         case .whole where inflates, .partial where inflates: break
-        case .whole: range = 0..<(use.inflated?.count ?? stored.length)
+        case .whole: range = 0..<(use.inflated?.count ?? length)
         case .partial(let bytes): range = Int(bytes.lowerBound)..<Int(bytes.upperBound)
         case .notModified, .unsatisfiable: range = 0..<0
         }
         use.serving = stored
-        use.position = range.lowerBound
+        use.position = use.inflation?.entry ?? range.lowerBound
         use.end = range.upperBound
         pumpStored()
     }
@@ -130,7 +131,9 @@ extension ProxyExchange {
         if isConditional {
             // Parts are taken from what is stored whole.
             var asked = request
-            if !isStored || identitySize == nil || mayRepairGzip(coding) { asked.present.remove(.range) }
+            if !isStored || identitySize == nil || !coding.hasParts || mayRepairGzip(coding) {
+                asked.present.remove(.range)
+            }
             served = ClientConditions.evaluate(
                 asked, head, headBytes, record.policy, service.storedHead, metadata, size: identitySize ?? 0,
                 now: wallMilliseconds)
@@ -207,13 +210,16 @@ extension ProxyExchange {
                 yieldTurn()
                 return
             }
-            guard use.position < use.end, !hasSentWanted else {
+            guard use.position < use.end || use.inflation?.entry != nil, !hasSentWanted else {
                 guard endSendingStored(to: stream) else { return }
                 use.serving = nil
                 stream.finish(trailers: nil)
                 return
             }
             switch stored {
+            case .object(let object) where use.inflation?.entry != nil:
+                let body = object.body
+                beginAtPlace(RestartIndex.place(in: body.bytes, at: use.position))
             case .object(let object):
                 let piece = use.position..<min(use.end, use.position + Self.pieceBytes)
                 let body = use.inflated ?? object.body
@@ -312,6 +318,10 @@ extension ProxyExchange {
 
     private func takeChunk(_ block: Block, _ number: Int, _ stream: ServerStream) {
         let start = number * StoredFile.chunkBytes
+        if use.inflation?.entry != nil {
+            beginAtPlace(RestartIndex.place(in: block.readable, at: use.position - start))
+            return
+        }
         let wanted = use.position - start..<min(use.end - start, block.count)
         use.position = start + wanted.lowerBound + sendStored(block.readable.extracting(wanted), to: stream)
     }
@@ -331,8 +341,8 @@ extension ProxyExchange {
             pumpStored()
             self.stream?.flush()
         } else if let fill = use.reading, let reader = use.reader {
-            let skipping = use.position
-            fill.took(sendStored(block.readable.extracting(skipping...), to: stream), reader)
+            let wanted = use.position..<use.end
+            fill.took(sendStored(block.readable.extracting(wanted), to: stream), reader)
             pumpDownload()
         }
     }

@@ -29,6 +29,9 @@ struct StoredRecord {
         case response = 1
         /// Only the names of the fields that responses for this key vary on; the responses have variants of them.
         case vary = 2
+        /// As `response`, with an index behind the body: so written that earlier versions, which would send it, take it for nothing.
+        /// Not the kind of any record once it is read.
+        case indexed = 3
     }
 
     var kind: Kind
@@ -51,10 +54,11 @@ struct StoredRecord {
     init?(_ record: CacheRecord) {
         let words = record.words
         guard let kind = Kind(rawValue: words[5] & 0xFF) else { return nil }
-        self.kind = kind
+        self.kind = kind == .indexed ? .response : kind
         linesStart = Int(words[5] >> 8 & 0xFFFF_FFFF)
         hasReplaced = words[6] & 1 != 0
         coding = StoredCoding(words: words[6], words[7])
+        guard coding.hasIndex == (kind == .indexed) else { return nil }
         policy = ResponsePolicy()
         policy.flags = ResponsePolicy.Flags(rawValue: UInt16(truncatingIfNeeded: words[0]))
         policy.status = UInt16(truncatingIfNeeded: words[0] >> 16)
@@ -73,7 +77,7 @@ struct StoredRecord {
         words[2] = UInt64(bitPattern: policy.initialAge)
         words[3] = UInt64(bitPattern: policy.responseTime)
         words[4] = UInt64(bitPattern: policy.date)
-        words[5] = kind.rawValue | UInt64(linesStart) << 8
+        words[5] = (coding.hasIndex ? Kind.indexed : kind).rawValue | UInt64(linesStart) << 8
         let coded = coding.words
         words[6] = coded.0 | (hasReplaced ? 1 : 0)
         words[7] = coded.1

@@ -22,6 +22,9 @@ final class DownloadEncoding: Watcher {
     private var record: StoredRecord
     /// Bytes of the body in its identity form.
     private var received: UInt64 = 0
+    /// Bytes of it as they are stored.
+    private var stored = 0
+    private var restarts = RestartIndex()
     /// What may still be encoded in this turn of the loop.
     private var budget = CodingTurn.compressedBytes
     private var holdsBytes = false
@@ -47,9 +50,18 @@ final class DownloadEncoding: Watcher {
 
     /// Stores a piece of the body. Blocked as well when others are to have their turn: then it reads on by itself.
     func append(_ bytes: Span<UInt8>) -> FillRoom {
-        received &+= UInt64(bytes.count)
         holdsBytes = true
-        encode(bytes, .more)
+        var rest = bytes
+        while !rest.isEmpty {
+            let room = RestartIndex.bytesLeft(after: received)
+            let piece = rest.extracting(0..<min(room, rest.count))
+            encode(piece, .more)
+            received &+= UInt64(piece.count)
+            rest = rest.extracting(piece.count...)
+            guard piece.count == room else { break }
+            encode(Span(), .restart)
+            restarts.add(UInt64(stored))
+        }
         budget -= bytes.count
         if isUnwanted { return .unwanted }
         if isBlocked { return .blocked }
@@ -90,7 +102,8 @@ final class DownloadEncoding: Watcher {
     func complete() {
         encode(Span(), .end)
         record.coding.identityLength = received
-        fill.complete(record: record.packed)
+        record.coding.setIndex(behind: stored)
+        fill.complete(record: record.packed, hiding: restarts.image(behind: stored))
         over()
     }
 
@@ -111,6 +124,7 @@ final class DownloadEncoding: Watcher {
             let step = encoder.encode(bytes.extracting(offset...), following, into: block)
             offset += step.consumed
             if !block.isEmpty {
+                stored += block.count
                 switch fill.append(block.readable) {
                 case .room: break
                 case .blocked: isBlocked = true

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stored gzip for a client that does not take it: inflated a block at a time, as fast as the client takes it and as the loop's
-// other connections allow. A range of the identity form is what is left when the rest has been skipped.
+// other connections allow. A range of the identity form begins at the last place of the `RestartIndex` before it, and is what is
+// left when the rest has been skipped.
 
 import Bytes
 import CachePolicy
@@ -17,6 +18,8 @@ struct Inflation {
     var skips: UInt64
     /// Those that are wanted and have not been sent; nil for all there are.
     var left: UInt64?
+    /// Where the stored body says where to begin, until that is read.
+    var entry: Int?
     /// Whether the decoder has more for what it was given.
     var isFull = false
     /// Whether all that is wanted has been sent.
@@ -42,18 +45,31 @@ extension ProxyExchange {
             use.inflated = service.inflated.body(of: object, length: length, service.codings)
             if use.inflated != nil { return false }
         }
-        beginInflating(range, length: coding.identityLength)
+        let restart = range.flatMap { coding.restart(for: $0.lowerBound, stored: stored.length) }
+        beginInflating(range, length: coding.identityLength, at: restart)
         return true
     }
 
     /// Has the stored body inflated: those bytes of it, or all. `length`: of the identity form, when it is known.
-    func beginInflating(_ range: Range<UInt64>?, length: UInt64?) {
+    func beginInflating(_ range: Range<UInt64>?, length: UInt64?, at restart: RestartIndex.Start? = nil) {
+        let before = restart?.identity ?? 0
         // More than was measured when it was stored would be more than Content-Length says.
-        let decoder = service.codings.takeDecoder(limit: length ?? .max)
+        let decoder = service.codings.takeDecoder(
+            limit: length.map { $0 - before } ?? .max, fromRestart: restart != nil)
         use.inflation = Inflation(
-            decoder: decoder, skips: range?.lowerBound ?? 0, left: range.map { $0.upperBound - $0.lowerBound } ?? length
-        )
+            decoder: decoder, skips: (range?.lowerBound ?? 0) - before,
+            left: range.map { $0.upperBound - $0.lowerBound } ?? length, entry: restart?.entry)
         if use.inflation?.left == 0 { use.inflation?.isEnded = true }
+    }
+
+    /// The stored body has said where to begin.
+    func beginAtPlace(_ place: UInt64) {
+        use.inflation?.entry = nil
+        guard place < UInt64(use.end) else {
+            damaged()
+            return
+        }
+        use.position = Int(place)
     }
 
     /// Whether the loop's other connections come first.
