@@ -96,7 +96,7 @@ let package = Package(
         .testTarget(
             name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "TestSupport"],
             swiftSettings: language),
-        .testTarget(name: "ServingTests", dependencies: ["Serving", "Engine"], swiftSettings: language),
+        .testTarget(name: "ServingTests", dependencies: ["Serving", "Engine", "Bytes"], swiftSettings: language),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
         .testTarget(
             name: "UpstreamTests",

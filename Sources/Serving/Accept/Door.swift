@@ -82,6 +82,9 @@ final class Door: Watcher, @unchecked Sendable {
         if idle.remove(slot) { publish() }
     }
 
+    /// Connections that have nothing to do.
+    var idleCount: Int { idle.count }
+
     private func publish() { oldestIdle.store(idle.oldest, ordering: .relaxed) }
 
     /// Closes the connection that has idled longest, of `client` or of anybody; false when there is none.
