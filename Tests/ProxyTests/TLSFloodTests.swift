@@ -10,6 +10,8 @@ import Testing
 
     private func answering() throws -> RunningGateway {
         try RunningGateway(upstreams: [1], certificates: [localhost]) {
+            // No deadline ends what shall end by itself.
+            $0.timeouts.handshake = 1_000_000
             $0.routes = [Configuration.Route(action: .answer(status: 200, contentType: "text/plain", body: "x"))]
         }
     }
@@ -57,7 +59,8 @@ import Testing
 
     @Test("of new keys does so with data in between, too")
     func mixed() throws {
-        let gateway = try answering()
+        let origin = ScriptedServer { peer, _, _ in _ = peer.receiveAll() }
+        let gateway = try RunningGateway(upstreams: [origin.port], certificates: [localhost])
         let (client, peer) = connect(gateway)
         peer.send(
             client.records(of: Array("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n".utf8)))
