@@ -55,6 +55,7 @@ final class GzipPrivacyTests: XCTestCase {
         ("Set-Cookie: a=b", "Accept: */*", "GET", false),
         ("Set-Cookie: a=b", "Accept: */*", "POST", false),
         ("Set-Cookie: a=b\nCache-Control: max-age=60", "Accept: */*", "GET", false),
+        ("Set-Cookie: a=b\nCache-Control: public, max-age=60", "Accept: */*", "GET", false),
     ]
 
     func testWhatIsForOnePersonIsNotCompressedUnasked() throws {
