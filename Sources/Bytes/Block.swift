@@ -12,7 +12,9 @@ import Glibc
 /// A fixed piece of memory with `end - start` readable bytes in it.
 ///
 /// Not thread-safe: a block belongs to one loop (or one thread) at a time.
-public final class Block {
+///
+/// `@safe` because it owns the memory, and checks every range against `capacity`.
+@safe public final class Block {
     /// Safe because it is set once, from an allocation of `capacity` bytes that only `deinit` frees, and every access
     /// below checks its range against `capacity` first.
     @usableFromInline let base: UnsafeMutablePointer<UInt8>
@@ -27,12 +29,12 @@ public final class Block {
     public init(capacity: Int) {
         precondition(capacity > 0, "a block holds at least one byte")
         self.capacity = capacity
-        base = .allocate(capacity: capacity)
+        unsafe base = .allocate(capacity: capacity)
         // Zeroed once, so that no byte of the process is ever read uninitialised.
-        base.initialize(repeating: 0, count: capacity)
+        unsafe base.initialize(repeating: 0, count: capacity)
     }
 
-    deinit { base.deallocate() }
+    deinit { unsafe base.deallocate() }
 
     /// Number of readable bytes.
     @inlinable public var count: Int { end &- start }
@@ -83,7 +85,7 @@ public final class Block {
     /// Moves the readable bytes to the front, so that `free` is as large as it can be. Offsets into the block change.
     public func compact() {
         guard start > 0 else { return }
-        memmove(base, base + start, count)
+        unsafe memmove(base, base + start, count)
         end = count
         start = 0
     }
@@ -94,7 +96,7 @@ public final class Block {
         let fits = min(bytes.count, free)
         guard fits > 0 else { return 0 }
         unsafe bytes.withUnsafeBufferPointer { source in
-            if let from = source.baseAddress { memcpy(base + end, from, fits) }
+            if let from = source.baseAddress { unsafe memcpy(base + end, from, fits) }
         }
         end &+= fits
         return fits
@@ -109,7 +111,7 @@ public final class Block {
     /// Appends the ASCII or UTF-8 bytes of a literal, all of which must fit.
     public func append(_ text: StaticString) {
         precondition(text.utf8CodeUnitCount <= free, "the block is too small for what is appended")
-        memcpy(base + end, text.utf8Start, text.utf8CodeUnitCount)
+        unsafe memcpy(base + end, text.utf8Start, text.utf8CodeUnitCount)
         end &+= text.utf8CodeUnitCount
     }
 

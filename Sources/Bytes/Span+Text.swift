@@ -46,7 +46,7 @@ extension Span where Element == UInt8 {
     /// must be in lower case.
     public func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
         guard count == lowercase.utf8CodeUnitCount else { return false }
-        let expected = lowercase.utf8Start
+        let expected = unsafe lowercase.utf8Start
         for index in indices where self[index].lowercased != (unsafe expected[index]) { return false }
         return true
     }
@@ -59,7 +59,7 @@ extension Span where Element == UInt8 {
     }
 
     /// The bytes as a string; what is not UTF-8 becomes U+FFFD. Allocates: not for the data plane.
-    public var string: String { unsafe withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
+    public var string: String { unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
 }
 
 extension StaticString {

@@ -241,7 +241,7 @@ public final class ObjectStore: Sendable {
 
     static func clock(_ id: clockid_t) -> timespec {
         var time = timespec()
-        clock_gettime(id, &time)
+        unsafe clock_gettime(id, &time)
         return time
     }
     static func wallMicroseconds() -> UInt64 {

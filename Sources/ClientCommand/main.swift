@@ -6,5 +6,5 @@ import Glibc
 
 exit(
     CommandRunner.run(Array(CommandLine.arguments.dropFirst())) { name in
-        getenv(name).map { String(cString: $0) }
+        unsafe getenv(name).map { unsafe String(cString: $0) }
     })

@@ -6,7 +6,9 @@ public import Bytes
 internal import CZlib
 
 /// Decompresses one body after the other. Belongs to one loop.
-public final class GzipDecoder {
+///
+/// `@safe` because it owns the `z_stream`, and lends zlib pointers for the length of a call only.
+@safe public final class GzipDecoder {
     /// At a fixed address, which zlib remembers.
     private let stream: UnsafeMutablePointer<z_stream>
     /// Bytes of the body that may still come.
@@ -15,15 +17,15 @@ public final class GzipDecoder {
 
     /// One that is ready for its first body, of any length.
     public init() {
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
-        let code = gw_inflate_init(stream, GzipEncoder.windowBits)
+        unsafe stream = .allocate(capacity: 1)
+        unsafe stream.initialize(to: z_stream())
+        let code = unsafe gw_inflate_init(stream, GzipEncoder.windowBits)
         precondition(code == Z_OK, "no memory for a decompressor")
     }
 
     deinit {
-        inflateEnd(stream)
-        stream.deallocate()
+        unsafe inflateEnd(stream)
+        unsafe stream.deallocate()
     }
 
     /// Makes it ready for another body, whatever became of the last.
@@ -33,7 +35,7 @@ public final class GzipDecoder {
     ///   - fromRestart: Whether what comes begins where the encoder was told `restart`, not with the head of gzip. Then the checksum
     ///     at its end is not looked at, since it is of the whole.
     public func reset(limit: UInt64 = .max, fromRestart: Bool = false) {
-        inflateReset2(stream, fromRestart ? -GzipEncoder.window : GzipEncoder.windowBits)
+        unsafe inflateReset2(stream, fromRestart ? -GzipEncoder.window : GzipEncoder.windowBits)
         left = limit
         last = nil
     }
@@ -46,23 +48,23 @@ public final class GzipDecoder {
         var beyond: UInt8 = 0
         let isAtLimit = left == 0
         let count = uInt(clamping: input.count)
-        stream.pointee.avail_in = count
-        let stream = stream
+        unsafe stream.pointee.avail_in = count
+        let stream = unsafe stream
         let left = left
         // The pointers are used within the closures only.
         let (written, code) = unsafe input.withUnsafeBufferPointer { source -> (Int, Int32) in
-            stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
+            unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
             guard !isAtLimit else {
-                return unsafe withUnsafeMutablePointer(to: &beyond) { Self.inflate(stream, $0, 1) }
+                return unsafe withUnsafeMutablePointer(to: &beyond) { unsafe Self.inflate(stream, $0, 1) }
             }
             return unsafe output.fill { room in
-                let target = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                let target = unsafe room.baseAddress?.assumingMemoryBound(to: UInt8.self)
                 let outcome = unsafe Self.inflate(stream, target, uInt(clamping: min(UInt64(room.count), left)))
                 return (outcome.written, outcome)
             }
         }
-        let consumed = Int(count - stream.pointee.avail_in)
-        stream.pointee.next_in = nil
+        let consumed = unsafe Int(count - stream.pointee.avail_in)
+        unsafe stream.pointee.next_in = nil
         if isAtLimit, written > 0 {
             last = .tooLong
             return CodingStep(.tooLong, consumed: consumed)
@@ -73,7 +75,7 @@ public final class GzipDecoder {
             last = .ended
             return CodingStep(.ended, consumed: consumed)
         case Z_OK, Z_BUF_ERROR:
-            let isFull = stream.pointee.avail_out == 0 || consumed < input.count
+            let isFull = unsafe stream.pointee.avail_out == 0 || consumed < input.count
             return CodingStep(isFull ? .outputFull : .needsInput, consumed: consumed)
         default:
             last = .damaged
@@ -84,10 +86,10 @@ public final class GzipDecoder {
     private static func inflate(
         _ stream: UnsafeMutablePointer<z_stream>, _ target: UnsafeMutablePointer<UInt8>?, _ room: uInt
     ) -> (written: Int, code: Int32) {
-        stream.pointee.next_out = target
-        stream.pointee.avail_out = room
-        let code = CZlib.inflate(stream, Z_NO_FLUSH)
-        stream.pointee.next_out = nil
-        return (Int(room - stream.pointee.avail_out), code)
+        unsafe stream.pointee.next_out = unsafe target
+        unsafe stream.pointee.avail_out = room
+        let code = unsafe CZlib.inflate(stream, Z_NO_FLUSH)
+        unsafe stream.pointee.next_out = nil
+        return unsafe (Int(room - stream.pointee.avail_out), code)
     }
 }

@@ -6,7 +6,9 @@ public import Bytes
 internal import CZlib
 
 /// Compresses one body after the other. Belongs to one loop.
-public final class GzipEncoder {
+///
+/// `@safe` because it owns the `z_stream`, and lends zlib pointers for the length of a call only.
+@safe public final class GzipEncoder {
     /// Of 1 to 9: what JSON and HTML gain beyond costs more time than it saves bytes (docs/measurements.md).
     static let level: Int32 = 5
     /// A window of 32 KiB,
@@ -35,19 +37,19 @@ public final class GzipEncoder {
 
     /// One that is ready for its first body.
     public init() {
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
-        let code = gw_deflate_init(stream, Self.level, Self.windowBits, Self.memoryLevel)
+        unsafe stream = .allocate(capacity: 1)
+        unsafe stream.initialize(to: z_stream())
+        let code = unsafe gw_deflate_init(stream, Self.level, Self.windowBits, Self.memoryLevel)
         precondition(code == Z_OK, "no memory for a compressor")
     }
 
     deinit {
-        deflateEnd(stream)
-        stream.deallocate()
+        unsafe deflateEnd(stream)
+        unsafe stream.deallocate()
     }
 
     /// Makes it ready for another body, whatever became of the last.
-    public func reset() { deflateReset(stream) }
+    public func reset() { unsafe deflateReset(stream) }
 
     /// Encodes as much of `input` as there is room for, and appends what comes of it to `output`. Called again with the rest of
     /// the input and the same `following` until it says `needsInput`, or `ended` after `.end`.
@@ -61,27 +63,27 @@ public final class GzipEncoder {
             flush = following == .pause ? Z_SYNC_FLUSH : Z_FULL_FLUSH
         case .end: flush = Z_FINISH
         }
-        let stream = stream
+        let stream = unsafe stream
         let count = uInt(clamping: input.count)
         // The pointers are used within the two closures only.
         let code = unsafe input.withUnsafeBufferPointer { source in
             unsafe output.fill { room in
                 let available = uInt(clamping: room.count)
-                stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
-                stream.pointee.avail_in = count
-                stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                stream.pointee.avail_out = available
-                let code = deflate(stream, flush)
-                return (Int(available - stream.pointee.avail_out), code)
+                unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
+                unsafe stream.pointee.avail_in = count
+                unsafe stream.pointee.next_out = unsafe room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                unsafe stream.pointee.avail_out = available
+                let code = unsafe deflate(stream, flush)
+                return unsafe (Int(available - stream.pointee.avail_out), code)
             }
         }
-        let consumed = Int(count - stream.pointee.avail_in)
-        stream.pointee.next_in = nil
+        let consumed = unsafe Int(count - stream.pointee.avail_in)
+        unsafe stream.pointee.next_in = nil
         switch code {
         case Z_STREAM_END: return CodingStep(.ended, consumed: consumed)
         // Z_BUF_ERROR: there was nothing to do, or no room to do it.
         case Z_OK, Z_BUF_ERROR:
-            let isFull = stream.pointee.avail_out == 0 || consumed < input.count || following == .end
+            let isFull = unsafe stream.pointee.avail_out == 0 || consumed < input.count || following == .end
             return CodingStep(isFull ? .outputFull : .needsInput, consumed: consumed)
         default: return CodingStep(.damaged, consumed: consumed)
         }

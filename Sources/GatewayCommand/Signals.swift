@@ -37,7 +37,7 @@ enum Signals {
         let source = DispatchSource.makeSignalSource(signal: number, queue: .main)
         source.setEventHandler(handler: handler)
         source.activate()
-        sources.append(source)
+        unsafe sources.append(source)
     }
 
     /// `@unchecked Sendable` is safe because the gateway is used on `stopQueue` alone once it serves.

@@ -16,16 +16,16 @@ let version = "0.1.0"
 
 /// Writes a line for people.
 func say(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
-    _ = (text + "\n").withCString { write(descriptor, $0, strlen($0)) }
+    _ = unsafe (text + "\n").withCString { unsafe write(descriptor, $0, strlen($0)) }
 }
 
 func readSettings() -> Configuration {
     var environment: [String: String] = [:]
-    var entry = environ
-    while let text = entry.pointee {
-        let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    var entry = unsafe environ
+    while let text = unsafe entry.pointee {
+        let parts = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2 { environment[String(parts[0])] = String(parts[1]) }
-        entry += 1
+        unsafe entry += 1
     }
     do throws(SettingsFailure) {
         let invocation = try SettingsReader.read(

@@ -11,7 +11,7 @@ public final class Root: Sendable {
 
     /// Opens a directory.
     public init(path: String) throws(SystemFailure) {
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { throw SystemFailure("open") }
         directory = Descriptor(adopting: number)
     }
@@ -32,8 +32,8 @@ public final class Root: Sendable {
 
         /// Reads from `offset` into `block`, at most `limit` bytes; 0 at the end or on an error.
         func read(into block: Block, from offset: UInt64, limit: Int) -> Int {
-            block.fill { free in
-                let count = pread(descriptor.number, free.baseAddress, min(free.count, limit), off_t(offset))
+            unsafe block.fill { free in
+                let count = unsafe pread(descriptor.number, free.baseAddress, min(free.count, limit), off_t(offset))
                 return (max(0, count), max(0, count))
             }
         }
@@ -51,13 +51,13 @@ public final class Root: Sendable {
     func find(_ path: Span<UInt8>) -> Found {
         var name = String(path.extracting(1...).string)
         if name.isEmpty || name.hasSuffix("/") { name += "index.html" }
-        let number = gw_open_beneath(directory.number, name)
+        let number = unsafe gw_open_beneath(directory.number, name)
         guard number >= 0 else {
             return errno == EACCES || errno == EXDEV || errno == ELOOP ? .forbidden : .missing
         }
         let descriptor = Descriptor(adopting: number)
         var status = stat()
-        guard fstat(number, &status) == 0 else { return .missing }
+        guard unsafe fstat(number, &status) == 0 else { return .missing }
         switch status.st_mode & S_IFMT {
         case S_IFREG: return .file(File(descriptor, status))
         case S_IFDIR: return .directory

@@ -72,7 +72,7 @@ func stopOnSignal(_ server: OriginServer) {
             exit(0)
         }
         source.activate()
-        sources.append(source)
+        unsafe sources.append(source)
     }
 }
 
@@ -80,7 +80,9 @@ func stopOnSignal(_ server: OriginServer) {
 /// `dispatchMain`, appends.
 nonisolated(unsafe) var sources: [any DispatchSourceSignal] = []
 
-func say(_ text: String) { _ = (text + "\n").withCString { write(STDOUT_FILENO, $0, strlen($0)) } }
-func complain(_ text: String) { _ = ("origin: " + text + "\n").withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+func say(_ text: String) { _ = unsafe (text + "\n").withCString { unsafe write(STDOUT_FILENO, $0, strlen($0)) } }
+func complain(_ text: String) {
+    _ = unsafe ("origin: " + text + "\n").withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
+}
 
 Command.main()

@@ -10,23 +10,23 @@ enum FileText {
     /// Whether there is anything at a path.
     static func exists(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0
+        return unsafe stat(path, &status) == 0
     }
 
     /// The text of a regular file in UTF-8, without a byte order mark.
     static func load(_ path: String) throws(Refusal) -> String {
         // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             switch errno {
             case ENOENT: throw Refusal("there is no such file")
             case EACCES: throw Refusal("the file may not be read: permission denied")
-            default: throw Refusal("the file cannot be opened: \(String(cString: strerror(errno)))")
+            default: throw Refusal(unsafe "the file cannot be opened: \(String(cString: strerror(errno)))")
             }
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Refusal("the file cannot be examined") }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw Refusal("the file cannot be examined") }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
         case S_IFDIR: throw Refusal("expected a file; this is a directory")
@@ -39,9 +39,11 @@ enum FileText {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while bytes.count <= limit {
-            let count = read(descriptor, &chunk, chunk.count)
+            let count = unsafe read(descriptor, &chunk, chunk.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw Refusal("the file cannot be read: \(String(cString: strerror(errno)))") }
+            guard count >= 0 else {
+                throw Refusal(unsafe "the file cannot be read: \(String(cString: strerror(errno)))")
+            }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
         }

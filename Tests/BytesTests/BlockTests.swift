@@ -81,8 +81,8 @@ import Testing
     func fill() {
         let block = Block(capacity: 8)
         block.append("ab")
-        let outcome = block.fill { buffer -> (written: Int, outcome: Int) in
-            buffer[0] = 0x63
+        let outcome = unsafe block.fill { buffer -> (written: Int, outcome: Int) in
+            unsafe buffer[0] = 0x63
             return (1, buffer.count)
         }
         #expect(outcome == 6 && text(block) == "abc")

@@ -13,7 +13,7 @@ import Testing
                 .https, authority: authority.utf8Span.span, path: path.utf8Span.span, query: query.utf8Span.span,
                 hasQuery: hasQuery, to: block)
             #expect(isWritten)
-            let key = block.readable.withUnsafeBufferPointer { Array($0) }
+            let key = unsafe block.readable.withUnsafeBufferPointer { unsafe Array($0) }
             let parts = CacheKeyParts(key.span)
             #expect(parts?.scheme == .https)
             #expect(parts.map { String(decoding: key[$0.pathRange], as: UTF8.self) } == (path.isEmpty ? "/" : path))

@@ -14,10 +14,10 @@ import Testing
 private func breakWrites(to path: String) {
     for name in TemporaryFolder.names("/proc/self/fd") {
         var target = [CChar](repeating: 0, count: 4096)
-        guard let number = Int32(name), readlink("/proc/self/fd/\(name)", &target, 4095) > 0,
+        guard let number = Int32(name), unsafe readlink("/proc/self/fd/\(name)", &target, 4095) > 0,
             String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) == path
         else { continue }
-        let reading = open(path, O_RDONLY | O_CLOEXEC)
+        let reading = unsafe open(path, O_RDONLY | O_CLOEXEC)
         #expect(dup2(reading, number) == number)
         close(reading)
     }
@@ -34,11 +34,11 @@ private func breakWrites(to path: String) {
             test.store.objects.removeAll()
             let counted = test.store.counters.diskBytes.load(ordering: .relaxed)
             var limit = rlimit()
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             let before = limit.rlim_cur
             for isWithout in [true, false] {
                 limit.rlim_cur = isWithout ? 3 : before
-                #expect(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+                #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
                 for key in ["small", "large"] {
                     let found = test.openIt(key)
                     #expect((found == nil) == isWithout)
@@ -57,16 +57,16 @@ private func breakWrites(to path: String) {
             for index in 0..<20 { test.put("object \(index)", [1]) }
             test.store.stop()
             var limit = rlimit()
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             let before = limit.rlim_cur
             let store = try ObjectStore(test.options)
             // Sooner or later than the walk: whatever it finds, or does not, is there afterwards.
             limit.rlim_cur = 3
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             eventually("the walk") { store.isIndexComplete.load(ordering: .relaxed) }
             #expect(store.index.count == 20)
             limit.rlim_cur = before
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             test.store = store
             for index in 0..<20 { #expect(test.openIt("object \(index)") != nil) }
         }
@@ -82,7 +82,7 @@ private func breakWrites(to path: String) {
         let path = test.directory
         // Neither can the file be appended to, nor another be made.
         breakWrites(to: path + "/purges")
-        mkdir(path + "/purges.new", 0o700)
+        unsafe mkdir(path + "/purges.new", 0o700)
         let outcome = Mutex<Bool?>(nil)
         test.store.purge(scope, then: (test.loop, { isWritten in outcome.withLock { $0 = isWritten } }))
         eventually("an answer") { outcome.withLock { $0 } != nil }
@@ -91,12 +91,12 @@ private func breakWrites(to path: String) {
         #expect(told.withLock { $0 }.contains { $0.contains("the list of purges cannot be written") })
         #expect(test.store.counters.diskErrors.load(ordering: .relaxed) > 0)
         // A process that is killed now must not bring it back.
-        #expect(access(path + "/purges", F_OK) != 0)
+        unsafe #expect(access(path + "/purges", F_OK) != 0)
 
-        rmdir(path + "/purges.new")
+        unsafe rmdir(path + "/purges.new")
         eventually("it is written") { test.store.purges.isSound }
         eventually("that is told") { told.withLock { $0 }.contains { $0.contains("all purges are written down") } }
-        #expect(access(path + "/purges", F_OK) == 0)
+        unsafe #expect(access(path + "/purges", F_OK) == 0)
         try test.restart()
         #expect(test.get("purged") == nil)
         #expect(test.get("kept")?.body == [2])
@@ -107,10 +107,10 @@ private func breakWrites(to path: String) {
         let scope = CacheScope(.url, "purged".utf8Span.span)
         for key in ["purged", "other"] { test.put(key, [1], scopes: key == "purged" ? [scope] : []) }
         breakWrites(to: test.directory + "/purges")
-        mkdir(test.directory + "/purges.new", 0o700)
+        unsafe mkdir(test.directory + "/purges.new", 0o700)
         test.store.purge(scope)
         eventually("it fails") { !test.store.purges.isSound }
-        try test.restart { rmdir(test.directory + "/purges.new") }
+        try test.restart { unsafe rmdir(test.directory + "/purges.new") }
         #expect(test.get("purged") == nil)
         #expect(test.get("other") == nil)
     }
@@ -193,13 +193,13 @@ private func breakWrites(to path: String) {
         let test = try TestStore()
         for index in 0..<3 { test.put("before \(index)", [1]) }
         breakWrites(to: test.directory + "/journal")
-        mkdir(test.directory + "/journal.new", 0o700)
+        unsafe mkdir(test.directory + "/journal.new", 0o700)
         for index in 0..<3 { test.put("after \(index)", [2]) }
         test.store.forget(id("before 0"))
         eventually("forgotten") { !test.store.index.contains(id("before 0")) }
         #expect(test.store.journal?.isSound == false)
         #expect(test.store.counters.diskErrors.load(ordering: .relaxed) > 0)
-        rmdir(test.directory + "/journal.new")
+        unsafe rmdir(test.directory + "/journal.new")
         eventually("it is sound again") { test.store.journal?.isSound == true }
         var known: Set<ObjectID> = []
         // As the next process reads it.
@@ -256,7 +256,7 @@ private func breakWrites(to path: String) {
         if case .file(let file)? = test.store.files.look(id("large")) { reader = file }
         #expect(reader?.length == large.count)
         test.store.forget(id("large"))
-        eventually("the name is gone") { access(test.path(id("large")), F_OK) != 0 }
+        eventually("the name is gone") { unsafe access(test.path(id("large")), F_OK) != 0 }
         eventually("forgotten") { !test.store.index.contains(id("large")) }
         #expect(counters.diskBytes.load(ordering: .relaxed) >= before)
         reader = nil

@@ -20,7 +20,7 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
         let disk = BusyDisk(test)
         defer { disk.end() }
         guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
-        let file = SharedFile(adopting: open("/dev/null", O_RDWR), threads: test.store.threads) {}
+        let file = unsafe SharedFile(adopting: open("/dev/null", O_RDWR), threads: test.store.threads) {}
         func wrote(_ count: Int) {
             fill.wrote(count, Array(repeating: 0, count: count / StoredFooter.chunk), file, bodyOffset: 0)
         }

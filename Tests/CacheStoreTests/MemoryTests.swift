@@ -55,9 +55,9 @@ import Testing
     /// What the allocator gives for an instance, with its own word before it.
     private func allocated(_ instance: AnyObject) -> Int {
         typealias UsableSize = @convention(c) (UnsafeMutableRawPointer?) -> Int
-        guard let symbol = dlsym(nil, "malloc_usable_size") else { return 0 }
+        guard let symbol = unsafe dlsym(nil, "malloc_usable_size") else { return 0 }
         let usableSize = unsafe unsafeBitCast(symbol, to: UsableSize.self)
-        return usableSize(Unmanaged.passUnretained(instance).toOpaque()) + 8
+        return unsafe usableSize(Unmanaged.passUnretained(instance).toOpaque()) + 8
     }
 
     @Test(arguments: [0, 5, 1000, 60_000]) func anObjectCostsWhatItTakesNotWhatItCarries(_ size: Int) throws {

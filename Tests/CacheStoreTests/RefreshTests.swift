@@ -54,7 +54,7 @@ import Testing
             let temporaries = test.directory + "/tmp"
             eventually("the new file") { !TemporaryFolder.names(temporaries).isEmpty }
             overwrite(path + ".new", second)
-            rename(path + ".new", path)
+            unsafe rename(path + ".new", path)
         }
         eventually("the end") { isOver(fill) }
         #expect(fill.state.withLock { $0.phase == .refused })

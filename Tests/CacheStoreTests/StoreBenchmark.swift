@@ -8,7 +8,7 @@ import Testing
 
 @testable import CacheStore
 
-private let wanted = getenv("CACHE_STORE_BENCHMARK").flatMap { Int(String(cString: $0)) }
+private let wanted = unsafe getenv("CACHE_STORE_BENCHMARK").flatMap { unsafe Int(String(cString: $0)) }
 
 @Suite(.serialized, .enabled(if: wanted != nil, "CACHE_STORE_BENCHMARK gives the number of objects"))
 struct StoreBenchmark {
@@ -28,9 +28,9 @@ struct StoreBenchmark {
     }
     private func contentsOfProc(_ path: String) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 256)
-        let number = open(path, O_RDONLY)
+        let number = unsafe open(path, O_RDONLY)
         defer { close(number) }
-        let count = read(number, &bytes, 256)
+        let count = unsafe read(number, &bytes, 256)
         return Array(bytes.prefix(max(0, count)))
     }
 
@@ -98,7 +98,7 @@ struct StoreBenchmark {
         print("store: counted \(test.store.counters.diskBytes.load(ordering: .relaxed) / objects) bytes an object")
         try start(test, "after an orderly end")
         // As after kill -9: the journal has everything, in order of arrival.
-        try start(test, "without a journal") { unlink(test.directory + "/journal") }
+        try start(test, "without a journal") { unsafe unlink(test.directory + "/journal") }
         try evict(test)
     }
 
@@ -117,7 +117,7 @@ struct StoreBenchmark {
     /// What the process has used of processors, in seconds.
     private var processorSeconds: Double {
         var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 

@@ -68,7 +68,7 @@ import Testing
         test.put("key", [1])
         let before = test.store.counters.diskBytes.load(ordering: .relaxed)
         test.store.forget(id("key"))
-        eventually("the file is removed") { access(test.path(id("key")), F_OK) != 0 }
+        eventually("the file is removed") { unsafe access(test.path(id("key")), F_OK) != 0 }
         eventually("its bytes are free") { test.store.counters.diskBytes.load(ordering: .relaxed) < before }
         #expect(test.get("key") == nil)
     }
@@ -85,17 +85,17 @@ import Testing
 
         // Somebody changes a byte of the open file: it is opened and checked anew, and removed.
         let path = test.path(id("large"))
-        let number = open(path, O_RDWR)
+        let number = unsafe open(path, O_RDWR)
         #expect(FileCalls.write(number, [body[500_000] ^ 1].span, at: file.head.length + 500_000) == 0)
         close(number)
         #expect(!file.isCurrent(now: ObjectStore.monotonicMilliseconds()))
         #expect(test.get("large") == nil)
-        eventually("the damaged file is removed") { access(path, F_OK) != 0 }
+        eventually("the damaged file is removed") { unsafe access(path, F_OK) != 0 }
     }
 
     private func send(_ file: StoredFile, on loop: Loop) -> [UInt8]? {
         var ends: [Int32] = [0, 0]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return nil }
+        guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return nil }
         defer { for end in ends { close(end) } }
         var received: [UInt8] = []
         let reader = TestReader(on: loop)
@@ -106,7 +106,7 @@ import Testing
             switch sending {
             case .sent(.bytes(let count)):
                 var piece = [UInt8](repeating: 0, count: count)
-                guard recv(ends[1], &piece, count, Int32(MSG_WAITALL)) == count else { return nil }
+                guard unsafe recv(ends[1], &piece, count, Int32(MSG_WAITALL)) == count else { return nil }
                 received += piece
             case .wouldBlock(let chunk):
                 #expect(loop.perform { file.readSoon(chunk, into: reader.block, for: reader) })

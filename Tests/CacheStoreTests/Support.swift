@@ -11,7 +11,7 @@ import Testing
 
 extension TemporaryFolder {
     static func names(_ path: String) -> [String] {
-        let number = open(path, O_RDONLY | O_DIRECTORY)
+        let number = unsafe open(path, O_RDONLY | O_DIRECTORY)
         guard number >= 0 else { return [] }
         defer { close(number) }
         return FileCalls.names(in: number) ?? []
@@ -23,7 +23,7 @@ extension TemporaryFolder {
         var found: [(String, stat)] = []
         for name in names(path) {
             var status = stat()
-            guard lstat("\(path)/\(name)", &status) == 0 else { continue }
+            guard unsafe lstat("\(path)/\(name)", &status) == 0 else { continue }
             found.append(("\(path)/\(name)", status))
             if status.st_mode & S_IFMT == S_IFDIR { found += tree("\(path)/\(name)") }
         }
@@ -35,7 +35,7 @@ extension TemporaryFolder {
 }
 
 func contents(_ path: String) -> [UInt8] {
-    let number = open(path, O_RDONLY)
+    let number = unsafe open(path, O_RDONLY)
     guard number >= 0, let size = FileCalls.status(number)?.st_size else { return [] }
     defer { close(number) }
     guard let bytes = FileCalls.bytes(number, at: 0, count: Int(size)) else { return [] }
@@ -43,7 +43,7 @@ func contents(_ path: String) -> [UInt8] {
 }
 
 func overwrite(_ path: String, _ bytes: [UInt8]) {
-    let number = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     guard number >= 0 else { return fail("cannot write \(path)") }
     #expect(FileCalls.write(number, bytes.span, at: 0) == 0)
     close(number)
@@ -52,7 +52,7 @@ func overwrite(_ path: String, _ bytes: [UInt8]) {
 /// Removes a file, or a folder with what is in it.
 func removeTree(_ path: String) {
     for name in TemporaryFolder.names(path) { removeTree("\(path)/\(name)") }
-    remove(path)
+    unsafe remove(path)
 }
 
 /// Notes that something went as it should not.
@@ -60,17 +60,17 @@ func fail(_ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
     Issue.record("\(what)", sourceLocation: sourceLocation)
 }
 
-func array(_ bytes: CachedBody) -> [UInt8] { bytes.bytes.withUnsafeBufferPointer { Array($0) } }
-func array(_ bytes: Span<UInt8>) -> [UInt8] { bytes.withUnsafeBufferPointer { Array($0) } }
+func array(_ bytes: CachedBody) -> [UInt8] { unsafe bytes.bytes.withUnsafeBufferPointer { unsafe Array($0) } }
+func array(_ bytes: Span<UInt8>) -> [UInt8] { unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) } }
 func bytes(_ text: String) -> CachedBody { CachedBody(text.utf8Span.span) }
 
 /// Bytes that differ from object to object and from place to place.
 func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+    return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
         for index in 0..<count {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            buffer[index] = UInt8(truncatingIfNeeded: state >> 56)
+            unsafe buffer[index] = UInt8(truncatingIfNeeded: state >> 56)
         }
         written = count
     }

@@ -16,7 +16,7 @@ import Testing
 /// Seeds that found something, and a few that did not.
 private let keptSeeds: [UInt64] = [1, 2, 3, 4]
 
-private func number(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
+private func number(_ name: String) -> UInt64? { unsafe getenv(name).flatMap { unsafe UInt64(String(cString: $0)) } }
 
 @Suite("Chaos", .serialized) struct ChaosTests {
     /// Clients at the same time.

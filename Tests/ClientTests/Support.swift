@@ -13,10 +13,10 @@ final class Collector: TransferListener {
     override var wantsNotes: Bool { true }
     override func note(_ sentence: String) { notes.append(sentence) }
     override func responseHead(_ bytes: Span<UInt8>, status: UInt16, isFinal: Bool) throws(ClientFailure) {
-        heads.append(bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) })
+        unsafe heads.append(bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) })
     }
     override func body(_ bytes: Span<UInt8>) throws(ClientFailure) {
-        self.bytes += bytes.withUnsafeBufferPointer { Array($0) }
+        unsafe self.bytes += bytes.withUnsafeBufferPointer { unsafe Array($0) }
     }
     override func retries(after milliseconds: UInt64, because sentence: String) { pauses.append(milliseconds) }
 }

@@ -46,7 +46,7 @@ func gunzip(
     return (body, state)
 }
 
-func bytes(_ span: Span<UInt8>) -> [UInt8] { span.withUnsafeBufferPointer { Array($0) } }
+func bytes(_ span: Span<UInt8>) -> [UInt8] { unsafe span.withUnsafeBufferPointer { unsafe Array($0) } }
 
 /// Bytes that no compressor can make shorter.
 func noise(_ count: Int) -> [UInt8] {

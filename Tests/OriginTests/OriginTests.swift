@@ -17,15 +17,15 @@ import Testing
         Self.write("hello, world\n", to: folder.file("hello.txt"))
         Self.write("<h1>index</h1>\n", to: folder.file("index.html"))
         Self.write("secret", to: outside.file("secret"))
-        symlink(outside.file("secret"), folder.file("link"))
+        unsafe symlink(outside.file("secret"), folder.file("link"))
         server = try OriginServer(
             name: "test", root: folder.path, at: SocketAddress(ipv4: 0x7F00_0001, port: 0), on: loop, report: { _ in })
     }
 
     private static func write(_ text: String, to path: String) {
-        guard let file = fopen(path, "w") else { return }
-        fputs(text, file)
-        fclose(file)
+        guard let file = unsafe fopen(path, "w") else { return }
+        unsafe fputs(text, file)
+        unsafe fclose(file)
     }
 
     private func ask(_ request: String) -> (head: String, body: String) {

@@ -55,11 +55,11 @@ import Testing
             gateway.store()
             gateway.gateway.stop()
             for path in gateway.files {
-                let file = open(path, O_RDWR)
+                let file = unsafe open(path, O_RDWR)
                 var byte: UInt8 = 0
-                _ = pread(file, &byte, 1, 170)
+                _ = unsafe pread(file, &byte, 1, 170)
                 byte ^= 1
-                _ = pwrite(file, &byte, 1, 170)
+                _ = unsafe pwrite(file, &byte, 1, 170)
                 close(file)
             }
         }
@@ -79,9 +79,9 @@ import Testing
             gateway.store()
             gateway.gateway.stop()
             for path in gateway.files {
-                let file = open(path, O_RDWR)
+                let file = unsafe open(path, O_RDWR)
                 var byte: UInt8 = 1
-                _ = pwrite(file, &byte, 1, 500_000)
+                _ = unsafe pwrite(file, &byte, 1, 500_000)
                 close(file)
             }
         }
@@ -110,10 +110,10 @@ import Testing
 
     private static func put(_ what: String, at path: String) {
         switch what {
-        case "folder": mkdir(path, 0o700)
-        case "dangling link": symlink("/nowhere/at/all", path)
-        case "link to itself": symlink(path, path)
-        case "pipe": mkfifo(path, 0o600)
+        case "folder": unsafe mkdir(path, 0o700)
+        case "dangling link": unsafe symlink("/nowhere/at/all", path)
+        case "link to itself": unsafe symlink(path, path)
+        case "pipe": unsafe mkfifo(path, 0o600)
         default: _ = FileManager.default.createFile(atPath: path, contents: Data("nonsense".utf8))
         }
     }
@@ -123,7 +123,7 @@ import Testing
         arguments: damages)
     func foreign(_ damage: (name: String, what: String)) throws {
         let folder = TemporaryFolder()
-        mkdir(folder.file("cache"), 0o700)
+        unsafe mkdir(folder.file("cache"), 0o700)
         Self.put(damage.what, at: folder.file("cache/\(damage.name)"))
         let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
         let gateway = try CachingGateway(server, in: folder)
@@ -143,7 +143,7 @@ import Testing
     func noFolder(_ what: String) throws {
         let folder = TemporaryFolder()
         if what == "link to a folder" {
-            symlink(folder.path, folder.file("cache"))
+            unsafe symlink(folder.path, folder.file("cache"))
         } else {
             Self.put(what, at: folder.file("cache"))
         }
@@ -158,8 +158,8 @@ import Testing
     @Test("by default is done without when another gateway has it: that is said, and memory does")
     func defaultInUse() throws {
         let home = TemporaryFolder()
-        setenv("XDG_CACHE_HOME", home.path, 1)
-        defer { unsetenv("XDG_CACHE_HOME") }
+        unsafe setenv("XDG_CACHE_HOME", home.path, 1)
+        defer { unsafe unsetenv("XDG_CACHE_HOME") }
         let server = origin { _, _ in response("x", "Cache-Control: max-age=60\r\n") }
         let first = try CachingGateway(server) { $0.cache.directory = nil }
         let second = try CachingGateway(server) { $0.cache.directory = nil }
@@ -178,9 +178,9 @@ import Testing
     func full() throws {
         let folder = TemporaryFolder()
         let disk = folder.file("cache")
-        mkdir(disk, 0o700)
-        guard mount("none", disk, "tmpfs", 0, "size=2m") == 0 else { return }
-        defer { umount2(disk, Int32(MNT_DETACH)) }
+        unsafe mkdir(disk, 0o700)
+        guard unsafe mount("none", disk, "tmpfs", 0, "size=2m") == 0 else { return }
+        defer { unsafe umount2(disk, Int32(MNT_DETACH)) }
         let body = letters(600_000)
         let server = origin { _, number in response(body, "Cache-Control: max-age=600\r\n") }
         let gateway = try CachingGateway(server, in: folder)

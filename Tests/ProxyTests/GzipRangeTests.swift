@@ -72,9 +72,9 @@ import Testing
         let name = walk?.compactMap { $0 as? String }.first {
             $0.split(separator: "/").last.map { $0.count > 30 } == true
         }
-        let file = open("\(folder.path)/\(try #require(name))", O_WRONLY)
+        let file = unsafe open("\(folder.path)/\(try #require(name))", O_WRONLY)
         var byte: UInt8 = 0
-        #expect(pwrite(file, &byte, 1, 100_000) == 1)
+        unsafe #expect(pwrite(file, &byte, 1, 100_000) == 1)
         close(file)
         let gateway = try gateway(server)
         defer { gateway.stop() }

@@ -84,7 +84,7 @@ func gunzip(_ coded: [UInt8]) -> [UInt8]? {
         block.clear()
         let step = decoder.decode(coded.span.extracting(offset...), into: block)
         offset += step.consumed
-        block.readable.withUnsafeBufferPointer { body += $0 }
+        unsafe block.readable.withUnsafeBufferPointer { unsafe body += $0 }
         switch step.state {
         case .outputFull: continue
         case .ended: return offset == coded.count ? body : nil

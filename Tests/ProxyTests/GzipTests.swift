@@ -58,7 +58,7 @@ final class GzipTests: XCTestCase {
     /// Whether the head and the body come together or one after the other.
     func testContentThatDoesNotBecomeSmallerIsStoredAsItCame() throws {
         var generator = SystemRandomNumberGenerator()
-        let body = (0..<40_000).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
+        let body = (0..<40_000).flatMap { _ in unsafe withUnsafeBytes(of: generator.next()) { unsafe Array($0) } }
         for isTorn in [false, true] {
             let origin = ScriptedServer { [html] peer, _, server in
                 server.note(peer.receiveMessage().head)

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// How many to do: `GATEWAY_HANDSHAKES`, or nil.
-private let wanted = getenv("GATEWAY_HANDSHAKES").flatMap { Int(String(cString: $0)) }
+private let wanted = unsafe getenv("GATEWAY_HANDSHAKES").flatMap { unsafe Int(String(cString: $0)) }
 
 /// How a connection goes.
 private enum Course: Int, CaseIterable {

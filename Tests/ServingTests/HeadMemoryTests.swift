@@ -46,7 +46,7 @@ private final class Served: @unchecked Sendable {
 private final class Client: Sendable {
     let descriptor: Descriptor
     init(_ address: SocketAddress) throws { descriptor = try Sockets.connect(to: address) }
-    func send(_ text: StaticString) { _ = write(descriptor.number, text.utf8Start, text.utf8CodeUnitCount) }
+    func send(_ text: StaticString) { _ = unsafe write(descriptor.number, text.utf8Start, text.utf8CodeUnitCount) }
 }
 
 @Suite("A head that is not complete") struct HeadMemoryTests {

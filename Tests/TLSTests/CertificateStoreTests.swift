@@ -48,7 +48,7 @@ final class CertificateStoreTests: XCTestCase {
             ["certificate \(certificate) changed: new handshakes use it (names b.example, until \(until))"])
         XCTAssertEqual(server.certificates.pairs[0].names, ["b.example"])
         XCTAssertEqual(store.tick(now: now), [])
-        unlink(key)
+        unsafe unlink(key)
         _ = store.tick(now: now)
         XCTAssertEqual(
             store.tick(now: now),

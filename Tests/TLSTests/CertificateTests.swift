@@ -60,7 +60,7 @@ final class CertificateTests: XCTestCase {
             problem(good, open),
             "the key in \(open) can be read by others or changed by its group: use chmod 600 \(open), or 640")
         XCTAssertEqual(problem(good, try folder.write(pair.key.pem, mode: 0o640)), "loaded")
-        let short = PrivateKey(adopting: try XCTUnwrap(gw_new_rsa(1024)))
+        let short = unsafe PrivateKey(adopting: try XCTUnwrap(gw_new_rsa(1024)))
         let weak = try folder.write(short.pem)
         XCTAssertEqual(
             problem(good, weak), "the key in \(weak) is too short: 1024 bits, and at least 2048 are required")

@@ -28,7 +28,7 @@ final class ClientCertificateTests: XCTestCase {
 
     private func client(_ certificate: CertificatePair?, version: Int32 = TLS1_3_VERSION) throws -> ClientTLS {
         let client = try ClientTLS(policy: .init(certificate: certificate, verifies: false))
-        gw_ctx_max_version(client.context.pointer, version)
+        unsafe gw_ctx_max_version(client.context.pointer, version)
         return client
     }
 

@@ -19,7 +19,7 @@ final class DataTests: XCTestCase {
         let server = try ServerTLS(
             policy: .init(), certificates: XCTUnwrap(CertificateSet([pair])), tickets: TicketKeys(now: 0))
         let client = try ClientTLS(policy: .init(verifies: false))
-        gw_ctx_max_version(client.context.pointer, version)
+        unsafe gw_ctx_max_version(client.context.pointer, version)
         let joined = try JoinedSessions(server, client, blocks: blocks)
         let ends = joined.shakeHands()
         XCTAssertEqual(ends.server, .done)
@@ -78,7 +78,7 @@ final class DataTests: XCTestCase {
     func testAFullSocketBlocksAndGoesOnWhereItStopped() throws {
         let joined = try joined()
         var size: Int32 = 4096
-        setsockopt(joined.serverSocket, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        unsafe setsockopt(joined.serverSocket, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         let bytes = pattern(1 << 20)
         guard case .bytes(let taken) = joined.server.take(bytes.span) else { return XCTFail("it is not broken") }
         XCTAssertLessThan(taken, bytes.count)
@@ -118,7 +118,7 @@ final class DataTests: XCTestCase {
     func testGarbageInAnOpenConnectionBreaksIt() throws {
         let joined = try joined()
         let garbage = [UInt8](repeating: 0x17, count: 500)
-        XCTAssertEqual(write(joined.clientSocket, garbage, garbage.count), garbage.count)
+        unsafe XCTAssertEqual(write(joined.clientSocket, garbage, garbage.count), garbage.count)
         XCTAssertEqual(joined.server.receive(into: Block(capacity: 100), limit: 100), .failed(EPROTO))
         XCTAssertEqual(joined.server.take(garbage.span), .failed(EPROTO))
         XCTAssertEqual(ERR_peek_error(), 0)
@@ -126,10 +126,10 @@ final class DataTests: XCTestCase {
 
     func testRenegotiationIsRefused() throws {
         let joined = try joined(version: TLS1_2_VERSION)
-        XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 0, "our client does not ask for it either")
+        unsafe XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 0, "our client does not ask for it either")
         ERR_clear_error()
-        SSL_clear_options(joined.client.ssl, gw_op_no_renegotiation)
-        XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 1)
+        unsafe SSL_clear_options(joined.client.ssl, gw_op_no_renegotiation)
+        unsafe XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 1)
         XCTAssertEqual(joined.client.handshake(), .wantsRead)
         _ = joined.receive(joined.server)
         XCTAssertEqual(joined.client.handshake().failure, .malformed(Int(SSL_R_NO_RENEGOTIATION)))

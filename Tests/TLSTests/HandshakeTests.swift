@@ -18,7 +18,9 @@ final class HandshakeTests: XCTestCase {
     }
 
     /// The client's view of the certificate that it was shown.
-    private func shown(_ joined: JoinedSessions) -> OpaquePointer? { SSL_get0_peer_certificate(joined.client.ssl) }
+    private func shown(_ joined: JoinedSessions) -> OpaquePointer? {
+        unsafe SSL_get0_peer_certificate(joined.client.ssl)
+    }
 
     private func shakeHands(
         _ server: ServerTLS, _ client: ClientTLS, host: String = "a.example"
@@ -57,28 +59,28 @@ final class HandshakeTests: XCTestCase {
                 ("b.example", "ECDSA+SHA256", other), ("x.b.example", "ECDSA+SHA256", other),
             ] {
                 let client = try ClientTLS(policy: .init(authorities: trusted))
-                gw_ctx_max_version(client.context.pointer, version)
-                XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, algorithms), 1)
+                unsafe gw_ctx_max_version(client.context.pointer, version)
+                unsafe XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, algorithms), 1)
                 let joined = try JoinedSessions(server, client, host: host, blocks: blocks)
                 let ends = joined.shakeHands()
                 XCTAssertEqual(ends.client, .done, "\(host)")
                 XCTAssertEqual(ends.server, .done, "\(host)")
-                XCTAssertEqual(X509_cmp(shown(joined), pair.leaf.pointer), 0, "\(host)")
+                unsafe XCTAssertEqual(X509_cmp(shown(joined), pair.leaf.pointer), 0, "\(host)")
             }
             // The issuer's signature is ECDSA too, so a client that knows only RSA does not verify here.
             let client = try ClientTLS(policy: .init(verifies: false))
-            gw_ctx_max_version(client.context.pointer, version)
-            XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, "RSA-PSS+SHA256:RSA+SHA256"), 1)
+            unsafe gw_ctx_max_version(client.context.pointer, version)
+            unsafe XCTAssertEqual(gw_ctx_sigalgs(client.context.pointer, "RSA-PSS+SHA256:RSA+SHA256"), 1)
             let joined = try JoinedSessions(server, client, blocks: blocks)
             XCTAssertEqual(joined.shakeHands().client, .done)
-            XCTAssertEqual(X509_cmp(shown(joined), rsa.leaf.pointer), 0)
+            unsafe XCTAssertEqual(X509_cmp(shown(joined), rsa.leaf.pointer), 0)
         }
         // Without a name, or with an unknown one, the first.
         for host in ["127.0.0.1", "unknown.example"] {
             let joined = try JoinedSessions(
                 server, ClientTLS(policy: .init(verifies: false)), host: host, blocks: blocks)
             XCTAssertEqual(joined.shakeHands().client, .done)
-            XCTAssertEqual(X509_cmp(shown(joined), first.leaf.pointer), 0)
+            unsafe XCTAssertEqual(X509_cmp(shown(joined), first.leaf.pointer), 0)
         }
     }
 
@@ -93,8 +95,8 @@ final class HandshakeTests: XCTestCase {
         try server.replace(certificates: XCTUnwrap(CertificateSet([new])))
         let after = try JoinedSessions(server, client, blocks: blocks)
         XCTAssertEqual(after.shakeHands().client, .done)
-        XCTAssertEqual(X509_cmp(shown(before), old.leaf.pointer), 0)
-        XCTAssertEqual(X509_cmp(shown(after), new.leaf.pointer), 0)
+        unsafe XCTAssertEqual(X509_cmp(shown(before), old.leaf.pointer), 0)
+        unsafe XCTAssertEqual(X509_cmp(shown(after), new.leaf.pointer), 0)
         var bytes: [UInt8] = [1, 2, 3]
         XCTAssertEqual(before.client.take(bytes.span), .bytes(3))
         XCTAssertEqual(before.client.flush(), .sent)
@@ -167,16 +169,17 @@ final class HandshakeTests: XCTestCase {
     func testOldVersionsAndWeakSuitesAreRefused() throws {
         let pair = try CertificatePair.selfSigned(now: now)
         let old = try ClientTLS(policy: .init(verifies: false))
-        SSL_CTX_set_security_level(old.context.pointer, 0)
-        gw_ctx_min_version(old.context.pointer, TLS1_VERSION)
-        gw_ctx_max_version(old.context.pointer, TLS1_1_VERSION)
-        SSL_CTX_set_cipher_list(old.context.pointer, "ALL:@SECLEVEL=0")
+        unsafe SSL_CTX_set_security_level(old.context.pointer, 0)
+        unsafe gw_ctx_min_version(old.context.pointer, TLS1_VERSION)
+        unsafe gw_ctx_max_version(old.context.pointer, TLS1_1_VERSION)
+        unsafe SSL_CTX_set_cipher_list(old.context.pointer, "ALL:@SECLEVEL=0")
         XCTAssertEqual(try shakeHands(server([pair]), old).server.failure, .version)
         let twelve = try ClientTLS(policy: .init(verifies: false))
-        gw_ctx_max_version(twelve.context.pointer, TLS1_2_VERSION)
+        unsafe gw_ctx_max_version(twelve.context.pointer, TLS1_2_VERSION)
         XCTAssertEqual(
             try shakeHands(server([pair], .init(minimumVersion: .tls13)), twelve).server.failure, .version)
-        XCTAssertEqual(SSL_CTX_set_cipher_list(twelve.context.pointer, "ECDHE-ECDSA-AES128-SHA256:AES128-SHA"), 1)
+        unsafe XCTAssertEqual(
+            SSL_CTX_set_cipher_list(twelve.context.pointer, "ECDHE-ECDSA-AES128-SHA256:AES128-SHA"), 1)
         XCTAssertEqual(try shakeHands(server([pair]), twelve).server.failure, .noSharedParameters)
     }
 
@@ -188,13 +191,13 @@ final class HandshakeTests: XCTestCase {
             if let der { pair.attach(try OCSPResponse(der: der, for: pair, source: "here", now: now)) }
             for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
                 let client = try ClientTLS(policy: .init(verifies: false))
-                gw_ctx_max_version(client.context.pointer, version)
+                unsafe gw_ctx_max_version(client.context.pointer, version)
                 let joined = try JoinedSessions(server, client, blocks: blocks)
-                gw_ssl_request_status(joined.client.ssl)
+                unsafe gw_ssl_request_status(joined.client.ssl)
                 XCTAssertEqual(joined.shakeHands().client, .done)
                 var bytes: UnsafeMutablePointer<UInt8>?
-                let count = gw_ssl_status_response(joined.client.ssl, &bytes)
-                XCTAssertEqual(count < 0 ? nil : Array(UnsafeBufferPointer(start: bytes, count: count)), der)
+                let count = unsafe gw_ssl_status_response(joined.client.ssl, &bytes)
+                unsafe XCTAssertEqual(count < 0 ? nil : Array(UnsafeBufferPointer(start: bytes, count: count)), der)
             }
         }
     }

@@ -94,11 +94,11 @@ final class OCSPTests: XCTestCase {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                XCTAssertEqual(bind(listener, $0, length), 0)
+        unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe XCTAssertEqual(bind(listener, $0, length), 0)
                 XCTAssertEqual(listen(listener, 4), 0)
-                XCTAssertEqual(getsockname(listener, $0, &length), 0)
+                unsafe XCTAssertEqual(getsockname(listener, $0, &length), 0)
             }
         }
         let url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/status"
@@ -109,12 +109,12 @@ final class OCSPTests: XCTestCase {
             let fd = accept(listener, nil, nil)
             defer { close(fd) }
             var request = [UInt8](repeating: 0, count: 4096)
-            _ = read(fd, &request, request.count)
+            _ = unsafe read(fd, &request, request.count)
             let head = Array(
                 "HTTP/1.0 200 OK\r\nContent-Type: application/ocsp-response\r\nContent-Length: \(good.count)\r\n\r\n"
                     .utf8)
-            _ = write(fd, head + good, head.count + good.count)
-            while read(fd, &request, request.count) > 0 {}
+            _ = unsafe write(fd, head + good, head.count + good.count)
+            while unsafe read(fd, &request, request.count) > 0 {}
         }
         responder.start()
         XCTAssertEqual(OCSPFetcher().tick(pairs: [pair], now: now), [])

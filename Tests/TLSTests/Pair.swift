@@ -76,7 +76,7 @@ final class JoinedSessions {
             guard case .bytes = session.receive(into: block, limit: min(block.capacity, limit - bytes.count)) else {
                 break
             }
-            block.readable.withUnsafeBufferPointer { bytes += Array($0) }
+            unsafe block.readable.withUnsafeBufferPointer { unsafe bytes += Array($0) }
         }
         return bytes
     }
@@ -97,7 +97,7 @@ struct Blocks {
 
 func socketPair() throws -> (Int32, Int32) {
     var pair: [Int32] = [-1, -1]
-    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &pair) == 0 else {
+    guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &pair) == 0 else {
         throw SystemFailure("socketpair")
     }
     return (pair[0], pair[1])

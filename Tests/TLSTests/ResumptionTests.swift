@@ -27,8 +27,8 @@ final class ResumptionTests: XCTestCase {
 
     private func client(_ version: Int32, tickets: Bool = true) throws -> ClientTLS {
         let client = try ClientTLS(policy: .init(verifies: false))
-        gw_ctx_max_version(client.context.pointer, version)
-        if !tickets { SSL_CTX_set_options(client.context.pointer, gw_op_no_ticket) }
+        unsafe gw_ctx_max_version(client.context.pointer, version)
+        if !tickets { unsafe SSL_CTX_set_options(client.context.pointer, gw_op_no_ticket) }
         return client
     }
 

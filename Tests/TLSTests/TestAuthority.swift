@@ -14,10 +14,10 @@ final class TestAuthority {
     let key: PrivateKey
 
     static let now = time(nil)
-    static let rsaKey = PrivateKey(adopting: gw_new_rsa(2048))
+    static let rsaKey = unsafe PrivateKey(adopting: gw_new_rsa(2048))
 
     init(_ name: String = "Test CA", issuer: TestAuthority? = nil) throws {
-        key = PrivateKey(adopting: try XCTUnwrap(gw_new_p256()))
+        key = unsafe PrivateKey(adopting: try XCTUnwrap(gw_new_p256()))
         certificate = Self.make(
             subject: name, key: key, issuer: issuer?.certificate, issuerKey: issuer?.key ?? key, from: -86_400,
             until: 86_400 * 365,
@@ -32,7 +32,7 @@ final class TestAuthority {
         _ names: [String], subject: String? = nil, key: PrivateKey? = nil, from: Int = -3600, until: Int = 86_400 * 30,
         usage: String = "serverAuth", chain: [Certificate] = [], responder: String? = nil
     ) throws -> CertificatePair {
-        let key = try key ?? PrivateKey(adopting: XCTUnwrap(gw_new_p256()))
+        let key = try unsafe key ?? PrivateKey(adopting: XCTUnwrap(gw_new_p256()))
         var extensions: [(Int32, String)] = [
             (NID_basic_constraints, "critical,CA:FALSE"), (NID_ext_key_usage, usage),
         ]
@@ -53,7 +53,7 @@ final class TestAuthority {
         subject: String, key: PrivateKey, issuer: Certificate?, issuerKey: PrivateKey, from: Int, until: Int,
         extensions: [(Int32, String)]
     ) -> Certificate {
-        Certificate(
+        unsafe Certificate(
             adopting: CertificateMaker.make(
                 subject: subject, key: key.pointer, issuer: issuer?.pointer, issuerKey: issuerKey.pointer, from: from,
                 until: until, now: now, extensions: extensions))
@@ -61,32 +61,32 @@ final class TestAuthority {
 
     /// A revocation list, as PEM.
     func revocationList(of revoked: [CertificatePair]) throws -> String {
-        CertificateMaker.revocationList(
-            of: revoked.map(\.leaf.pointer), issuer: certificate.pointer, issuerKey: key.pointer)
+        unsafe CertificateMaker.revocationList(
+            of: revoked.map(unsafe \.leaf.pointer), issuer: unsafe certificate.pointer, issuerKey: unsafe key.pointer)
     }
 
     /// An OCSP response about `pair`.
     func response(
         about pair: CertificatePair, status: Int32 = V_OCSP_CERTSTATUS_GOOD, from: Int = -60, until: Int = 3600
     ) throws -> [UInt8] {
-        let basic = OCSP_BASICRESP_new()
-        defer { OCSP_BASICRESP_free(basic) }
-        let id = OCSP_cert_to_id(EVP_sha1(), pair.leaf.pointer, certificate.pointer)
-        defer { OCSP_CERTID_free(id) }
-        let start = ASN1_TIME_set(nil, Self.now + from)
-        let end = ASN1_TIME_set(nil, Self.now + until)
-        let revoked = status == V_OCSP_CERTSTATUS_REVOKED ? start : nil
-        let generalStart = ASN1_TIME_to_generalizedtime(start, nil)
-        let generalEnd = ASN1_TIME_to_generalizedtime(end, nil)
-        defer { for time in [start, end, generalStart, generalEnd] { ASN1_STRING_free(time) } }
-        XCTAssertNotNil(OCSP_basic_add1_status(basic, id, status, 0, revoked, generalStart, generalEnd))
-        XCTAssertEqual(OCSP_basic_sign(basic, certificate.pointer, key.pointer, EVP_sha256(), nil, 0), 1)
-        let response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)
-        defer { OCSP_RESPONSE_free(response) }
+        let basic = unsafe OCSP_BASICRESP_new()
+        defer { unsafe OCSP_BASICRESP_free(basic) }
+        let id = unsafe OCSP_cert_to_id(EVP_sha1(), pair.leaf.pointer, certificate.pointer)
+        defer { unsafe OCSP_CERTID_free(id) }
+        let start = unsafe ASN1_TIME_set(nil, Self.now + from)
+        let end = unsafe ASN1_TIME_set(nil, Self.now + until)
+        let revoked = unsafe status == V_OCSP_CERTSTATUS_REVOKED ? start : nil
+        let generalStart = unsafe ASN1_TIME_to_generalizedtime(start, nil)
+        let generalEnd = unsafe ASN1_TIME_to_generalizedtime(end, nil)
+        defer { for unsafetime in unsafe [start, end, generalStart, generalEnd] { unsafe ASN1_STRING_free(time) } }
+        unsafe XCTAssertNotNil(OCSP_basic_add1_status(basic, id, status, 0, revoked, generalStart, generalEnd))
+        unsafe XCTAssertEqual(OCSP_basic_sign(basic, certificate.pointer, key.pointer, EVP_sha256(), nil, 0), 1)
+        let response = unsafe OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)
+        defer { unsafe OCSP_RESPONSE_free(response) }
         var bytes: UnsafeMutablePointer<UInt8>?
-        let count = i2d_OCSP_RESPONSE(response, &bytes)
-        defer { gw_openssl_free(bytes) }
-        return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
+        let count = unsafe i2d_OCSP_RESPONSE(response, &bytes)
+        defer { unsafe gw_openssl_free(bytes) }
+        return unsafe Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
     }
 
     /// Roots with this authority, and revocation lists.
@@ -96,13 +96,17 @@ final class TestAuthority {
 }
 
 extension Certificate {
-    var pem: String { CertificateMaker.pem { PEM_write_bio_X509($0, pointer) } }
+    var pem: String { unsafe CertificateMaker.pem { unsafe PEM_write_bio_X509($0, pointer) } }
 }
 
 extension PrivateKey {
-    var pem: String { CertificateMaker.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil) } }
+    var pem: String {
+        unsafe CertificateMaker.pem { unsafe PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil) }
+    }
     var encryptedPEM: String {
-        CertificateMaker.pem { PEM_write_bio_PKCS8PrivateKey($0, pointer, EVP_aes_128_cbc(), "secret", 6, nil, nil) }
+        unsafe CertificateMaker.pem {
+            unsafe PEM_write_bio_PKCS8PrivateKey($0, pointer, EVP_aes_128_cbc(), "secret", 6, nil, nil)
+        }
     }
 }
 
@@ -113,12 +117,12 @@ final class Folder {
 
     init() throws {
         var template = Array("/tmp/gateway-tls-XXXXXX".utf8CString)
-        path = String(cString: try XCTUnwrap(mkdtemp(&template)))
+        path = unsafe String(cString: try XCTUnwrap(mkdtemp(&template)))
     }
 
     deinit {
-        for file in files { unlink(file) }
-        rmdir(path)
+        for file in files { unsafe unlink(file) }
+        unsafe rmdir(path)
     }
 
     /// Writes a file (a new one unless named) and returns its path.
@@ -130,10 +134,10 @@ final class Folder {
     @discardableResult
     func write(_ bytes: [UInt8], to name: String? = nil, mode: mode_t = 0o600) throws -> String {
         let file = "\(path)/\(name ?? "file\(files.count).pem")"
-        let fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, mode)
+        let fd = unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC, mode)
         XCTAssertGreaterThanOrEqual(fd, 0)
         defer { close(fd) }
-        XCTAssertEqual(Glibc.write(fd, bytes, bytes.count), bytes.count)
+        unsafe XCTAssertEqual(Glibc.write(fd, bytes, bytes.count), bytes.count)
         XCTAssertEqual(fchmod(fd, mode), 0)
         if !files.contains(file) { files.append(file) }
         return file

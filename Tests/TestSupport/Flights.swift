@@ -5,7 +5,9 @@ import COpenSSL
 /// A side of TLS whose bytes the test carries: what it would send next can be looked at, cut, changed or withheld.
 ///
 /// `@unchecked Sendable` is safe because a test hands it to one thread at a time.
-public final class Flights: @unchecked Sendable {
+///
+/// `@safe` because it owns the `SSL`, which owns both BIOs, until its end.
+@safe public final class Flights: @unchecked Sendable {
     private let ssl: OpaquePointer
     private let incoming: OpaquePointer?
     private let outgoing: OpaquePointer?
@@ -14,27 +16,27 @@ public final class Flights: @unchecked Sendable {
 
     /// A new side, which for a client asks for `name`.
     public init(_ side: TLSSide, name: String? = "localhost") {
-        ssl = side.makeSSL(name: name)
-        incoming = BIO_new(BIO_s_mem())
-        outgoing = BIO_new(BIO_s_mem())
-        SSL_set_bio(ssl, incoming, outgoing)
+        unsafe ssl = unsafe side.makeSSL(name: name)
+        unsafe incoming = unsafe BIO_new(BIO_s_mem())
+        unsafe outgoing = unsafe BIO_new(BIO_s_mem())
+        unsafe SSL_set_bio(ssl, incoming, outgoing)
     }
 
-    deinit { SSL_free(ssl) }
+    deinit { unsafe SSL_free(ssl) }
 
     /// Takes in what came.
-    public func take(_ bytes: [UInt8]) { BIO_write(incoming, bytes, Int32(bytes.count)) }
+    public func take(_ bytes: [UInt8]) { unsafe BIO_write(incoming, bytes, Int32(bytes.count)) }
 
     /// Goes on with the handshake as far as possible; what is to be sent.
     public func next() -> [UInt8] {
-        if !isDone { isDone = SSL_do_handshake(ssl) == 1 }
+        if !isDone { isDone = unsafe SSL_do_handshake(ssl) == 1 }
         ERR_clear_error()
         return drain()
     }
 
     /// The records in which `bytes` travel.
     public func records(of bytes: [UInt8]) -> [UInt8] {
-        _ = SSL_write(ssl, bytes, Int32(bytes.count))
+        _ = unsafe SSL_write(ssl, bytes, Int32(bytes.count))
         ERR_clear_error()
         return drain()
     }
@@ -45,8 +47,8 @@ public final class Flights: @unchecked Sendable {
         var all: [UInt8] = []
         for _ in 0..<count {
             // Not asking the other side in turn, because OpenSSL waits for its answer before it asks again.
-            SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
-            _ = SSL_do_handshake(ssl)
+            unsafe SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+            _ = unsafe SSL_do_handshake(ssl)
             ERR_clear_error()
             all += drain()
         }
@@ -55,7 +57,7 @@ public final class Flights: @unchecked Sendable {
 
     /// The record of `close_notify`.
     public func farewell() -> [UInt8] {
-        _ = SSL_shutdown(ssl)
+        _ = unsafe SSL_shutdown(ssl)
         ERR_clear_error()
         return drain()
     }
@@ -65,7 +67,7 @@ public final class Flights: @unchecked Sendable {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
-            let count = SSL_read(ssl, &buffer, Int32(buffer.count))
+            let count = unsafe SSL_read(ssl, &buffer, Int32(buffer.count))
             guard count > 0 else {
                 ERR_clear_error()
                 return all
@@ -75,8 +77,8 @@ public final class Flights: @unchecked Sendable {
     }
 
     private func drain() -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: BIO_ctrl_pending(outgoing))
-        let count = BIO_read(outgoing, &buffer, Int32(buffer.count))
+        var buffer = unsafe [UInt8](repeating: 0, count: BIO_ctrl_pending(outgoing))
+        let count = unsafe BIO_read(outgoing, &buffer, Int32(buffer.count))
         return Array(buffer.prefix(Int(max(0, count))))
     }
 }

@@ -40,12 +40,12 @@ public final class NameServer: Sendable {
         var address = loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let (datagrams, listener) = (datagrams, listener)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(listener, $0, length)
+        unsafe withUnsafeMutablePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = unsafe bind(listener, $0, length)
                 _ = listen(listener, 16)
-                _ = getsockname(listener, $0, &length)
-                _ = bind(datagrams, $0, length)
+                _ = unsafe getsockname(listener, $0, &length)
+                _ = unsafe bind(datagrams, $0, length)
             }
         }
         port = UInt16(bigEndian: address.sin_port)
@@ -84,17 +84,17 @@ public final class NameServer: Sendable {
         var buffer = [UInt8](repeating: 0, count: 2_048)
         var from = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let count = withUnsafeMutablePointer(to: &from) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                recvfrom(datagrams, &buffer, buffer.count, 0, $0, &length)
+        let count = unsafe withUnsafeMutablePointer(to: &from) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe recvfrom(datagrams, &buffer, buffer.count, 0, $0, &length)
             }
         }
         guard count > 0 else { return false }
         sources.withLock { $0.append(UInt16(bigEndian: from.sin_port)) }
         for answer in answers(to: Array(buffer[..<count]), isStream: false) {
-            withUnsafePointer(to: &from) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = sendto(datagrams, answer, answer.count, 0, $0, length)
+            unsafe withUnsafePointer(to: &from) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = unsafe sendto(datagrams, answer, answer.count, 0, $0, length)
                 }
             }
         }

@@ -26,13 +26,13 @@ public final class ScriptedServer: Sendable {
         self.listener = listener
         var address = loopback(wanted, host: host)
         var one: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+        unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(listener, $0, length)
+        unsafe withUnsafeMutablePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = unsafe bind(listener, $0, length)
                 _ = listen(listener, 64)
-                _ = getsockname(listener, $0, &length)
+                _ = unsafe getsockname(listener, $0, &length)
             }
         }
         port = UInt16(bigEndian: address.sin_port)
@@ -115,8 +115,8 @@ public final class TemporaryFolder: Sendable {
     /// Makes one.
     public init() {
         var template = Array("/tmp/gateway-test-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? ""
+        path = unsafe template.withUnsafeMutableBufferPointer { buffer in
+            unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) }.map { unsafe String(cString: $0) } ?? ""
         }
     }
 
@@ -127,22 +127,22 @@ public final class TemporaryFolder: Sendable {
 
     /// Writes a file that only its owner may read, in place of one that is there, and returns its path.
     @discardableResult public func write(_ text: String, to name: String) -> String {
-        let fd = open("\(path)/.new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        _ = Array(text.utf8).withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
+        let fd = unsafe open("\(path)/.new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        _ = unsafe Array(text.utf8).withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
         close(fd)
-        rename("\(path)/.new", file(name))
+        unsafe rename("\(path)/.new", file(name))
         return file(name)
     }
 }
 
 /// A file's text; empty when there is none.
 public func contents(of path: String) -> String {
-    guard let file = fopen(path, "r") else { return "" }
-    defer { fclose(file) }
+    guard let file = unsafe fopen(path, "r") else { return "" }
+    defer { unsafe fclose(file) }
     var all: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
-        let count = fread(&buffer, 1, buffer.count, file)
+        let count = unsafe fread(&buffer, 1, buffer.count, file)
         if count == 0 { return String(decoding: all, as: UTF8.self) }
         all += buffer[..<count]
     }

@@ -6,7 +6,9 @@ import COpenSSL
 ///
 /// `@unchecked Sendable` is safe because nothing changes the context after it was made; OpenSSL counts its references and
 /// locks its caches.
-public final class TLSSide: @unchecked Sendable {
+///
+/// `@safe` because it owns a reference to the context until its end.
+@safe public final class TLSSide: @unchecked Sendable {
     /// The versions.
     public enum Version: String, Sendable, CaseIterable {
         case tls12 = "TLSv1.2"
@@ -19,17 +21,17 @@ public final class TLSSide: @unchecked Sendable {
 
     private init(isServer: Bool, _ version: Version?) {
         self.isServer = isServer
-        guard let made = SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
+        guard let made = unsafe SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
             preconditionFailure("no memory for TLS")
         }
-        context = made
+        unsafe context = unsafe made
         if let version {
-            gw_ctx_min_version(made, version.number)
-            gw_ctx_max_version(made, version.number)
+            unsafe gw_ctx_min_version(made, version.number)
+            unsafe gw_ctx_max_version(made, version.number)
         }
     }
 
-    deinit { SSL_CTX_free(context) }
+    deinit { unsafe SSL_CTX_free(context) }
 
     /// A client that believes everybody, or those whom `authority` vouches for, and shows `certificate` when asked.
     public static func client(
@@ -52,33 +54,33 @@ public final class TLSSide: @unchecked Sendable {
         side.show(certificate)
         if let authority { side.trust(authority, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT) }
         let name: [UInt8] = Array("test".utf8)
-        SSL_CTX_set_session_id_context(side.context, name, UInt32(name.count))
-        SSL_CTX_set_num_tickets(side.context, tickets)
+        unsafe SSL_CTX_set_session_id_context(side.context, name, UInt32(name.count))
+        unsafe SSL_CTX_set_num_tickets(side.context, tickets)
         return side
     }
 
     private func show(_ shown: TestCertificate) {
-        precondition(SSL_CTX_use_certificate(context, shown.certificate) == 1, "the certificate cannot be used")
-        precondition(SSL_CTX_use_PrivateKey(context, shown.key) == 1, "the key cannot be used")
+        unsafe precondition(SSL_CTX_use_certificate(context, shown.certificate) == 1, "the certificate cannot be used")
+        unsafe precondition(SSL_CTX_use_PrivateKey(context, shown.key) == 1, "the key cannot be used")
     }
 
     private func trust(_ authority: CertificateAuthority, _ mode: Int32) {
-        let store = X509_STORE_new()
-        X509_STORE_add_cert(store, authority.own.certificate)
-        SSL_CTX_set1_cert_store(context, store)
-        X509_STORE_free(store)
-        SSL_CTX_set_verify(context, mode, nil)
+        let store = unsafe X509_STORE_new()
+        unsafe X509_STORE_add_cert(store, authority.own.certificate)
+        unsafe SSL_CTX_set1_cert_store(context, store)
+        unsafe X509_STORE_free(store)
+        unsafe SSL_CTX_set_verify(context, mode, nil)
     }
 
     /// A new connection's state. `name` is asked for (SNI) by a client.
     func makeSSL(name: String?) -> OpaquePointer {
-        guard let ssl = SSL_new(context) else { preconditionFailure("no memory for TLS") }
+        guard let ssl = unsafe SSL_new(context) else { preconditionFailure("no memory for TLS") }
         if isServer {
-            SSL_set_accept_state(ssl)
+            unsafe SSL_set_accept_state(ssl)
         } else {
-            SSL_set_connect_state(ssl)
-            if let name { gw_ssl_server_name(ssl, name) }
+            unsafe SSL_set_connect_state(ssl)
+            if let name { unsafe gw_ssl_server_name(ssl, name) }
         }
-        return ssl
+        return unsafe ssl
     }
 }

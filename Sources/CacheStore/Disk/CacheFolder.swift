@@ -61,7 +61,7 @@ final class CacheFolder: Sendable {
     init(path: String) throws(CacheFolderError) {
         self.path = path
         Self.makeFolders(path)
-        let number = gw_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
+        let number = unsafe gw_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard number >= 0 else {
             let code = errno
             if code == ELOOP || code == ENOTDIR { throw .notOurs(path: path) }
@@ -82,10 +82,10 @@ final class CacheFolder: Sendable {
             guard code == 0 else { throw .failed(path: path, SystemFailure("write", code: code)) }
         }
         secret = try Self.secret(in: number, path)
-        _ = mkdirat(number, "tmp", 0o700)
+        _ = unsafe mkdirat(number, "tmp", 0o700)
         let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
         tmp = Descriptor(adopting: tmpNumber)
-        for name in FileCalls.names(in: tmpNumber) ?? [] { unlinkat(tmpNumber, name, 0) }
+        for name in FileCalls.names(in: tmpNumber) ?? [] { unsafe unlinkat(tmpNumber, name, 0) }
         parts = Mutex(Array(repeating: (-1, 0), count: 256))
     }
 
@@ -142,7 +142,7 @@ final class CacheFolder: Sendable {
         var end = path.startIndex
         while end < path.endIndex {
             end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
-            _ = mkdir(String(path[..<end]), 0o700)
+            _ = unsafe mkdir(String(path[..<end]), 0o700)
         }
     }
 
@@ -154,12 +154,14 @@ final class CacheFolder: Sendable {
 
     /// Removes what an earlier format left, and nothing that is not named like a file of ours.
     private static func empty(_ root: Int32) {
-        for name in ["journal", "journal.new", "purges", "purges.new"] { unlinkat(root, name, 0) }
+        for name in ["journal", "journal.new", "purges", "purges.new"] { unsafe unlinkat(root, name, 0) }
         for part in 0..<256 {
             guard case .success(let folder) = FileCalls.open(partName(part), in: root, O_RDONLY | O_DIRECTORY) else {
                 continue
             }
-            for name in FileCalls.names(in: folder) ?? [] where ObjectName.isOurs(name) { unlinkat(folder, name, 0) }
+            for name in FileCalls.names(in: folder) ?? [] where ObjectName.isOurs(name) {
+                unsafe unlinkat(folder, name, 0)
+            }
             close(folder)
         }
     }
@@ -220,7 +222,7 @@ final class CacheFolder: Sendable {
 
     private func restore(_ name: String, _ number: Int32) -> Bool {
         guard FileCalls.status(number)?.st_nlink == 0 else { return false }
-        _ = mkdirat(root.number, name, 0o700)
+        _ = unsafe mkdirat(root.number, name, 0o700)
         guard case .success(let new) = FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY) else {
             return false
         }
@@ -235,7 +237,7 @@ final class CacheFolder: Sendable {
         let known = parts.withLock { $0[part].number }
         if known >= 0 { return .success(known) }
         let name = Self.partName(part)
-        if making { _ = mkdirat(root.number, name, 0o700) }
+        if making { _ = unsafe mkdirat(root.number, name, 0o700) }
         return FileCalls.open(name, in: root.number, O_RDONLY | O_DIRECTORY).map { number in
             parts.withLock { parts in
                 if parts[part].number >= 0 {
@@ -277,7 +279,7 @@ final class CacheFolder: Sendable {
     /// Removes the object's file: 0, or the `errno`.
     @discardableResult func remove(_ id: ObjectID) -> Int32 {
         switch part(id.part, making: false) {
-        case .success(let folder): unlinkat(folder, ObjectName.of(id), 0) == 0 ? 0 : errno
+        case .success(let folder): unsafe unlinkat(folder, ObjectName.of(id), 0) == 0 ? 0 : errno
         case .failure(let failure): failure.code
         }
     }
@@ -288,12 +290,12 @@ final class CacheFolder: Sendable {
         return FileCalls.open(name, in: tmp.number, O_RDWR | O_CREAT | O_EXCL).map { ($0, name) }
     }
 
-    func removeTemporary(_ name: String) { unlinkat(tmp.number, name, 0) }
+    func removeTemporary(_ name: String) { unsafe unlinkat(tmp.number, name, 0) }
 
     /// Gives a temporary file the object's name, in place of what had it; 0, or the `errno`.
     func publish(_ name: String, as id: ObjectID) -> Int32 {
         switch part(id.part, making: true) {
-        case .success(let folder): renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        case .success(let folder): unsafe renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
         case .failure(let failure): failure.code
         }
     }
@@ -305,11 +307,11 @@ final class CacheFolder: Sendable {
 
     /// Puts `name` in the place of `other`.
     func replaceOwn(_ other: String, by name: String) -> Bool {
-        renameat(root.number, name, root.number, other) == 0
+        unsafe renameat(root.number, name, root.number, other) == 0
     }
 
     /// Removes one of the folder's own files.
-    func removeOwn(_ name: String) { unlinkat(root.number, name, 0) }
+    func removeOwn(_ name: String) { unsafe unlinkat(root.number, name, 0) }
 
     /// Forces the names of the folder's own files to the disk. Blocks.
     func syncNames() -> Bool { fsync(root.number) == 0 }

@@ -11,7 +11,7 @@ package enum FileCalls {
     package static func open(
         _ name: String, in directory: Int32, _ flags: Int32 = O_RDONLY
     ) -> Result<Int32, SystemFailure> {
-        let number = gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+        let number = unsafe gw_open_at(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
         return number >= 0 ? .success(number) : .failure(SystemFailure("openat"))
     }
 
@@ -20,7 +20,7 @@ package enum FileCalls {
         guard let base = memory.baseAddress else { return 0 }
         var done = 0
         while done < memory.count {
-            let got = pread(fd, base + done, memory.count - done, off_t(offset + done))
+            let got = unsafe pread(fd, base + done, memory.count - done, off_t(offset + done))
             if got == 0 { break }
             if got < 0 {
                 if errno == EINTR { continue }
@@ -42,8 +42,8 @@ package enum FileCalls {
     package static func readableBytes(_ fd: Int32, at offset: Int, count: Int) throws(SystemFailure) -> CachedBody? {
         var got: Int?
         var code: Int32 = 0
-        let bytes = CachedBody(count: count) { memory in
-            got = read(fd, into: memory, at: offset)
+        let bytes = unsafe CachedBody(count: count) { memory in
+            got = unsafe read(fd, into: memory, at: offset)
             if got == nil { code = errno }
         }
         if got == nil, code != EIO { throw SystemFailure("pread", code: code) }
@@ -52,11 +52,11 @@ package enum FileCalls {
 
     /// Writes all of `bytes` at `offset`; 0, or the `errno`.
     package static func write(_ fd: Int32, _ bytes: Span<UInt8>, at offset: Int) -> Int32 {
-        bytes.withUnsafeBytes { buffer in
+        unsafe bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else { return 0 }
             var done = 0
             while done < buffer.count {
-                let put = pwrite(fd, base + done, buffer.count - done, off_t(offset + done))
+                let put = unsafe pwrite(fd, base + done, buffer.count - done, off_t(offset + done))
                 if put > 0 {
                     done += put
                 } else if put == 0 || errno != EINTR {
@@ -70,13 +70,13 @@ package enum FileCalls {
     /// What the file is, or nil.
     package static func status(_ fd: Int32) -> stat? {
         var status = stat()
-        return fstat(fd, &status) == 0 ? status : nil
+        return unsafe fstat(fd, &status) == 0 ? status : nil
     }
 
     /// What `name` in `directory` is; of a link, the link itself.
     package static func status(_ name: String, in directory: Int32) -> Result<stat, SystemFailure> {
         var status = stat()
-        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+        guard unsafe fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             return .failure(SystemFailure("fstatat"))
         }
         return .success(status)
@@ -90,21 +90,21 @@ package enum FileCalls {
     /// The names in a directory, without `.` and `..`. Nil when it cannot be read to its end.
     package static func names(in directory: Int32) -> [String]? {
         // A descriptor of its own, because `closedir` closes it and reading moves its offset.
-        let number = gw_open_at(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        let number = unsafe gw_open_at(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard number >= 0 else { return nil }
-        guard let stream = fdopendir(number) else {
+        guard let stream = unsafe fdopendir(number) else {
             close(number)
             return nil
         }
-        defer { closedir(stream) }
+        defer { unsafe closedir(stream) }
         var names: [String] = []
         while true {
             errno = 0
-            guard let entry = readdir(stream) else { return errno == 0 ? names : nil }
-            let length = Int(
+            guard let entry = unsafe readdir(stream) else { return errno == 0 ? names : nil }
+            let length = unsafe Int(
                 strlen(UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)))
-            let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(entry) + nameOffset, count: length)
-            let name = String(decoding: bytes, as: UTF8.self)
+            let bytes = unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(entry) + nameOffset, count: length)
+            let name = unsafe String(decoding: bytes, as: UTF8.self)
             if name != "." && name != ".." { names.append(name) }
         }
     }

@@ -210,17 +210,17 @@ final class IndexJournal: Sendable {
     }
 
     private static func bytes(_ kind: Kind, _ id: ObjectID, _ record: CacheRecord, _ units: UInt32) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: recordLength) { buffer, count in
-            let memory = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: recordLength)
-            memory.put(kind.rawValue, at: 0)
-            memory.put(units, at: 4)
-            memory.put(id.key.high, at: 8)
-            memory.put(id.key.low, at: 16)
-            memory.put(id.variant.high, at: 24)
-            memory.put(id.variant.low, at: 32)
-            for index in 0..<8 { memory.put(record.words[index], at: 40 + index * 8) }
-            memory.put(UInt64(0), at: 104)
-            memory.put(Checksum.of(UnsafeRawBufferPointer(rebasing: memory[..<112]), seed: 2), at: 112)
+        unsafe [UInt8](unsafeUninitializedCapacity: recordLength) { buffer, count in
+            let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: recordLength)
+            unsafe memory.put(kind.rawValue, at: 0)
+            unsafe memory.put(units, at: 4)
+            unsafe memory.put(id.key.high, at: 8)
+            unsafe memory.put(id.key.low, at: 16)
+            unsafe memory.put(id.variant.high, at: 24)
+            unsafe memory.put(id.variant.low, at: 32)
+            for index in 0..<8 { unsafe memory.put(record.words[index], at: 40 + index * 8) }
+            unsafe memory.put(UInt64(0), at: 104)
+            unsafe memory.put(Checksum.of(UnsafeRawBufferPointer(rebasing: memory[..<112]), seed: 2), at: 112)
             count = recordLength
         }
     }

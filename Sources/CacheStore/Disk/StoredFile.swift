@@ -25,13 +25,13 @@ public struct FileChunk: Sendable {
 
     /// Reads it into `block`, which is emptied first and has room for it, if it is in the page cache. Does not block.
     public func readNow(into block: Block) -> ChunkOutcome {
-        read(into: block) { gw_read_now(file.number, $0, $1, $2) }
+        unsafe read(into: block) { unsafe gw_read_now(file.number, $0, $1, $2) }
     }
 
     /// Reads it into `block`. Blocks.
     func readBlocking(into block: Block) -> ChunkOutcome {
-        let outcome = read(into: block) { base, count, offset in
-            FileCalls.read(file.number, into: .init(start: base, count: count), at: Int(offset)) ?? -1
+        let outcome = unsafe read(into: block) { base, count, offset in
+            unsafe FileCalls.read(file.number, into: .init(start: base, count: count), at: Int(offset)) ?? -1
         }
         return outcome == .wouldBlock ? .damaged : outcome
     }
@@ -39,9 +39,9 @@ public struct FileChunk: Sendable {
     private func read(into block: Block, _ call: (UnsafeMutableRawPointer, Int, off_t) -> Int) -> ChunkOutcome {
         block.clear()
         precondition(block.free >= length, "room for a chunk")
-        let got = block.fill { free -> (written: Int, outcome: Int) in
+        let got = unsafe block.fill { free -> (written: Int, outcome: Int) in
             guard let base = free.baseAddress else { return (0, 0) }
-            let got = call(base, length, off_t(offset))
+            let got = unsafe call(base, length, off_t(offset))
             return (max(0, got), got)
         }
         if got == length, StoredFooter.sum(block.readable, number: number) == sum { return .ready }
@@ -146,7 +146,7 @@ public final class StoredFile: Sendable {
             let chunk = chunk(number)
             if isChecked(number) {
                 var byte: UInt8 = 0
-                if gw_read_now(file.number, &byte, 1, off_t(chunk.offset + chunk.length - 1)) != 1 {
+                if unsafe gw_read_now(file.number, &byte, 1, off_t(chunk.offset + chunk.length - 1)) != 1 {
                     if end > offset { break }
                     return .wouldBlock(chunk: number)
                 }
@@ -185,7 +185,7 @@ public final class StoredFile: Sendable {
         let chunks = part.lowerBound / StoredFooter.chunk...(part.upperBound - 1) / StoredFooter.chunk
         guard chunks.count > 2, chunks.allSatisfy(isChecked) else { return false }
         var byte: UInt8 = 0
-        return gw_is_cached(file.number, off_t(head.length + part.lowerBound), part.count) == 1
+        return unsafe gw_is_cached(file.number, off_t(head.length + part.lowerBound), part.count) == 1
             && gw_read_now(file.number, &byte, 1, off_t(head.length + part.upperBound - 1)) == 1
     }
 

@@ -4,7 +4,9 @@
 ///
 /// `@unchecked Sendable` is safe because the leader writes each byte once, before the fill's lock says that it is there, and
 /// the others read only what that lock has told them of.
-final class FillChunk: @unchecked Sendable {
+///
+/// `@safe` because it owns the memory, and every access is checked against its capacity.
+@safe final class FillChunk: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     let capacity: Int
     /// How much the leader has written. On its loop only.
@@ -15,19 +17,19 @@ final class FillChunk: @unchecked Sendable {
     init(capacity: Int, _ memory: FillMemory) {
         self.capacity = capacity
         self.memory = memory
-        base = .allocate(byteCount: capacity, alignment: 16)
+        unsafe base = .allocate(byteCount: capacity, alignment: 16)
         memory.add(capacity)
     }
 
     deinit {
-        base.deallocate()
+        unsafe base.deallocate()
         memory.add(-capacity)
     }
 
     /// Appends as much as fits of `bytes`; how much that was. On the leader's loop only.
     func append(_ bytes: Span<UInt8>) -> Int {
         let count = min(bytes.count, capacity - filled)
-        UnsafeMutableRawBufferPointer(start: base + filled, count: count).put(bytes.extracting(0..<count), at: 0)
+        unsafe UnsafeMutableRawBufferPointer(start: base + filled, count: count).put(bytes.extracting(0..<count), at: 0)
         filled += count
         return count
     }
@@ -36,7 +38,7 @@ final class FillChunk: @unchecked Sendable {
     @_lifetime(borrow self)
     func bytes(_ range: Range<Int>) -> Span<UInt8> {
         precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "a range outside the chunk")
-        let start = UnsafePointer((base + range.lowerBound).assumingMemoryBound(to: UInt8.self))
+        let start = unsafe UnsafePointer((base + range.lowerBound).assumingMemoryBound(to: UInt8.self))
         let span = unsafe Span(_unsafeStart: start, count: range.count)
         return unsafe _overrideLifetime(span, borrowing: self)
     }

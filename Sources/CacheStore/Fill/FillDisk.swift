@@ -131,16 +131,16 @@ extension Fill {
         func copyBody(_ memory: UnsafeMutableRawBufferPointer) {
             for (number, chunk) in chunks.enumerated() {
                 let start = number * StoredFooter.chunk
-                memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
+                unsafe memory.put(chunk.bytes(0..<min(StoredFooter.chunk, length - start)), at: start)
             }
         }
         guard !isInvalid, !store.purges.isPurged(description, since: generation) else { return false }
-        if store.folder == nil { return keep(description, length, copyBody) }
+        if store.folder == nil { return unsafe keep(description, length, copyBody) }
         guard let file = open(description), reserve(upTo: length, description) else { return false }
         let isSmall =
             disk.bodyOffset + length + StoredFooter.length(length) <= store.options.memoryObjectBytes
             && chunks.count == StoredFooter.chunks(length)
-        return seal(file, description, sums, length, isSmall: isSmall, copyBody)
+        return unsafe seal(file, description, sums, length, isSmall: isSmall, copyBody)
     }
 
     /// The head, and with `isSmall` the body that `copyBody` copies, in one piece of memory.
@@ -148,12 +148,12 @@ extension Fill {
         _ description: ObjectDescription, _ length: Int, isSmall: Bool,
         _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
     ) -> CachedBody {
-        CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
-            StoredHead.write(
+        unsafe CachedBody(count: disk.bodyOffset + (isSmall ? length : 0)) { memory in
+            unsafe StoredHead.write(
                 id, key: key, description, bodyLength: length,
                 storedAt: UInt64(max(0, ObjectStore.clock(CLOCK_REALTIME).tv_sec)), generation: generation,
                 length: disk.bodyOffset, into: memory)
-            if isSmall { copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
+            if isSmall { unsafe copyBody(UnsafeMutableRawBufferPointer(rebasing: memory[disk.bodyOffset...])) }
         }
     }
 
@@ -162,7 +162,7 @@ extension Fill {
         _ description: ObjectDescription, _ length: Int, _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Bool {
         disk.bodyOffset = StoredHead.length(key: key, description)
-        let image = image(description, length, isSmall: true, copyBody)
+        let image = unsafe image(description, length, isSmall: true, copyBody)
         guard let head = StoredHead(reading: image) else { return false }
         let isKept = store.withName(id) {
             guard mayReplace() else { return false }
@@ -187,7 +187,7 @@ extension Fill {
         _ file: SharedFile, _ description: ObjectDescription, _ sums: [UInt64], _ length: Int, isSmall: Bool,
         _ copyBody: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Bool {
-        let image = image(description, length, isSmall: isSmall, copyBody)
+        let image = unsafe image(description, length, isSmall: isSmall, copyBody)
         guard let head = StoredHead(reading: image) else { return false }
         let footer = StoredFooter.make(sums, head: head.checksum)
         guard isDone("write", FileCalls.write(file.number, head.bytes, at: 0)),

@@ -40,7 +40,7 @@ extension Fill {
             guard object.head.version == version else { return false }
             let body = object.body
             if store.folder == nil {
-                return keep(described(said, length: body.count), body.count) { $0.put(body.bytes, at: 0) }
+                return unsafe keep(described(said, length: body.count), body.count) { unsafe $0.put(body.bytes, at: 0) }
             }
             let sums = (0..<StoredFooter.chunks(body.count)).map { number in
                 let start = number * StoredFooter.chunk
@@ -50,13 +50,13 @@ extension Fill {
             guard let (file, described) = openAnew(said, length: body.count),
                 isDone("write", FileCalls.write(file.number, body.bytes, at: disk.bodyOffset))
             else { return false }
-            return seal(file, described, sums, body.count, isSmall: true) { $0.put(body.bytes, at: 0) }
+            return unsafe seal(file, described, sums, body.count, isSmall: true) { unsafe $0.put(body.bytes, at: 0) }
         case .file(let old):
             guard old.head.version == version else { return false }
             guard let (file, described) = openAnew(said, length: old.length) else { return false }
             // The old checksums are kept, so what is copied wrong is noticed when it is read.
             guard old.copyBody(to: file, at: disk.bodyOffset) else { return isDone("copy_file_range", errno) }
-            return seal(file, described, old.sums, old.length, isSmall: false) { _ in }
+            return unsafe seal(file, described, old.sums, old.length, isSmall: false) { _ in }
         }
     }
 

@@ -134,7 +134,9 @@ final class CacheIndex: Sendable {
 /// One part: entries in slabs that never move (so growing does not hold the lock for long), chained from a table of heads.
 ///
 /// `@unchecked Sendable`: the memory belongs to this value alone, which stands behind its part's lock and is never copied.
-struct IndexTable: ~Copyable, @unchecked Sendable {
+///
+/// `@safe` because slabs and heads are allocated and freed by this value, and every slot number is one that it has handed out.
+@safe struct IndexTable: ~Copyable, @unchecked Sendable {
     struct Entry {
         var id: ObjectID
         var record: CacheRecord
@@ -149,13 +151,13 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
     private static let slab = 256
     /// The uses of a free entry.
     private static let unused = UInt8.max
-    private var slabs: ContiguousArray<UnsafeMutablePointer<Entry>> = []
+    private var slabs: ContiguousArray<UnsafeMutablePointer<Entry>> = unsafe []
     private var heads = ContiguousArray<UInt32>(repeating: none, count: 16)
     private var used: UInt32 = 0
     private var firstFree = none
     private(set) var count = 0
 
-    deinit { for slab in slabs { slab.deallocate() } }
+    deinit { for unsafeslab in unsafe slabs { unsafe slab.deallocate() } }
 
     subscript(slot: UInt32) -> Entry {
         unsafeAddress { unsafe UnsafePointer(address(slot)) }
@@ -192,7 +194,7 @@ struct IndexTable: ~Copyable, @unchecked Sendable {
             firstFree = self[slot].next
         } else {
             slot = used
-            if Int(slot) == slabs.count * Self.slab { slabs.append(.allocate(capacity: Self.slab)) }
+            if unsafe Int(slot) == slabs.count * Self.slab { unsafe slabs.append(.allocate(capacity: Self.slab)) }
             used += 1
         }
         let chain = chain(id)

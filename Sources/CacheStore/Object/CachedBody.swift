@@ -8,7 +8,9 @@ import Glibc
 ///
 /// `@unchecked Sendable` is safe because the memory is written only by the initialiser, before anybody else can have a
 /// reference, and is freed by the last one.
-public final class CachedBody: @unchecked Sendable {
+///
+/// `@safe` because it owns the memory, and lends spans of it no longer than it lives.
+@safe public final class CachedBody: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     /// How many bytes there are.
     public let count: Int
@@ -17,34 +19,36 @@ public final class CachedBody: @unchecked Sendable {
 
     /// Lets `fill` write `count` bytes, zero before that.
     package init(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
-        base = .allocate(byteCount: max(1, count), alignment: 16)
+        unsafe base = .allocate(byteCount: max(1, count), alignment: 16)
         self.count = count
         whole = nil
-        let memory = UnsafeMutableRawBufferPointer(start: base, count: count)
-        memory.initializeMemory(as: UInt8.self, repeating: 0)
-        fill(memory)
+        let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe fill(memory)
     }
 
     /// A copy of `bytes`.
     public convenience init(_ bytes: Span<UInt8>) {
-        self.init(count: bytes.count) { memory in bytes.withUnsafeBytes { memory.copyMemory(from: $0) } }
+        unsafe self.init(count: bytes.count) { memory in
+            unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
+        }
     }
 
     /// A part of `whole`, which lives as long as this does.
     init(_ range: Range<Int>, of whole: CachedBody) {
         precondition(range.lowerBound >= 0 && range.upperBound <= whole.count, "a range outside the bytes")
-        base = whole.base + range.lowerBound
+        unsafe base = unsafe whole.base + range.lowerBound
         count = range.count
         self.whole = whole
     }
 
-    deinit { if whole == nil { base.deallocate() } }
+    deinit { if whole == nil { unsafe base.deallocate() } }
 
     /// The bytes.
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
-            let start = UnsafePointer(base.assumingMemoryBound(to: UInt8.self))
+            let start = unsafe UnsafePointer(base.assumingMemoryBound(to: UInt8.self))
             let span = unsafe Span(_unsafeStart: start, count: count)
             return unsafe _overrideLifetime(span, borrowing: self)
         }
@@ -53,19 +57,21 @@ public final class CachedBody: @unchecked Sendable {
     /// The number at `offset`, least significant byte first; 0 beyond the end.
     package func number<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
         guard offset >= 0, offset <= count - MemoryLayout<Number>.size else { return 0 }
-        return Number(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: Number.self))
+        return unsafe Number(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: Number.self))
     }
 }
 
 extension UnsafeMutableRawBufferPointer {
     /// Writes `number` at `offset`, least significant byte first.
     package func put<Number: FixedWidthInteger>(_ number: Number, at offset: Int) {
-        storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
+        unsafe storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
     }
 
     /// Writes `bytes` at `offset`.
     package func put(_ bytes: Span<UInt8>, at offset: Int) {
         precondition(offset >= 0 && bytes.count <= count - offset, "more bytes than there is room for")
-        bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: self[offset...]).copyMemory(from: $0) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe UnsafeMutableRawBufferPointer(rebasing: self[offset...]).copyMemory(from: $0)
+        }
     }
 }

@@ -18,8 +18,8 @@ enum Checksum {
 
     /// The sum of `bytes`.
     static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
-        guard let base = bytes.baseAddress else { return finish(seed &+ p5, nil, 0) }
-        var at = base
+        guard let base = bytes.baseAddress else { return unsafe finish(seed &+ p5, nil, 0) }
+        var at = unsafe base
         var left = bytes.count
         var sum: UInt64
         if left >= 32 {

@@ -15,11 +15,11 @@ package enum StoredFooter {
     package static func sum(_ bytes: Span<UInt8>, number: Int) -> UInt64 { Checksum.of(bytes, seed: UInt64(number)) }
 
     package static func make(_ sums: [UInt64], head checksum: UInt64) -> CachedBody {
-        CachedBody(count: sums.count * 8 + 16) { memory in
-            for (index, sum) in sums.enumerated() { memory.put(sum, at: index * 8) }
-            let table = UnsafeRawBufferPointer(rebasing: memory[..<(sums.count * 8)])
-            memory.put(Checksum.of(table, seed: checksum), at: sums.count * 8)
-            memory.put(StoredHead.magic, at: sums.count * 8 + 8)
+        unsafe CachedBody(count: sums.count * 8 + 16) { memory in
+            for (index, sum) in sums.enumerated() { unsafe memory.put(sum, at: index * 8) }
+            let table = unsafe UnsafeRawBufferPointer(rebasing: memory[..<(sums.count * 8)])
+            unsafe memory.put(Checksum.of(table, seed: checksum), at: sums.count * 8)
+            unsafe memory.put(StoredHead.magic, at: sums.count * 8 + 8)
         }
     }
 

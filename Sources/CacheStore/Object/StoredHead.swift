@@ -164,43 +164,43 @@ public final class StoredHead: Sendable {
         generation: UInt64, length: Int, into memory: UnsafeMutableRawBufferPointer
     ) {
         let metadata = said.metadata.count
-        memory.put(magic, at: 0)
-        memory.put(version, at: 8)
-        memory.put(UInt32(length), at: 12)
+        unsafe memory.put(magic, at: 0)
+        unsafe memory.put(version, at: 8)
+        unsafe memory.put(UInt32(length), at: 12)
         for (index, word) in [id.key.high, id.key.low, id.variant.high, id.variant.low].enumerated() {
-            memory.put(word, at: 16 + index * 8)
+            unsafe memory.put(word, at: 16 + index * 8)
         }
-        for index in 0..<8 { memory.put(said.record.words[index], at: 48 + index * 8) }
-        memory.put(UInt64(bodyLength), at: 112)
-        memory.put(storedAt, at: 120)
-        memory.put(generation, at: 128)
-        memory.put(UInt32(key.count), at: 136)
-        memory.put(UInt32(metadata), at: 140)
-        memory.put(UInt32(said.scopes.count), at: 144)
+        for index in 0..<8 { unsafe memory.put(said.record.words[index], at: 48 + index * 8) }
+        unsafe memory.put(UInt64(bodyLength), at: 112)
+        unsafe memory.put(storedAt, at: 120)
+        unsafe memory.put(generation, at: 128)
+        unsafe memory.put(UInt32(key.count), at: 136)
+        unsafe memory.put(UInt32(metadata), at: 140)
+        unsafe memory.put(UInt32(said.scopes.count), at: 144)
         var offset = fixedLength
         for scope in said.scopes {
-            memory.put(scope.hash, at: offset)
+            unsafe memory.put(scope.hash, at: offset)
             offset += 8
         }
-        memory.put(key.bytes, at: offset)
+        unsafe memory.put(key.bytes, at: offset)
         let metadataBytes = said.metadata
-        memory.put(metadataBytes.bytes, at: offset + key.count)
-        UnsafeMutableRawBufferPointer(rebasing: memory[(offset + key.count + metadata)..<length])
+        unsafe memory.put(metadataBytes.bytes, at: offset + key.count)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: memory[(offset + key.count + metadata)..<length])
             .initializeMemory(as: UInt8.self, repeating: 0)
-        let head = UnsafeRawBufferPointer(rebasing: memory[..<length])
-        memory.put(sum(head), at: 152)
+        let head = unsafe UnsafeRawBufferPointer(rebasing: memory[..<length])
+        unsafe memory.put(sum(head), at: 152)
     }
 
     private static func hash(_ image: CachedBody, at offset: Int) -> CacheHash {
         CacheHash(high: image.number(at: offset, as: UInt64.self), low: image.number(at: offset + 8, as: UInt64.self))
     }
 
-    private static func sum(_ head: Span<UInt8>) -> UInt64 { head.withUnsafeBytes { sum($0) } }
+    private static func sum(_ head: Span<UInt8>) -> UInt64 { unsafe head.withUnsafeBytes { unsafe sum($0) } }
 
     /// Over everything but the sum itself.
     private static func sum(_ head: UnsafeRawBufferPointer) -> UInt64 {
-        let first = Checksum.of(UnsafeRawBufferPointer(rebasing: head[..<152]), seed: UInt64(head.count))
-        return Checksum.of(UnsafeRawBufferPointer(rebasing: head[160...]), seed: first)
+        let first = unsafe Checksum.of(UnsafeRawBufferPointer(rebasing: head[..<152]), seed: UInt64(head.count))
+        return unsafe Checksum.of(UnsafeRawBufferPointer(rebasing: head[160...]), seed: first)
     }
 }
 

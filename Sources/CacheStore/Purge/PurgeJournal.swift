@@ -249,10 +249,10 @@ final class PurgeJournal: Sendable {
     /// Scope 0 stands for everything; a hash that is 0 purges everything, too.
     private static func record(_ scope: CacheScope?, _ generation: UInt64) -> [UInt8] {
         var record = [UInt8](repeating: 0, count: recordLength)
-        record.withUnsafeMutableBytes { memory in
-            memory.put(scope?.hash ?? 0, at: 0)
-            memory.put(generation, at: 8)
-            memory.put(Checksum.of(UnsafeRawBufferPointer(rebasing: memory[..<16]), seed: 1), at: 16)
+        unsafe record.withUnsafeMutableBytes { memory in
+            unsafe memory.put(scope?.hash ?? 0, at: 0)
+            unsafe memory.put(generation, at: 8)
+            unsafe memory.put(Checksum.of(UnsafeRawBufferPointer(rebasing: memory[..<16]), seed: 1), at: 16)
         }
         return record
     }

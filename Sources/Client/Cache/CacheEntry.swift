@@ -99,8 +99,10 @@ final class CacheEntry {
         let count = min(StoredFooter.chunk, stored.bodyLength - start)
         let offset = stored.length + start
         let fd = descriptor.number
-        let got = block.fill { room -> (written: Int, outcome: Int) in
-            let got = FileCalls.read(fd, into: UnsafeMutableRawBufferPointer(rebasing: room[..<count]), at: offset) ?? 0
+        let got = unsafe block.fill { room -> (written: Int, outcome: Int) in
+            let got =
+                unsafe FileCalls.read(fd, into: UnsafeMutableRawBufferPointer(rebasing: room[..<count]), at: offset)
+                ?? 0
             return (got, got)
         }
         return got == count && StoredFooter.sum(block.readable, number: number) == sums[number]
@@ -128,7 +130,7 @@ private struct MetadataReader {
     private var left: ArraySlice<UInt8>
 
     init(_ bytes: Span<UInt8>) {
-        left = bytes.withUnsafeBufferPointer { Array($0) }[...]
+        left = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }[...]
     }
 
     mutating func text() -> [UInt8]? {

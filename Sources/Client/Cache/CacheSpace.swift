@@ -79,7 +79,7 @@ struct CacheSpace {
             let path = "\(ClientCache.temporaries)/\(name)"
             guard case .success(let number) = FileCalls.open(path, in: cache.folder) else { continue }
             let descriptor = Descriptor(adopting: number)
-            if gw_lock(descriptor.number) == 0 { unlinkat(cache.folder, path, 0) }
+            if gw_lock(descriptor.number) == 0 { unsafe unlinkat(cache.folder, path, 0) }
         }
     }
 
@@ -105,7 +105,7 @@ struct CacheSpace {
         }
 
         func set(_ total: Int) {
-            let bytes = CachedBody(count: 8) { $0.put(UInt64(max(0, total)), at: 0) }
+            let bytes = unsafe CachedBody(count: 8) { unsafe $0.put(UInt64(max(0, total)), at: 0) }
             _ = FileCalls.write(descriptor.number, bytes.bytes, at: 0)
         }
     }

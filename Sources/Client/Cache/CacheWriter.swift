@@ -48,8 +48,8 @@ struct CacheDescription {
     func storedHead(bodyLength: Int) -> CachedBody {
         let said = ObjectDescription(metadata: CachedBody(metadata.span), record: policy.record)
         let key = CachedBody(self.key.span)
-        return CachedBody(count: headLength) { memory in
-            StoredHead.write(
+        return unsafe CachedBody(count: headLength) { memory in
+            unsafe StoredHead.write(
                 id, key: key, said, bodyLength: bodyLength, storedAt: UInt64(max(0, time(nil))), generation: 0,
                 length: headLength, into: memory)
         }
@@ -125,7 +125,7 @@ final class CacheWriter {
     /// Leaves nothing behind.
     func abandon() {
         isAlive = false
-        unlinkat(cache.folder, temporary, 0)
+        unsafe unlinkat(cache.folder, temporary, 0)
     }
 }
 

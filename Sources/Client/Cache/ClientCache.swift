@@ -49,12 +49,12 @@ public final class ClientCache: Sendable {
         self.path = path
         self.limit = max(limit, 0)
         try Self.makeFolders(path)
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { throw Self.unusable(path, SystemFailure.reason(errno)) }
         owner = FolderOwner(Descriptor(adopting: number))
         folder = number
         var status = stat()
-        guard fstat(number, &status) == 0, status.st_uid == geteuid() else {
+        guard unsafe fstat(number, &status) == 0, status.st_uid == geteuid() else {
             throw Self.unusable(path, "it belongs to another user")
         }
         // Its mode is its owner's business, unless others could put responses into it.
@@ -64,7 +64,7 @@ public final class ClientCache: Sendable {
         guard Self.isMarked(number) || Self.takes(number) else {
             throw Self.unusable(path, "there is something in it that is not the client's cache")
         }
-        guard mkdirat(number, Self.temporaries, 0o700) == 0 || errno == EEXIST else {
+        guard unsafe mkdirat(number, Self.temporaries, 0o700) == 0 || errno == EEXIST else {
             throw Self.unusable(path, SystemFailure.reason(errno))
         }
     }
@@ -74,7 +74,7 @@ public final class ClientCache: Sendable {
     }
 
     private static func isMarked(_ folder: Int32) -> Bool {
-        faccessat(folder, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+        unsafe faccessat(folder, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0
     }
 
     /// Marks an empty folder as the cache's.
@@ -88,12 +88,14 @@ public final class ClientCache: Sendable {
     }
 
     private static func makeFolders(_ path: String) throws(ClientFailure) {
-        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+        if unsafe mkdir(path, 0o700) == 0 || errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw unusable(path, SystemFailure.reason(errno))
         }
         try makeFolders(String(path[..<slash]))
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw unusable(path, SystemFailure.reason(errno)) }
+        guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw unusable(path, SystemFailure.reason(errno))
+        }
     }
 
     /// Where a user's cache is: `$XDG_CACHE_HOME/gateway-client`, or `~/.cache/gateway-client` (XDG Base Directory
@@ -141,7 +143,7 @@ public final class ClientCache: Sendable {
 
     /// The names in a folder below.
     func names(_ part: String) -> [String] {
-        let number = gw_open_at(folder, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
+        let number = unsafe gw_open_at(folder, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard number >= 0 else { return [] }
         let descriptor = Descriptor(adopting: number)
         return FileCalls.names(in: descriptor.number) ?? []
@@ -150,16 +152,16 @@ public final class ClientCache: Sendable {
     // MARK: Changing
 
     /// Removes a file.
-    func remove(_ place: CachePlace) { unlinkat(folder, place.path, 0) }
+    func remove(_ place: CachePlace) { unsafe unlinkat(folder, place.path, 0) }
 
     /// Removes all that is stored for a URL (RFC 9111 section 4.4).
     func invalidate(_ hash: CacheHash) { for place in places(hash) { remove(place) } }
 
     /// Gives a complete file its name, once there is room for it.
     func publish(_ temporary: String, as place: CachePlace, bytes: Int) -> Bool {
-        guard mkdirat(folder, place.part, 0o700) == 0 || errno == EEXIST else { return false }
+        guard unsafe mkdirat(folder, place.part, 0o700) == 0 || errno == EEXIST else { return false }
         guard CacheSpace(self).reserve(bytes) else { return false }
-        return renameat(folder, temporary, folder, place.path) == 0
+        return unsafe renameat(folder, temporary, folder, place.path) == 0
     }
 
     /// Writes a response down whose fields a validation changed; its body is that of the old file.
@@ -169,14 +171,14 @@ public final class ClientCache: Sendable {
         guard let head = StoredHead(reading: image), FileCalls.write(temporary.number, image.bytes, at: 0) == 0,
             entry.copy(to: temporary.number, head: head)
         else {
-            unlinkat(folder, temporary.name, 0)
+            unsafe unlinkat(folder, temporary.name, 0)
             return false
         }
         let place = CachePlace(description.id)
         // The old file goes, so only what the new one has more is added.
         let added = place == entry.place ? max(0, description.headLength - entry.stored.length) : entry.fileBytes
         guard publish(temporary.name, as: place, bytes: added) else {
-            unlinkat(folder, temporary.name, 0)
+            unsafe unlinkat(folder, temporary.name, 0)
             return false
         }
         if place != entry.place { remove(entry.place) }

@@ -32,7 +32,7 @@ struct RequestKey {
         let scheme: URIScheme = url.isSecure ? .https : .http
         let block = Block(capacity: request.bytes.count + 256)
         guard CacheKey.write(scheme, request.head, request.bytes.span, to: block) else { return nil }
-        bytes = block.readable.withUnsafeBufferPointer { Array($0) }
+        bytes = unsafe block.readable.withUnsafeBufferPointer { unsafe Array($0) }
         hash = Self.hash(bytes)
         self.request = request
         var apart = settings.trust + "\n"
@@ -60,7 +60,7 @@ struct RequestKey {
         guard SelectingFields.write(names: names.span, request.head, request.bytes.span, to: block) else {
             return .none
         }
-        let values = block.readable.withUnsafeBufferPointer { Array($0) }
+        let values = unsafe block.readable.withUnsafeBufferPointer { unsafe Array($0) }
         return Self.hash(apart + [0] + names + [0] + values)
     }
 

@@ -28,7 +28,7 @@ final class Console: Sendable {
         }
         line += "\n"
         let bytes = Array(line.utf8)
-        bytes.withUnsafeBufferPointer { _ = write(errors, $0.baseAddress, $0.count) }
+        unsafe bytes.withUnsafeBufferPointer { _ = unsafe write(errors, $0.baseAddress, $0.count) }
     }
 
     /// Says once that nobody looks at certificates.
@@ -39,13 +39,13 @@ final class Console: Sendable {
 
     /// A head's lines, each behind a mark.
     func say(head: Span<UInt8>, mark: String) {
-        let text = head.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        let text = unsafe head.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
         var lines = ""
         for line in text.split(separator: "\r\n", omittingEmptySubsequences: false).dropLast() {
             lines += mark + Escaping.visible(String(line)) + "\n"
         }
         let bytes = Array(lines.utf8)
-        bytes.withUnsafeBufferPointer { _ = write(errors, $0.baseAddress, $0.count) }
+        unsafe bytes.withUnsafeBufferPointer { _ = unsafe write(errors, $0.baseAddress, $0.count) }
     }
 }
 
@@ -102,7 +102,7 @@ final class CommandListener: TransferListener {
 
     override func responseHead(_ bytes: Span<UInt8>, status: UInt16, isFinal: Bool) throws(ClientFailure) {
         if console.isVerbose { console.say(head: bytes, mark: "< ") }
-        let head = bytes.withUnsafeBufferPointer { Array($0) }
+        let head = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
         if isFinal { contentType = HeadText.values(of: "content-type", in: head).first }
         if let headFile { try WholeWrite.all(bytes, to: headFile, named: "the file of --dump-header") }
         if includesHead {

@@ -47,7 +47,7 @@ public final class CommandRunner: Sendable {
         self.options = options
         var errors = STDERR_FILENO
         if let path = options.errorFile, path != "-" {
-            errors = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            errors = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
             guard errors >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
         } else if options.errorFile == "-" {
             errors = STDOUT_FILENO
@@ -57,7 +57,7 @@ public final class CommandRunner: Sendable {
             try RequestLog(path: path, format: options.logFormat)
         }
         if let path = options.headFile {
-            let fd = path == "-" ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            let fd = unsafe path == "-" ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
             guard fd >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
             headFile = fd
         } else {
@@ -232,19 +232,21 @@ public final class CommandRunner: Sendable {
 ///
 /// `@unchecked Sendable` is safe because the C library's functions on it are safe from any thread, its memory stays where it is
 /// and is freed by the last owner.
-private final class ThreadSemaphore: @unchecked Sendable {
+///
+/// `@safe` because it allocates the semaphore, initialises it before any use and frees it last.
+@safe private final class ThreadSemaphore: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     init() {
-        semaphore.initialize(to: sem_t())
-        sem_init(semaphore, 0, 0)
+        unsafe semaphore.initialize(to: sem_t())
+        unsafe sem_init(semaphore, 0, 0)
     }
 
     deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
+        unsafe sem_destroy(semaphore)
+        unsafe semaphore.deallocate()
     }
 
-    func signal() { sem_post(semaphore) }
-    func wait() { while sem_wait(semaphore) != 0 {} }
+    func signal() { unsafe sem_post(semaphore) }
+    func wait() { while unsafe sem_wait(semaphore) != 0 {} }
 }

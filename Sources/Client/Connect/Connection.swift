@@ -185,7 +185,8 @@ final class Connection {
             let now = MonotonicClock.milliseconds
             guard now < end else { return false }
             var watched = pollfd(fd: transport.fd, events: Int16(POLLIN), revents: 0)
-            _ = poll(&watched, 1, min(waiting.deadline.timeout(slice: nil) & Int32.max, Int32(clamping: end - now)))
+            _ = unsafe poll(
+                &watched, 1, min(waiting.deadline.timeout(slice: nil) & Int32.max, Int32(clamping: end - now)))
             try waiting.deadline.check()
         }
         return true

@@ -107,13 +107,13 @@ enum Connector {
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
             throw .usage("--unix-socket \(path): the path is longer than a socket's may be")
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
         let number = gw_socket(AF_UNIX)
         guard number >= 0 else { throw .cannotConnect(path, SystemFailure.reason(errno)) }
         let descriptor = Descriptor(adopting: number)
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        let result = unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
         if result != 0 {
@@ -144,7 +144,7 @@ enum Connector {
             guard !attempts.isEmpty else { throw .cannotConnect(name, last) }
             var watched = attempts.map { pollfd(fd: $0.descriptor.number, events: Int16(POLLOUT), revents: 0) }
             let timeout = waiting.deadline.timeout(slice: rest.isEmpty ? nil : head)
-            let count = poll(&watched, nfds_t(watched.count), timeout)
+            let count = unsafe poll(&watched, nfds_t(watched.count), timeout)
             if count == 0 { try waiting.deadline.check() }
             for index in watched.indices.reversed() where watched[index].revents != 0 {
                 let attempt = attempts[index]

@@ -9,7 +9,7 @@ public enum MonotonicClock {
     /// Nanoseconds since some moment before the program began.
     public static var nanoseconds: UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
     /// The same in milliseconds.
@@ -21,7 +21,7 @@ enum WallClock {
     /// Milliseconds of Unix time.
     static var milliseconds: Int64 {
         var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
@@ -67,7 +67,7 @@ struct Waiting {
     @discardableResult func wait(_ fd: Int32, for events: Int16) throws(ClientFailure) -> Int16 {
         var watched = pollfd(fd: fd, events: events, revents: 0)
         while true {
-            let count = poll(&watched, 1, deadline.timeout(slice: listener == nil ? nil : 200))
+            let count = unsafe poll(&watched, 1, deadline.timeout(slice: listener == nil ? nil : 200))
             if count > 0 { return watched.revents }
             guard count == 0 || errno == EINTR else { throw .receive(SystemFailure.reason(errno)) }
             try deadline.check()

@@ -92,7 +92,7 @@ public final class CookieJar: Sendable {
 
     /// Reads a file in Netscape's format, or one of Set-Cookie lines. A file that is not there is an empty one.
     public func read(_ path: String, now: Int64) throws(ClientFailure) {
-        if path != "-", access(path, F_OK) != 0 { return }
+        if path != "-", unsafe access(path, F_OK) != 0 { return }
         let text = String(decoding: try FileContents.all(of: path), as: UTF8.self)
         for line in text.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
             guard let cookie = Self.parse(line), !cookie.isExpired(now: now) else { continue }
@@ -144,21 +144,21 @@ public final class CookieJar: Sendable {
             return
         }
         guard let file = Self.replaceable(path) else {
-            let number = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             guard number >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
             let descriptor = Descriptor(adopting: number)
             try WholeWrite.all(bytes.span, to: descriptor.number, named: path)
             return
         }
         let temporary = "\(file).\(getpid()).tmp"
-        let number = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let number = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard number >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
         let descriptor = Descriptor(adopting: number)
         do throws(ClientFailure) {
             try WholeWrite.all(bytes.span, to: descriptor.number, named: path)
-            guard rename(temporary, file) == 0 else { throw .write(path, SystemFailure.reason(errno)) }
+            guard unsafe rename(temporary, file) == 0 else { throw .write(path, SystemFailure.reason(errno)) }
         } catch {
-            unlink(temporary)
+            unsafe unlink(temporary)
             throw error
         }
     }
@@ -169,12 +169,13 @@ extension CookieJar {
     /// regular file, such as a device or a pipe, or a link that leads nowhere yet.
     fileprivate static func replaceable(_ path: String) -> String? {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return path }
-        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let real = realpath(path, nil) else {
+        guard unsafe lstat(path, &status) == 0 else { return path }
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let real = unsafe realpath(path, nil)
+        else {
             return nil
         }
-        defer { free(real) }
-        return String(cString: real)
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 }
 
@@ -184,14 +185,14 @@ public enum WholeWrite {
     public static func all(_ bytes: Span<UInt8>, to fd: Int32, named path: String) throws(ClientFailure) {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.extracting(offset...).withUnsafeBufferPointer {
-                Glibc.write(fd, $0.baseAddress, $0.count)
+            let count = unsafe bytes.extracting(offset...).withUnsafeBufferPointer {
+                unsafe Glibc.write(fd, $0.baseAddress, $0.count)
             }
             if count > 0 {
                 offset += count
             } else if errno == EAGAIN {
                 var watched = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&watched, 1, -1)
+                _ = unsafe poll(&watched, 1, -1)
             } else if errno != EINTR {
                 throw .write(path, SystemFailure.reason(errno))
             }

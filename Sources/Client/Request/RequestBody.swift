@@ -78,11 +78,11 @@ final class BodyReader {
 
     static func file(_ path: String) throws(ClientFailure) -> Piece {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw .read(path, SystemFailure.reason(errno)) }
+        guard unsafe stat(path, &status) == 0 else { throw .read(path, SystemFailure.reason(errno)) }
         guard status.st_mode & S_IFMT != S_IFDIR else { throw .read(path, "it is a folder") }
         // A pipe or a device has no length to announce.
         guard status.st_mode & S_IFMT == S_IFREG else { return .bytes(try FileContents.all(of: path)) }
-        guard access(path, R_OK) == 0 else { throw .read(path, SystemFailure.reason(errno)) }
+        guard unsafe access(path, R_OK) == 0 else { throw .read(path, SystemFailure.reason(errno)) }
         return .file(path: path, length: UInt64(max(0, status.st_size)))
     }
 
@@ -123,7 +123,7 @@ final class BodyReader {
 
     private func read(_ path: String, upTo limit: UInt64, into block: Block) throws(ClientFailure) -> Int {
         if descriptor == nil {
-            let number = open(path, O_RDONLY | O_CLOEXEC)
+            let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
             guard number >= 0 else { throw .read(path, SystemFailure.reason(errno)) }
             if offset > 0 { lseek(number, off_t(clamping: offset), SEEK_SET) }
             descriptor = Descriptor(adopting: number)
@@ -135,9 +135,9 @@ final class BodyReader {
     private static func read(
         _ fd: Int32, _ path: String, into block: Block, limit: Int
     ) throws(ClientFailure) -> Int {
-        let got = block.fill { room -> (written: Int, outcome: Int) in
+        let got = unsafe block.fill { room -> (written: Int, outcome: Int) in
             while true {
-                let got = Glibc.read(fd, room.baseAddress, min(room.count, limit))
+                let got = unsafe Glibc.read(fd, room.baseAddress, min(room.count, limit))
                 if got < 0, errno == EINTR { continue }
                 return (max(0, got), got)
             }
@@ -154,13 +154,13 @@ public enum FileContents {
 
     /// All of a file, `-` for standard input.
     public static func all(of path: String) throws(ClientFailure) -> [UInt8] {
-        let fd = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        let fd = unsafe path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { throw .read(path, SystemFailure.reason(errno)) }
         defer { if fd != STDIN_FILENO { close(fd) } }
         var result: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = read(fd, &buffer, buffer.count)
+            let count = unsafe read(fd, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .read(path, SystemFailure.reason(errno)) }
             if count == 0 { return result }

@@ -170,7 +170,7 @@ final class Exchange {
             throw ClientFailure(8, "the server changed to another protocol, which nobody asked for")
         }
         responseTime = WallClock.milliseconds
-        headBytes = block.readable.extracting(0..<head.length).withUnsafeBufferPointer { Array($0) }
+        headBytes = unsafe block.readable.extracting(0..<head.length).withUnsafeBufferPointer { unsafe Array($0) }
         block.consume(head.length)
         body = BodyDecoder(head.framing)
         report.headBytes += UInt64(headBytes.count)

@@ -64,7 +64,7 @@ extension TransferRunner {
         let stored = entry.bytes
         let block = Block(capacity: ValidationFields.byteLimit + entry.bytes.count + 256)
         _ = ValidationFields.write(entry.head, stored.span, to: block)
-        return block.readable.withUnsafeBufferPointer { Array($0) }
+        return unsafe block.readable.withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// Whether the stored response may answer when the server fails (RFC 5861 section 4).
@@ -103,7 +103,7 @@ extension TransferRunner {
                 entry.head, stored.span, exchange.head, received.span, age: age, Self.rules, to: merged)
         else { return false }
         merged.appendLineEnd()
-        let bytes = merged.readable.withUnsafeBufferPointer { Array($0) }
+        let bytes = unsafe merged.readable.withUnsafeBufferPointer { unsafe Array($0) }
         guard let head = CacheEntry.parse(bytes) else { return false }
         do throws(StoreRefusal) {
             let policy = try Storing.renew(
@@ -111,7 +111,7 @@ extension TransferRunner {
             let names = VaryNames(head, bytes.span)
             let list = Block(capacity: VaryNames.byteLimit + 64)
             names.write(bytes.span, to: list)
-            let vary = list.readable.withUnsafeBufferPointer { Array($0) }
+            let vary = unsafe list.readable.withUnsafeBufferPointer { unsafe Array($0) }
             entry.take(bytes, head, policy)
             let description = CacheDescription(
                 id: ObjectID(key: asked.key.hash, variant: asked.key.variant(vary)), key: asked.key.bytes,
@@ -160,11 +160,11 @@ extension TransferRunner {
             fields.appendLineEnd()
             let names = Block(capacity: VaryNames.byteLimit + 64)
             VaryNames(exchange.head, bytes.span).write(bytes.span, to: names)
-            let vary = names.readable.withUnsafeBufferPointer { Array($0) }
-            let description = CacheDescription(
+            let vary = unsafe names.readable.withUnsafeBufferPointer { unsafe Array($0) }
+            let description = unsafe CacheDescription(
                 id: ObjectID(key: asked.key.hash, variant: asked.key.variant(vary)), key: asked.key.bytes,
                 url: asked.url.text, varyNames: vary,
-                head: fields.readable.withUnsafeBufferPointer { Array($0) }, policy: policy)
+                head: fields.readable.withUnsafeBufferPointer { unsafe Array($0) }, policy: policy)
             return CacheWriter(description, in: cache)
         } catch {
             if state.listener.wantsNotes { state.listener.note("not stored in the cache: \(error.word)") }

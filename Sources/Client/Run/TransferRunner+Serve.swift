@@ -125,6 +125,6 @@ extension TransferRunner {
         }
         ServedFields.writeOwn(served, age: age, size: entry.length, to: head)
         head.appendLineEnd()
-        return head.readable.withUnsafeBufferPointer { Array($0) }
+        return unsafe head.readable.withUnsafeBufferPointer { unsafe Array($0) }
     }
 }

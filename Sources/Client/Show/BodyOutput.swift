@@ -80,7 +80,8 @@ public final class BodyOutput {
     public var existingBytes: UInt64 {
         guard let path else { return 0 }
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? UInt64(max(0, status.st_size)) : 0
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            ? UInt64(max(0, status.st_size)) : 0
     }
 
     /// Says of what kind the body is. JSON is printed for people where that was wished.
@@ -130,7 +131,7 @@ public final class BodyOutput {
         // A name that came with a URL must not lead elsewhere by a link that somebody put there.
         if target == .remoteName { flags |= O_NOFOLLOW }
         if rules.keepsFiles, !appends { flags |= O_EXCL }
-        let number = open(path, flags, 0o644)
+        let number = unsafe open(path, flags, 0o644)
         guard number >= 0 else {
             let hint = errno == EEXIST ? "; --clobber writes over it" : ""
             throw .write(path, SystemFailure.reason(errno) + hint)
@@ -142,7 +143,9 @@ public final class BodyOutput {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/").dropLast() {
             made += part + "/"
-            guard mkdir(made, 0o755) == 0 || errno == EEXIST else { throw .write(made, SystemFailure.reason(errno)) }
+            guard unsafe mkdir(made, 0o755) == 0 || errno == EEXIST else {
+                throw .write(made, SystemFailure.reason(errno))
+            }
         }
     }
 

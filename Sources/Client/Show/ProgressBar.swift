@@ -21,7 +21,7 @@ struct ProgressBar {
         guard now - start > Self.patience, now - shownAt > Self.interval else { return }
         shownAt = now
         var size = winsize()
-        let width = ioctl(fd, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        let width = unsafe ioctl(fd, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
         let line = Self.line(bytes, of: total, nanoseconds: now - start, width: width, isUpload: isUpload)
         put("\r\u{1B}[K" + line)
     }
@@ -35,7 +35,7 @@ struct ProgressBar {
 
     private func put(_ text: String) {
         var text = text
-        text.withUTF8 { _ = write(fd, $0.baseAddress, $0.count) }
+        text.withUTF8 { _ = unsafe write(fd, $0.baseAddress, $0.count) }
     }
 
     /// `[======>      ]  45%  12.3 MiB  4.1 MiB/s  0:04 left`, at most so many columns.

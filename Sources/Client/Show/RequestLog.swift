@@ -15,7 +15,7 @@ public final class RequestLog: Sendable {
 
     /// Opens `path` for appending, readable by its owner only: URLs may hold secrets.
     public init(path: String, format: Format = .text) throws(ClientFailure) {
-        let number = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        let number = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
         guard number >= 0 else { throw .write(path, SystemFailure.reason(errno)) }
         descriptor = Descriptor(adopting: number)
         self.path = path
@@ -79,13 +79,13 @@ public final class RequestLog: Sendable {
         }
 
         private var when: (date: String, clock: String) {
-            var broken = tm()
+            var broken = unsafe tm()
             var time = time_t(seconds)
-            gmtime_r(&time, &broken)
+            unsafe gmtime_r(&time, &broken)
             func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
             return (
-                "\(broken.tm_year + 1900)-\(two(broken.tm_mon + 1))-\(two(broken.tm_mday))",
-                "\(two(broken.tm_hour)):\(two(broken.tm_min)):\(two(broken.tm_sec))"
+                unsafe "\(broken.tm_year + 1900)-\(two(broken.tm_mon + 1))-\(two(broken.tm_mday))",
+                unsafe "\(two(broken.tm_hour)):\(two(broken.tm_min)):\(two(broken.tm_sec))"
             )
         }
 
@@ -124,7 +124,7 @@ public final class RequestLog: Sendable {
     /// Appends a record with a single `write`.
     public func append(_ entry: Entry) throws(ClientFailure) {
         let bytes = Array(((format == .json ? entry.json : entry.line) + "\n").utf8)
-        let written = bytes.withUnsafeBufferPointer { write(descriptor.number, $0.baseAddress, $0.count) }
+        let written = unsafe bytes.withUnsafeBufferPointer { unsafe write(descriptor.number, $0.baseAddress, $0.count) }
         guard written == bytes.count else { throw .write(path, SystemFailure.reason(errno)) }
     }
 }

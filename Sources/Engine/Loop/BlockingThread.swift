@@ -12,20 +12,20 @@ public enum BlockingThread {
     /// Starts a thread that nobody waits for; false when the system has none. It takes no signals, which are for the threads that
     /// wait for them. The corresponding C function is `pthread_create`.
     public static func start(_ run: @escaping @Sendable () -> Void) -> Bool {
-        let reference = Unmanaged.passRetained(Work(run))
+        let reference = unsafe Unmanaged.passRetained(Work(run))
         var thread = pthread_t()
-        let code = pthread_create(
+        let code = unsafe pthread_create(
             &thread, nil,
             { raw in
-                guard let raw else { return nil }
+                guard let raw = unsafe raw else { return nil }
                 var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().run()
+                unsafe sigfillset(&all)
+                unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+                unsafe Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().run()
                 return nil
-            }, reference.toOpaque())
+            }, unsafe reference.toOpaque())
         guard code == 0 else {
-            reference.release()
+            unsafe reference.release()
             return false
         }
         pthread_detach(thread)

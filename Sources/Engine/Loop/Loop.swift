@@ -315,8 +315,8 @@ public final class Loop: @unchecked Sendable {
         let end = nanoseconds &+ Self.burstLimit
         var timeout: Int32 = 0
         while true {
-            let count = events.withUnsafeMutableBufferPointer {
-                gw_epoll_wait(poller.number, $0.baseAddress, Int32($0.count), scheduled.isEmpty ? timeout : 0)
+            let count = unsafe events.withUnsafeMutableBufferPointer {
+                unsafe gw_epoll_wait(poller.number, $0.baseAddress, Int32($0.count), scheduled.isEmpty ? timeout : 0)
             }
             readClocks()
             if count <= 0 && scheduled.isEmpty { break }
@@ -419,7 +419,7 @@ public final class Loop: @unchecked Sendable {
 
     private static func clock(_ id: clockid_t) -> UInt64 {
         var time = timespec()
-        clock_gettime(id, &time)
+        unsafe clock_gettime(id, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 }

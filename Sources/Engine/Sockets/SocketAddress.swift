@@ -22,9 +22,9 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         var v4 = in_addr()
         var v6 = in6_addr()
-        if inet_pton(AF_INET, host, &v4) == 1 {
+        if unsafe inet_pton(AF_INET, host, &v4) == 1 {
             self.init(ipv4: UInt32(bigEndian: v4.s_addr), port: port)
-        } else if inet_pton(AF_INET6, host, &v6) == 1 {
+        } else if unsafe inet_pton(AF_INET6, host, &v6) == 1 {
             self.init(v6, port: port, scope: 0)
         } else {
             return nil
@@ -46,10 +46,10 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
         for index in start..<end { letters[index - start] = CChar(bitPattern: text[index]) }
         var v4 = in_addr()
         var v6 = in6_addr()
-        let family: Int32 = letters.span.withUnsafeBufferPointer { buffer in
+        let family: Int32 = unsafe letters.span.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return -1 }
-            if inet_pton(AF_INET, base, &v4) == 1 { return AF_INET }
-            return inet_pton(AF_INET6, base, &v6) == 1 ? AF_INET6 : -1
+            if unsafe inet_pton(AF_INET, base, &v4) == 1 { return AF_INET }
+            return unsafe inet_pton(AF_INET6, base, &v6) == 1 ? AF_INET6 : -1
         }
         switch family {
         case AF_INET: self.init(ipv4: UInt32(bigEndian: v4.s_addr), port: 0)
@@ -68,8 +68,8 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
     }
 
     private init(_ address: in6_addr, port: UInt16, scope: UInt32) {
-        let words = withUnsafeBytes(of: address) { raw in
-            (
+        let words = unsafe withUnsafeBytes(of: address) { raw in
+            unsafe (
                 UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
                 UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
             )
@@ -85,10 +85,10 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
     public init?(_ storage: sockaddr_storage) {
         switch Int32(storage.ss_family) {
         case AF_INET:
-            let v4 = withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_in.self) }
+            let v4 = unsafe withUnsafeBytes(of: storage) { unsafe $0.loadUnaligned(as: sockaddr_in.self) }
             self.init(ipv4: UInt32(bigEndian: v4.sin_addr.s_addr), port: UInt16(bigEndian: v4.sin_port))
         case AF_INET6:
-            let v6 = withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_in6.self) }
+            let v6 = unsafe withUnsafeBytes(of: storage) { unsafe $0.loadUnaligned(as: sockaddr_in6.self) }
             self.init(v6.sin6_addr, port: UInt16(bigEndian: v6.sin6_port), scope: v6.sin6_scope_id)
         default:
             return nil
@@ -116,9 +116,9 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
             v4.sin_family = sa_family_t(AF_INET)
             v4.sin_port = port.bigEndian
             v4.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
-            return withUnsafePointer(to: v4) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            return unsafe withUnsafePointer(to: v4) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
                 }
             }
         }
@@ -126,13 +126,13 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
         v6.sin6_family = sa_family_t(AF_INET6)
         v6.sin6_port = port.bigEndian
         v6.sin6_scope_id = scope
-        withUnsafeMutableBytes(of: &v6.sin6_addr) { raw in
-            raw.storeBytes(of: high.bigEndian, toByteOffset: 0, as: UInt64.self)
-            raw.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        unsafe withUnsafeMutableBytes(of: &v6.sin6_addr) { raw in
+            unsafe raw.storeBytes(of: high.bigEndian, toByteOffset: 0, as: UInt64.self)
+            unsafe raw.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
-        return withUnsafePointer(to: v6) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+        return unsafe withUnsafePointer(to: v6) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
             }
         }
     }
@@ -180,16 +180,16 @@ public struct SocketAddress: Sendable, Equatable, Hashable {
             return
         }
         var address = in6_addr()
-        withUnsafeMutableBytes(of: &address) { raw in
-            raw.storeBytes(of: high.bigEndian, toByteOffset: 0, as: UInt64.self)
-            raw.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        unsafe withUnsafeMutableBytes(of: &address) { raw in
+            unsafe raw.storeBytes(of: high.bigEndian, toByteOffset: 0, as: UInt64.self)
+            unsafe raw.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
         precondition(block.free >= Int(INET6_ADDRSTRLEN), "room for an IPv6 address")
-        block.fill { free -> (written: Int, outcome: Void) in
-            guard let start = free.baseAddress?.assumingMemoryBound(to: CChar.self),
-                inet_ntop(AF_INET6, &address, start, socklen_t(free.count)) != nil
+        unsafe block.fill { free -> (written: Int, outcome: Void) in
+            guard let start = unsafe free.baseAddress?.assumingMemoryBound(to: CChar.self),
+                unsafe inet_ntop(AF_INET6, &address, start, socklen_t(free.count)) != nil
             else { return (0, ()) }
-            return (strlen(start), ())
+            return unsafe (strlen(start), ())
         }
     }
 

@@ -26,11 +26,11 @@ public enum Sockets {
     /// When fewer bytes came than there was room for, the kernel held no more at that moment, and an edge-triggered
     /// registration will report what comes after: no second call is needed to find that out.
     public static func receive(_ fd: Int32, into block: Block, limit: Int = .max) -> IOOutcome {
-        block.fill { free in
+        unsafe block.fill { free in
             precondition(free.count > 0 && limit > 0, "receives only where there is room")
             let room = min(free.count, limit)
             while true {
-                let count = recv(fd, free.baseAddress, room, 0)
+                let count = unsafe recv(fd, free.baseAddress, room, 0)
                 if count > 0 { return (count, .bytes(count)) }
                 if count == 0 { return (0, .closed) }
                 switch errno {
@@ -45,18 +45,20 @@ public enum Sockets {
     /// Sends from the start of `bytes`. The corresponding C function is `send`.
     public static func send(_ fd: Int32, _ bytes: Span<UInt8>) -> IOOutcome {
         guard bytes.count > 0 else { return .bytes(0) }
-        return bytes.withUnsafeBufferPointer { buffer in
-            outcome { gw_send(fd, buffer.baseAddress, buffer.count) }
+        return unsafe bytes.withUnsafeBufferPointer { buffer in
+            outcome { unsafe gw_send(fd, buffer.baseAddress, buffer.count) }
         }
     }
 
     /// Sends the three pieces as one. The corresponding C function is `sendmsg`.
     public static func send(_ fd: Int32, _ first: Span<UInt8>, _ second: Span<UInt8>, _ third: Span<UInt8>) -> IOOutcome
     {
-        first.withUnsafeBufferPointer { a in
-            second.withUnsafeBufferPointer { b in
-                third.withUnsafeBufferPointer { c in
-                    outcome { gw_send3(fd, a.baseAddress, a.count, b.baseAddress, b.count, c.baseAddress, c.count) }
+        unsafe first.withUnsafeBufferPointer { a in
+            unsafe second.withUnsafeBufferPointer { b in
+                unsafe third.withUnsafeBufferPointer { c in
+                    outcome {
+                        unsafe gw_send3(fd, a.baseAddress, a.count, b.baseAddress, b.count, c.baseAddress, c.count)
+                    }
                 }
             }
         }
@@ -84,7 +86,7 @@ public enum Sockets {
         guard number >= 0 else { throw SystemFailure("socket") }
         let descriptor = Descriptor(adopting: number)
         _ = gw_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        let result = address.withSockaddr { Glibc.connect(number, $0, $1) }
+        let result = unsafe address.withSockaddr { unsafe Glibc.connect(number, $0, $1) }
         guard result == 0 || errno == EINPROGRESS || errno == EINTR else { throw SystemFailure("connect") }
         return descriptor
     }
@@ -93,14 +95,14 @@ public enum Sockets {
     /// unfit for another request. The corresponding C function is `recv(MSG_PEEK)`.
     public static func isQuiet(_ fd: Int32) -> Bool {
         var byte: UInt8 = 0
-        return recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+        return unsafe recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
     }
 
     /// Whether a connection attempt has come to an end, whatever the poller has told so far. The corresponding C function is
     /// `poll`.
     public static func hasConnectEnded(_ fd: Int32) -> Bool {
         var request = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
-        return poll(&request, 1, 0) > 0
+        return unsafe poll(&request, 1, 0) > 0
     }
 
     /// What became of a connection attempt: 0, or the `errno` it failed with. The corresponding C function is
@@ -108,7 +110,7 @@ public enum Sockets {
     public static func pendingError(_ fd: Int32) -> Int32 {
         var code: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
-        guard getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else { return errno }
+        guard unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else { return errno }
         return code
     }
 
@@ -118,7 +120,7 @@ public enum Sockets {
     /// Makes the coming `close` abort the connection (RST), so that the peer cannot take what it got for complete.
     public static func abortOnClose(_ fd: Int32) {
         var linger = linger(l_onoff: 1, l_linger: 0)
-        _ = setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+        _ = unsafe setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
     /// Opens a listening socket.
@@ -138,7 +140,7 @@ public enum Sockets {
         if !address.isIPv4 { _ = gw_set_option(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         // Accepted sockets inherit it, which saves a call for each.
         _ = gw_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        guard address.withSockaddr({ bind(number, $0, $1) }) == 0 else { throw SystemFailure("bind") }
+        guard unsafe address.withSockaddr({ unsafe bind(number, $0, $1) }) == 0 else { throw SystemFailure("bind") }
         guard Glibc.listen(number, backlog) == 0 else { throw SystemFailure("listen") }
         return descriptor
     }
@@ -147,8 +149,8 @@ public enum Sockets {
     public static func localAddress(_ fd: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let result = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &length) }
+        let result = unsafe withUnsafeMutablePointer(to: &storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(fd, $0, &length) }
         }
         return result == 0 ? SocketAddress(storage) : nil
     }
@@ -157,7 +159,7 @@ public enum Sockets {
     static func accept(_ listener: Int32) -> AcceptOutcome {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let fd = gw_accept(listener, &storage, &length)
+        let fd = unsafe gw_accept(listener, &storage, &length)
         guard fd >= 0 else { return AcceptOutcome(failure: errno) }
         return .connection(fd, SocketAddress(storage) ?? SocketAddress(ipv4: 0, port: 0))
     }
@@ -167,26 +169,27 @@ public enum Sockets {
     /// The corresponding C function is `getaddrinfo`; the failure text is `gai_strerror`'s.
     public static func resolve(_ host: String, port: UInt16) -> Result<[SocketAddress], ResolutionFailure> {
         if let numeric = SocketAddress(numeric: host, port: port) { return .success([numeric]) }
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(host, nil, &hints, &list)
+        let code = unsafe getaddrinfo(host, nil, &hints, &list)
         guard code == 0 else {
-            return .failure(ResolutionFailure(host: host, reason: String(cString: gai_strerror(code))))
+            return unsafe .failure(ResolutionFailure(host: host, reason: String(cString: gai_strerror(code))))
         }
-        defer { freeaddrinfo(list) }
+        defer { unsafe freeaddrinfo(list) }
         var found: [SocketAddress] = []
-        var entry = list
-        while let current = entry {
-            if let address = current.pointee.ai_addr {
+        var entry = unsafe list
+        while let current = unsafe entry {
+            if let address = unsafe current.pointee.ai_addr {
                 var storage = sockaddr_storage()
-                memcpy(&storage, address, min(Int(current.pointee.ai_addrlen), MemoryLayout<sockaddr_storage>.size))
+                unsafe memcpy(
+                    &storage, address, min(Int(current.pointee.ai_addrlen), MemoryLayout<sockaddr_storage>.size))
                 if let parsed = SocketAddress(storage)?.with(port: port), !found.contains(parsed) {
                     found.append(parsed)
                 }
             }
-            entry = current.pointee.ai_next
+            unsafe entry = unsafe current.pointee.ai_next
         }
         return .success(found)
     }

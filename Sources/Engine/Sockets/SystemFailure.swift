@@ -23,7 +23,7 @@ public struct SystemFailure: Error, Equatable, Sendable, CustomStringConvertible
     public static func reason(_ code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         // `strerror_r`, because `strerror` is not safe from several threads.
-        guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+        guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

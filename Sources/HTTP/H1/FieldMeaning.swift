@@ -44,7 +44,7 @@ struct FieldMeaning {
         guard version == .http11 else { throw ParseFailure(.transferEncodingInHTTP10, at: value.lowerBound) }
         guard !hasTransferEncoding else { throw ParseFailure(.badTransferEncoding, at: value.lowerBound) }
         guard contentLength == nil else { throw ParseFailure(.bothLengths, at: value.lowerBound) }
-        guard bytes.extracting(value).bytes.isCaseless("chunked") else {
+        guard unsafe bytes.extracting(value).bytes.isCaseless("chunked") else {
             let isList = isCodingListEndingInChunked(bytes, value)
             throw ParseFailure(isList ? .unsupportedTransferCoding : .badTransferEncoding, at: value.lowerBound)
         }
@@ -58,7 +58,7 @@ struct FieldMeaning {
             let start = offset
             while offset < value.upperBound, ByteClass.token.contains(bytes[offset]) { offset &+= 1 }
             if offset > start {
-                let option = bytes.extracting(start..<offset).bytes
+                let option = unsafe bytes.extracting(start..<offset).bytes
                 switch option.byteCount {
                 case 2 where option.isCaseless("te"): connection.insert(.te)
                 case 5 where option.isCaseless("close"): connection.insert(.close)
@@ -100,7 +100,7 @@ struct FieldMeaning {
         while offset < value.upperBound, ByteClass.token.contains(bytes[offset]) { offset &+= 1 }
         guard offset > start else { return false }
         members &+= 1
-        let isChunked = bytes.extracting(start..<offset).bytes.isCaseless("chunked")
+        let isChunked = unsafe bytes.extracting(start..<offset).bytes.isCaseless("chunked")
         while offset < value.upperBound, bytes[offset].isBlank { offset &+= 1 }
         if offset == value.upperBound { return isChunked && members > 1 }
         guard !isChunked, bytes[offset] == 0x2C else { return false }

@@ -59,7 +59,7 @@ struct HeadLines {
     while valueEnd > offset, bytes[valueEnd &- 1].isBlank { valueEnd &-= 1 }
     // RFC 9110 §5.5 allows to replace CR, LF and NUL by SP; to refuse is the other choice it gives. Other controls are
     // invalid there and refused as well.
-    if let bad = bytes.bytes.firstNonContent(offset..<valueEnd) {
+    if let bad = unsafe bytes.bytes.firstNonContent(offset..<valueEnd) {
         throw ParseFailure(bytes[bad] == 0x0D ? .bareCR : .badFieldValue, at: bad)
     }
     let name = FieldName.recognise(bytes.extracting(nameRange))

@@ -145,9 +145,9 @@ public struct RequestParser: Sendable {
             // §3.2.2: a server must accept it from any client.
             let rest = target.lowerBound..<pathEnd
             var start = rest.lowerBound
-            if rest.count > 7, bytes.extracting(start..<(start &+ 7)).bytes.isCaseless("http://") {
+            if rest.count > 7, unsafe bytes.extracting(start..<(start &+ 7)).bytes.isCaseless("http://") {
                 start &+= 7
-            } else if rest.count > 8, bytes.extracting(start..<(start &+ 8)).bytes.isCaseless("https://") {
+            } else if rest.count > 8, unsafe bytes.extracting(start..<(start &+ 8)).bytes.isCaseless("https://") {
                 start &+= 8
             } else {
                 throw ParseFailure(.badTarget, at: target.lowerBound)
@@ -187,7 +187,7 @@ public struct RequestParser: Sendable {
         case .expect:
             // RFC 9110 §10.1.1: ignored in HTTP/1.0; 417 for what is not known, and for more than one.
             guard version == .http11 else { break }
-            guard !hasExpect, bytes.extracting(value).bytes.isCaseless("100-continue") else {
+            guard !hasExpect, unsafe bytes.extracting(value).bytes.isCaseless("100-continue") else {
                 throw ParseFailure(.unknownExpectation, at: value.lowerBound)
             }
             hasExpect = true
@@ -226,12 +226,12 @@ public struct RequestParser: Sendable {
 
 /// HTTP-version (RFC 9112 §2.3), for both kinds of start line. Case-sensitive.
 func parseVersion(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(ParseFailure) -> Version {
-    let raw = bytes.extracting(range).bytes
+    let raw = unsafe bytes.extracting(range).bytes
     if raw.isExactly("HTTP/1.1") { return .http11 }
     if raw.isExactly("HTTP/1.0") { return .http10 }
     for offset in range where bytes[offset] == 0x0D { throw ParseFailure(.bareCR, at: offset) }
     let start = range.lowerBound
-    guard range.count == 8, bytes.extracting(start..<(start &+ 5)).bytes.isExactly("HTTP/"),
+    guard range.count == 8, unsafe bytes.extracting(start..<(start &+ 5)).bytes.isExactly("HTTP/"),
         bytes[start &+ 5].isDigit, bytes[start &+ 6] == 0x2E, bytes[start &+ 7].isDigit, bytes[start &+ 5] != 0x30
     else { throw ParseFailure(.badVersion, at: start) }
     // HTTP/1.2 and up could be answered as HTTP/1.1 (RFC 9110 §2.5), but no such thing exists to be answered.
@@ -253,7 +253,7 @@ private func upgradeKind(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Upgrade {
             }
         }
         guard slashes <= 1 else { return .none }
-        if list.extracting(member).bytes.isCaseless("h2c") { return .h2c }
+        if unsafe list.extracting(member).bytes.isCaseless("h2c") { return .h2c }
         kind = .forwardable
     }
     return kind

@@ -80,7 +80,7 @@ public struct ResponseParser: Sendable {
             }
             offset &+= 1
         }
-        if let bad = bytes.bytes.firstNonContent(offset..<line.upperBound) {
+        if let bad = unsafe bytes.bytes.firstNonContent(offset..<line.upperBound) {
             throw ParseFailure(bytes[bad] == 0x0D ? .bareCR : .badStatus, at: bad)
         }
         head.reasonRange = offset..<line.upperBound
@@ -124,7 +124,7 @@ private func timeout(_ value: Span<UInt8>) -> UInt32? {
     while let member = reader.next(value) {
         guard member.count > 8 else { continue }
         let start = member.lowerBound &+ 8
-        guard value.extracting(member.lowerBound..<start).bytes.isCaseless("timeout=") else { continue }
+        guard unsafe value.extracting(member.lowerBound..<start).bytes.isCaseless("timeout=") else { continue }
         var seconds: UInt32 = 0
         for offset in start..<member.upperBound {
             guard value[offset].isDigit else { return nil }

@@ -18,7 +18,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
 
     /// The name that `bytes` spell, or `.other`.
     public static func recognise(_ bytes: Span<UInt8>) -> FieldName {
-        let raw = bytes.bytes
+        let raw = unsafe bytes.bytes
         switch bytes.count {
         case 2:
             if raw.isCaseless("te") { return .te }

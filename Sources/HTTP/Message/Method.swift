@@ -33,7 +33,7 @@ public enum Method: UInt8, Sendable {
 
     /// The method that `bytes` spell. Methods are case-sensitive (RFC 9110 §9.1).
     public static func recognise(_ bytes: Span<UInt8>) -> Method {
-        let raw = bytes.bytes
+        let raw = unsafe bytes.bytes
         switch bytes.count {
         case 3: return raw.isExactly("GET") ? .get : raw.isExactly("PUT") ? .put : .other
         case 4: return raw.isExactly("HEAD") ? .head : raw.isExactly("POST") ? .post : .other

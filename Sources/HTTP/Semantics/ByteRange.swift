@@ -15,7 +15,7 @@ public enum ByteRange: Sendable, Equatable {
 
     /// Reads `bytes=first-last`, `bytes=first-` or `bytes=-suffix` for content of `size` bytes.
     public static func parse(_ value: Span<UInt8>, size: UInt64) -> ByteRange {
-        guard value.count > 6, value.extracting(0..<6).bytes.isCaseless("bytes=") else { return .ignore }
+        guard value.count > 6, unsafe value.extracting(0..<6).bytes.isCaseless("bytes=") else { return .ignore }
         var offset = 6
         var end = value.count
         while offset < end, value[offset].isBlank { offset &+= 1 }

@@ -19,7 +19,9 @@ public struct ContentRange: Sendable, Equatable {
     /// last position before the first one or not below the total (§14.4: such a value is invalid and must not be
     /// recombined), numbers of more than 18 digits.
     public static func parse(_ value: Span<UInt8>) -> ContentRange? {
-        guard value.count > 6, value.extracting(0..<5).bytes.isCaseless("bytes"), value[5] == 0x20 else { return nil }
+        guard value.count > 6, unsafe value.extracting(0..<5).bytes.isCaseless("bytes"), value[5] == 0x20 else {
+            return nil
+        }
         var offset = 6
         if value[offset] == 0x2A {
             offset &+= 1

@@ -193,7 +193,9 @@ private struct DateReader {
         let end = position + literal.utf8CodeUnitCount
         guard end <= text.count else { return false }
         let part = text.extracting(position..<end)
-        guard ignoresCase ? part.equalsIgnoringCase(literal.span) : part.bytes.isExactly(literal) else { return false }
+        guard unsafe ignoresCase ? part.equalsIgnoringCase(literal.span) : part.bytes.isExactly(literal) else {
+            return false
+        }
         position = end
         return true
     }

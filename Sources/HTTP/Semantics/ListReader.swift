@@ -44,7 +44,7 @@ public enum TokenList {
     public static func contains(_ list: Span<UInt8>, _ token: StaticString) -> Bool {
         var reader = ListReader()
         while let member = reader.next(list) {
-            if list.extracting(member).bytes.isCaseless(token) { return true }
+            if unsafe list.extracting(member).bytes.isCaseless(token) { return true }
         }
         return false
     }

@@ -137,7 +137,7 @@ enum AdminCall: Equatable {
         let name = text(query.extracting(..<equals))
         guard !value.isEmpty else { throw Problem(400, "The parameter \(name) is empty.") }
         let isPlainURL = name != "tag" && name != "host" && contains(value, "://")
-        guard !isPlainURL else { return (name, value.withUnsafeBufferPointer { Array($0) }) }
+        guard !isPlainURL else { return unsafe (name, value.withUnsafeBufferPointer { unsafe Array($0) }) }
         guard let decoded = decoded(value) else {
             throw Problem(400, "The parameter \(name) has a percent sign that two hexadecimal digits do not follow.")
         }
@@ -145,7 +145,7 @@ enum AdminCall: Equatable {
     }
 
     private static func text(_ bytes: Span<UInt8>) -> String {
-        bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     private static func contains(_ bytes: Span<UInt8>, _ part: StaticString) -> Bool {

@@ -58,7 +58,7 @@ final class AdminExchange: Exchange {
     private func checkSender() throws(AdminCall.Problem) {
         let bytes = headBytes
         let host = bytes.extracting(head.authorityRange).withoutPort
-        let text = host.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        let text = unsafe host.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
         guard host.equalsIgnoringCase("localhost") || SocketAddress(numeric: text, port: 0) != nil else {
             throw AdminCall.Problem(403, "Host must be a numeric address or localhost here.")
         }

@@ -44,7 +44,7 @@ enum CacheScopes {
 
     /// That of a tag.
     static func tag(_ hash: UInt64) -> CacheScope {
-        let bytes = withUnsafeBytes(of: hash.bigEndian) { Array($0) }
+        let bytes = unsafe withUnsafeBytes(of: hash.bigEndian) { unsafe Array($0) }
         return CacheScope(.tag, bytes.span)
     }
 }

@@ -14,7 +14,9 @@ import Synchronization
 ///
 /// `@unchecked Sendable` is safe because the memory that `entries` points to is only used through atomics, and lives as long
 /// as the object.
-final class ClientRates: @unchecked Sendable {
+///
+/// `@safe` because every index into the memory is reduced by the number of entries.
+@safe final class ClientRates: @unchecked Sendable {
     /// Entries of the table.
     static let size = 1 << 17
     /// Entries that one client's may be found in.
@@ -34,14 +36,14 @@ final class ClientRates: @unchecked Sendable {
         key = HashKey(generator.next(), generator.next())
         sets = UInt64(max(1, size / Self.ways))
         let words = 2 * Self.ways * Int(sets)
-        entries = .allocate(capacity: words)
-        for index in 0..<words { (entries + index).initialize(to: Atomic(0)) }
+        unsafe entries = .allocate(capacity: words)
+        for index in 0..<words { unsafe (entries + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
         let words = 2 * Self.ways * Int(sets)
-        entries.deinitialize(count: words)
-        entries.deallocate()
+        unsafe entries.deinitialize(count: words)
+        unsafe entries.deallocate()
     }
 
     /// Takes a token of the client's bucket.
@@ -51,21 +53,22 @@ final class ClientRates: @unchecked Sendable {
     func take(_ client: SocketAddress, at now: UInt64) -> UInt64 {
         let hash = key.hash(word: client.clientNetwork).low
         let mark = hash | 1
-        let set = entries + Int((hash >> 32) % sets) * 2 * Self.ways
-        let entry = set + 2 * place(of: mark, in: set)
-        let time = entry + 1
-        var seen = time.pointee.load(ordering: .relaxed)
+        let set = unsafe entries + Int((hash >> 32) % sets) * 2 * Self.ways
+        let entry = unsafe set + 2 * place(of: mark, in: set)
+        let time = unsafe entry + 1
+        var seen = unsafe time.pointee.load(ordering: .relaxed)
         var full = seen
-        if entry.pointee.load(ordering: .relaxed) != mark {
+        if unsafe entry.pointee.load(ordering: .relaxed) != mark {
             // A newcomer's bucket is full, whatever its predecessor here left.
-            entry.pointee.store(mark, ordering: .relaxed)
+            unsafe entry.pointee.store(mark, ordering: .relaxed)
             full = 0
         }
         while true {
             switch bucket.take(full: full, at: now) {
             case .wait(let wait): return max(1, wait)
             case .pass(let next):
-                let (isTaken, other) = time.pointee.compareExchange(expected: seen, desired: next, ordering: .relaxed)
+                let (isTaken, other) = unsafe time.pointee.compareExchange(
+                    expected: seen, desired: next, ordering: .relaxed)
                 if isTaken { return 0 }
                 seen = other
                 full = other
@@ -78,8 +81,8 @@ final class ClientRates: @unchecked Sendable {
         var oldest = 0
         var oldestTime = UInt64.max
         for way in 0..<Self.ways {
-            if set[2 * way].load(ordering: .relaxed) == mark { return way }
-            let time = set[2 * way + 1].load(ordering: .relaxed)
+            if unsafe set[2 * way].load(ordering: .relaxed) == mark { return way }
+            let time = unsafe set[2 * way + 1].load(ordering: .relaxed)
             if time < oldestTime {
                 oldest = way
                 oldestTime = time

@@ -60,7 +60,7 @@ public final class LogFile: Sendable {
     private static func open(_ path: String) -> Result<Int32, SystemFailure> {
         if path == "-" { return .success(STDOUT_FILENO) }
         // For its owner, and the group that rotates it; not for everyone (CVE-2013-0337).
-        let number = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o640)
+        let number = unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o640)
         return number >= 0 ? .success(number) : .failure(SystemFailure("open"))
     }
 
@@ -92,19 +92,21 @@ public final class LogFile: Sendable {
 
     private func write(_ batch: LogBatch) {
         let number = descriptor.load(ordering: .relaxed)
-        if isTorn.load(ordering: .relaxed), Glibc.write(number, "\n", 1) == 1 {
+        if isTorn.load(ordering: .relaxed), unsafe Glibc.write(number, "\n", 1) == 1 {
             isTorn.store(false, ordering: .relaxed)
         }
         let size = batch.block.count
         while !batch.block.isEmpty {
             let block = batch.block
-            let count = block.readable.withUnsafeBufferPointer { Glibc.write(number, $0.baseAddress, $0.count) }
+            let count = unsafe block.readable.withUnsafeBufferPointer {
+                unsafe Glibc.write(number, $0.baseAddress, $0.count)
+            }
             if count > 0 {
                 batch.block.consume(count)
             } else if errno == EAGAIN {
                 // A pipe somebody made non-blocking: wait for room, which holds up nobody but this queue.
                 var waiting = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&waiting, 1, 1_000)
+                _ = unsafe poll(&waiting, 1, 1_000)
             } else if errno != EINTR {
                 let reason = SystemFailure.reason(errno)
                 let lost = batch.lines

@@ -39,22 +39,22 @@ public enum DescriptorLimit {
     @discardableResult public static func raise() -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0 else { return .max }
+        guard unsafe getrlimit(resource, &limit) == 0 else { return .max }
         if limit.rlim_cur < limit.rlim_max {
             var raised = limit
             raised.rlim_cur = limit.rlim_max
-            if setrlimit(resource, &raised) == 0 { limit = raised }
+            if unsafe setrlimit(resource, &raised) == 0 { limit = raised }
         }
         return Int(clamping: limit.rlim_cur)
     }
 
     /// Descriptors that are open now. Looks at `/proc/self/fd`; where there is none, at the first thousand.
     static func used() -> Int {
-        if let folder = opendir("/proc/self/fd") {
-            defer { closedir(folder) }
+        if let folder = unsafe opendir("/proc/self/fd") {
+            defer { unsafe closedir(folder) }
             var count = -1  // The folder's own.
-            while let entry = readdir(folder) {
-                if entry.pointee.d_name.0 != UInt8(ascii: ".") { count += 1 }
+            while let entry = unsafe readdir(folder) {
+                if unsafe entry.pointee.d_name.0 != UInt8(ascii: ".") { count += 1 }
             }
             return max(0, count)
         }

@@ -260,7 +260,7 @@ public final class Gateway {
         guard settings.isOn else { return nil }
         var environment: [String: String] = [:]
         for name in ["XDG_CACHE_HOME", "HOME"] {
-            if let value = getenv(name) { environment[name] = String(cString: value) }
+            if let value = unsafe getenv(name) { environment[name] = unsafe String(cString: value) }
         }
         let path = settings.directory ?? Configuration.Cache.defaultDirectory(environment: environment)
         var options = StoreOptions(path: path, diskBytes: settings.diskBytes)

@@ -95,7 +95,7 @@ final class TLSCertificates {
 
     private static func monotonic() -> Int {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec
     }
 }

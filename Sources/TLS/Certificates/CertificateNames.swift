@@ -10,33 +10,35 @@ enum CertificateNames {
     static func of(_ certificate: OpaquePointer) -> [String] {
         var found: [String] = []
         var hasAlternatives = false
-        if let names = gw_alternative_names(certificate) {
-            defer { gw_names_free(names) }
-            for index in 0..<gw_names_count(names) {
+        if let names = unsafe gw_alternative_names(certificate) {
+            defer { unsafe gw_names_free(names) }
+            for index in unsafe 0..<gw_names_count(names) {
                 var bytes: UnsafePointer<UInt8>?
                 var count: Int32 = 0
-                let kind = gw_name_at(names, index, &bytes, &count)
+                let kind = unsafe gw_name_at(names, index, &bytes, &count)
                 guard kind == GEN_DNS || kind == GEN_IPADD else { continue }
                 hasAlternatives = true
-                let value = UnsafeBufferPointer(start: bytes, count: Int(count))
-                if let name = kind == GEN_DNS ? dnsName(value) : address(value), !found.contains(name) {
+                let value = unsafe UnsafeBufferPointer(start: bytes, count: Int(count))
+                if let name = unsafe kind == GEN_DNS ? dnsName(value) : address(value), !found.contains(name) {
                     found.append(name)
                 }
             }
         }
         ERR_clear_error()
         guard !hasAlternatives else { return found }
-        return commonName(certificate).map { [$0] } ?? []
+        return unsafe commonName(certificate).map { [$0] } ?? []
     }
 
     private static func commonName(_ certificate: OpaquePointer) -> String? {
-        let subject = X509_get_subject_name(certificate)
-        let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
-        guard index >= 0, let data = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)) else { return nil }
-        let bytes = UnsafeBufferPointer(start: ASN1_STRING_get0_data(data), count: Int(ASN1_STRING_length(data)))
-        let text = String(decoding: bytes, as: UTF8.self)
+        let subject = unsafe X509_get_subject_name(certificate)
+        let index = unsafe X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+        guard index >= 0, let data = unsafe X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)) else {
+            return nil
+        }
+        let bytes = unsafe UnsafeBufferPointer(start: ASN1_STRING_get0_data(data), count: Int(ASN1_STRING_length(data)))
+        let text = unsafe String(decoding: bytes, as: UTF8.self)
         var v4 = in_addr()
-        return inet_pton(AF_INET, text, &v4) == 1 ? text : dnsName(bytes)
+        return unsafe inet_pton(AF_INET, text, &v4) == 1 ? text : dnsName(bytes)
     }
 
     /// A host name in lower case, or nil for what is none: a NUL, a blank, a wildcard that is not the whole first label.
@@ -61,7 +63,7 @@ enum CertificateNames {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = bytes.count == 4 ? AF_INET : AF_INET6
-        guard inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil else { return nil }
+        guard unsafe inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil else { return nil }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -52,11 +52,11 @@ public final class CertificatePair: Sendable {
         let keyFile = key == certificate ? file : try PEMFile(path: key)
         let privateKey = try PrivateKey(in: keyFile)
         let leaf = chain.removeFirst()
-        let belongs = X509_check_private_key(leaf.pointer, privateKey.pointer) == 1
+        let belongs = unsafe X509_check_private_key(leaf.pointer, privateKey.pointer) == 1
         ERR_clear_error()
         guard belongs else {
             throw TLSFileProblem(
-                chain.contains { X509_check_private_key($0.pointer, privateKey.pointer) == 1 }
+                chain.contains { unsafe X509_check_private_key($0.pointer, privateKey.pointer) == 1 }
                     ? "the first certificate in \(certificate) is not that of the key in \(key): the server's own must come first"
                     : "the key in \(key) does not belong to the certificate in \(certificate)")
         }
@@ -83,7 +83,7 @@ public final class CertificatePair: Sendable {
             break
         }
         // Those that say where their issuer's certificate can be had were not issued by a root.
-        if chain.isEmpty, !leaf.isSelfIssued, gw_has_ca_issuers(leaf.pointer) == 1 {
+        if chain.isEmpty, !leaf.isSelfIssued, unsafe gw_has_ca_issuers(leaf.pointer) == 1 {
             found.append("the chain in \(path) is incomplete: the intermediate certificates should follow the first")
         }
         return found

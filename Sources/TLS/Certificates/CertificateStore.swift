@@ -144,7 +144,7 @@ public final class CertificateStore: Sendable {
             }
             state.entries[index].pair = pair
             state.entries[index].warnedDays = nil
-            if X509_cmp(pair.leaf.pointer, entry.pair.leaf.pointer) == 0 {
+            if unsafe X509_cmp(pair.leaf.pointer, entry.pair.leaf.pointer) == 0 {
                 return ["certificate \(pair.label) was read again and is the same"] + (stapleProblem.map { [$0] } ?? [])
             }
             let names =

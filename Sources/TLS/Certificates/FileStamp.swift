@@ -13,7 +13,7 @@ struct FileStamp: Equatable, Sendable {
     /// Of the file that `path` leads to now, through links; all zeros when there is none.
     init(path: String) {
         var info = stat()
-        guard stat(path, &info) == 0 else { return }
+        guard unsafe stat(path, &info) == 0 else { return }
         device = UInt(info.st_dev)
         inode = UInt(info.st_ino)
         size = Int(info.st_size)

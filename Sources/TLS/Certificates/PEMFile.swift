@@ -36,7 +36,7 @@ struct PEMFile {
     /// The whole of a regular file, and what `fstat` says of it.
     static func read(_ path: String) throws(TLSFileProblem) -> (bytes: [UInt8], info: stat) {
         // O_NONBLOCK, so that a named pipe does not hold up the start; it is refused below.
-        let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let fd = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else {
             let code = errno
             throw TLSFileProblem(
@@ -45,7 +45,7 @@ struct PEMFile {
         }
         let descriptor = Descriptor(adopting: fd)
         var info = stat()
-        guard fstat(descriptor.number, &info) == 0 else {
+        guard unsafe fstat(descriptor.number, &info) == 0 else {
             throw TLSFileProblem("\(path) cannot be read: \(SystemFailure.reason(errno))")
         }
         guard info.st_mode & S_IFMT == S_IFREG else { throw TLSFileProblem("\(path) is not a file") }
@@ -55,7 +55,7 @@ struct PEMFile {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 << 10)
         while bytes.count <= sizeLimit {
-            let count = Glibc.read(descriptor.number, &piece, piece.count)
+            let count = unsafe Glibc.read(descriptor.number, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else {
                 throw TLSFileProblem("\(path) cannot be read: \(SystemFailure.reason(errno))")
@@ -67,31 +67,33 @@ struct PEMFile {
     }
 
     private static func parse(_ bytes: [UInt8], path: String) throws(TLSFileProblem) -> [Entry] {
-        let (entries, isDamaged) = bytes.withUnsafeBytes { raw -> ([Entry], Bool) in
+        let (entries, isDamaged) = unsafe bytes.withUnsafeBytes { raw -> ([Entry], Bool) in
             var entries: [Entry] = []
-            guard let bio = BIO_new_mem_buf(raw.baseAddress, Int32(raw.count)) else { return ([], raw.count > 0) }
-            defer { BIO_free(bio) }
+            guard let bio = unsafe BIO_new_mem_buf(raw.baseAddress, Int32(raw.count)) else {
+                return ([], raw.count > 0)
+            }
+            defer { unsafe BIO_free(bio) }
             while true {
                 var label: UnsafeMutablePointer<CChar>?
                 var header: UnsafeMutablePointer<CChar>?
                 var data: UnsafeMutablePointer<UInt8>?
                 var count = 0
-                guard PEM_read_bio(bio, &label, &header, &data, &count) == 1 else {
+                guard unsafe PEM_read_bio(bio, &label, &header, &data, &count) == 1 else {
                     // "No start line" is how OpenSSL says that there is no further block.
                     let reason = gw_err_reason(ERR_peek_last_error())
                     ERR_clear_error()
                     return (entries, reason != PEM_R_NO_START_LINE)
                 }
-                let head = header.map { String(cString: $0) } ?? ""
-                entries.append(
+                let head = unsafe header.map { unsafe String(cString: $0) } ?? ""
+                unsafe entries.append(
                     Entry(
-                        label: label.map { String(cString: $0) } ?? "",
+                        label: label.map { unsafe String(cString: $0) } ?? "",
                         isEncrypted: head.utf8.count > 0 && head.contains("ENCRYPTED"),
-                        der: Array(UnsafeBufferPointer(start: data, count: count))))
-                OPENSSL_cleanse(data, count)
-                gw_openssl_free(label)
-                gw_openssl_free(header)
-                gw_openssl_free(data)
+                        der: unsafe Array(UnsafeBufferPointer(start: data, count: count))))
+                unsafe OPENSSL_cleanse(data, count)
+                unsafe gw_openssl_free(label)
+                unsafe gw_openssl_free(header)
+                unsafe gw_openssl_free(data)
             }
         }
         guard !isDamaged else { throw TLSFileProblem("\(path) is damaged: a PEM block in it cannot be decoded") }

@@ -6,21 +6,23 @@ import Glibc
 /// A private key.
 ///
 /// `@unchecked Sendable` is safe because nothing changes the key after it was decoded; OpenSSL signs with it from any thread.
-final class PrivateKey: @unchecked Sendable {
+///
+/// `@safe` because it owns one reference to the key until its end.
+@safe final class PrivateKey: @unchecked Sendable {
     let pointer: OpaquePointer
 
     /// Takes ownership of one reference.
-    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    init(adopting pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
 
-    deinit { EVP_PKEY_free(pointer) }
+    deinit { unsafe EVP_PKEY_free(pointer) }
 
     /// The kinds of which one each can serve the same name.
     enum Kind: String, Sendable { case ecdsa = "ECDSA", rsa = "RSA", other = "EdDSA" }
 
-    var kind: Kind { Self.kind(of: pointer) }
+    var kind: Kind { unsafe Self.kind(of: pointer) }
 
     static func kind(of key: OpaquePointer?) -> Kind {
-        switch EVP_PKEY_get_base_id(key) {
+        switch unsafe EVP_PKEY_get_base_id(key) {
         case EVP_PKEY_RSA, EVP_PKEY_RSA_PSS: .rsa
         case EVP_PKEY_EC: .ecdsa
         default: .other
@@ -41,15 +43,15 @@ final class PrivateKey: @unchecked Sendable {
                 "the key in \(file.path) is encrypted: decrypt it first, for example with openssl pkey")
         }
         try Self.checkPermissions(path: file.path, owner: file.owner, mode: file.mode)
-        let decoded = entry.der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+        let decoded = unsafe entry.der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
             var start = buffer.baseAddress
-            return d2i_AutoPrivateKey(nil, &start, buffer.count)
+            return unsafe d2i_AutoPrivateKey(nil, &start, buffer.count)
         }
         ERR_clear_error()
-        guard let decoded else { throw TLSFileProblem("the key in \(file.path) cannot be decoded") }
-        pointer = decoded
-        let bits = EVP_PKEY_get_bits(decoded)
-        guard EVP_PKEY_get_security_bits(decoded) >= Self.leastSecurity else {
+        guard let decoded = unsafe decoded else { throw TLSFileProblem("the key in \(file.path) cannot be decoded") }
+        unsafe pointer = unsafe decoded
+        let bits = unsafe EVP_PKEY_get_bits(decoded)
+        guard unsafe EVP_PKEY_get_security_bits(decoded) >= Self.leastSecurity else {
             let isRSA = kind == .rsa
             throw TLSFileProblem(
                 "the key in \(file.path) is too short: \(bits) bits, and at least \(isRSA ? 2048 : 224) are required")

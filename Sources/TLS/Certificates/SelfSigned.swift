@@ -14,30 +14,31 @@ extension CertificatePair {
     public static func selfSigned(now: Int, hostName: String? = nil) throws(TLSFileProblem) -> CertificatePair {
         defer { ERR_clear_error() }
         let problem = TLSFileProblem("a self-signed certificate could not be made")
-        guard let keyPointer = gw_new_p256() else { throw problem }
-        let key = PrivateKey(adopting: keyPointer)
-        guard let pointer = X509_new() else { throw problem }
-        let certificate = Certificate(adopting: pointer)
+        guard let keyPointer = unsafe gw_new_p256() else { throw problem }
+        let key = unsafe PrivateKey(adopting: keyPointer)
+        guard let pointer = unsafe X509_new() else { throw problem }
+        let certificate = unsafe Certificate(adopting: pointer)
         let names = ["localhost"] + hostNames(hostName ?? Self.hostName())
         let alternatives = (names.map { "DNS:\($0)" } + ["IP:127.0.0.1", "IP:::1"]).joined(separator: ",")
         var serial = [UInt8](repeating: 0, count: 16)
-        guard RAND_bytes(&serial, 16) == 1 else { throw problem }
+        guard unsafe RAND_bytes(&serial, 16) == 1 else { throw problem }
         // A positive number of the same length always (RFC 5280 section 4.1.2.2).
         serial[0] = serial[0] & 0x7F | 0x40
-        let number = BN_bin2bn(serial, 16, nil)
-        defer { BN_free(number) }
-        let subject = X509_get_subject_name(pointer)
+        let number = unsafe BN_bin2bn(serial, 16, nil)
+        defer { unsafe BN_free(number) }
+        let subject = unsafe X509_get_subject_name(pointer)
         // Clocks differ, so it is valid from an hour ago.
-        guard X509_set_version(pointer, 2) == 1, BN_to_ASN1_INTEGER(number, X509_get_serialNumber(pointer)) != nil,
-            ASN1_TIME_set(X509_getm_notBefore(pointer), now - 3600) != nil,
-            ASN1_TIME_set(X509_getm_notAfter(pointer), now + selfSignedDays * 86_400) != nil,
-            X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, "localhost", -1, -1, 0) == 1,
-            X509_set_issuer_name(pointer, subject) == 1, X509_set_pubkey(pointer, keyPointer) == 1,
-            gw_add_extension(pointer, pointer, NID_basic_constraints, "critical,CA:FALSE") == 1,
-            gw_add_extension(pointer, pointer, NID_key_usage, "critical,digitalSignature") == 1,
-            gw_add_extension(pointer, pointer, NID_ext_key_usage, "serverAuth") == 1,
-            gw_add_extension(pointer, pointer, NID_subject_alt_name, alternatives) == 1,
-            X509_sign(pointer, keyPointer, EVP_sha256()) > 0
+        guard unsafe X509_set_version(pointer, 2) == 1,
+            unsafe BN_to_ASN1_INTEGER(number, X509_get_serialNumber(pointer)) != nil,
+            unsafe ASN1_TIME_set(X509_getm_notBefore(pointer), now - 3600) != nil,
+            unsafe ASN1_TIME_set(X509_getm_notAfter(pointer), now + selfSignedDays * 86_400) != nil,
+            unsafe X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, "localhost", -1, -1, 0) == 1,
+            unsafe X509_set_issuer_name(pointer, subject) == 1, unsafe X509_set_pubkey(pointer, keyPointer) == 1,
+            unsafe gw_add_extension(pointer, pointer, NID_basic_constraints, "critical,CA:FALSE") == 1,
+            unsafe gw_add_extension(pointer, pointer, NID_key_usage, "critical,digitalSignature") == 1,
+            unsafe gw_add_extension(pointer, pointer, NID_ext_key_usage, "serverAuth") == 1,
+            unsafe gw_add_extension(pointer, pointer, NID_subject_alt_name, alternatives) == 1,
+            unsafe X509_sign(pointer, keyPointer, EVP_sha256()) > 0
         else { throw problem }
         return CertificatePair(
             leaf: certificate, chain: [], key: key, label: "the self-signed certificate", warnings: [])
@@ -45,7 +46,7 @@ extension CertificatePair {
 
     private static func hostName() -> String {
         var buffer = [CChar](repeating: 0, count: 256)
-        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "" }
+        guard unsafe gethostname(&buffer, buffer.count - 1) == 0 else { return "" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

@@ -8,7 +8,9 @@ import Glibc
 /// The roots of trust for one purpose.
 ///
 /// `@unchecked Sendable` is safe because nothing changes the store after it was filled; OpenSSL reads it under a lock.
-public final class TrustedAuthorities: @unchecked Sendable {
+///
+/// `@safe` because it owns a reference to the store from its initialiser to its end.
+@safe public final class TrustedAuthorities: @unchecked Sendable {
     let store: OpaquePointer
     let certificates: [Certificate]
     /// What they were made from, for the identity of a policy.
@@ -24,47 +26,47 @@ public final class TrustedAuthorities: @unchecked Sendable {
         let file = try PEMFile(path: path)
         certificates = try file.certificates()
         guard !certificates.isEmpty else { throw TLSFileProblem("there is no certificate in \(path)") }
-        guard let store = X509_STORE_new() else { throw TLSFileProblem("there is no memory for \(path)") }
-        self.store = store
+        guard let store = unsafe X509_STORE_new() else { throw TLSFileProblem("there is no memory for \(path)") }
+        unsafe self.store = unsafe store
         content = file.entries.reduce(into: []) { $0 += $1.der }
         checksRevocation = file.entries.contains { $0.label == "X509 CRL" }
-        for certificate in certificates { X509_STORE_add_cert(store, certificate.pointer) }
+        for certificate in certificates { unsafe X509_STORE_add_cert(store, certificate.pointer) }
         var number = 0
         for entry in file.entries where entry.label == "X509 CRL" {
             number += 1
-            let list = entry.der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+            let list = unsafe entry.der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
                 var start = buffer.baseAddress
-                return d2i_X509_CRL(nil, &start, buffer.count)
+                return unsafe d2i_X509_CRL(nil, &start, buffer.count)
             }
-            guard let list, X509_STORE_add_crl(store, list) == 1 else {
+            guard let list = unsafe list, unsafe X509_STORE_add_crl(store, list) == 1 else {
                 ERR_clear_error()
                 throw TLSFileProblem("\(path) is damaged: revocation list \(number) in it cannot be decoded")
             }
-            X509_CRL_free(list)
+            unsafe X509_CRL_free(list)
         }
-        Self.restrict(store, checksRevocation: checksRevocation)
+        unsafe Self.restrict(store, checksRevocation: checksRevocation)
         ERR_clear_error()
     }
 
     /// The roots that this system trusts.
     public init(systemRoots: Void) throws(TLSFileProblem) {
-        guard let store = X509_STORE_new(), X509_STORE_set_default_paths(store) == 1 else {
+        guard let store = unsafe X509_STORE_new(), unsafe X509_STORE_set_default_paths(store) == 1 else {
             throw TLSFileProblem("the system's certificates cannot be read")
         }
-        self.store = store
+        unsafe self.store = unsafe store
         certificates = []
         content = []
         checksRevocation = false
-        Self.restrict(store, checksRevocation: false)
+        unsafe Self.restrict(store, checksRevocation: false)
         ERR_clear_error()
     }
 
     private static func restrict(_ store: OpaquePointer, checksRevocation: Bool) {
-        X509_STORE_set_depth(store, depthLimit)
+        unsafe X509_STORE_set_depth(store, depthLimit)
         if checksRevocation {
-            X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
+            unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
         }
     }
 
-    deinit { X509_STORE_free(store) }
+    deinit { unsafe X509_STORE_free(store) }
 }

@@ -44,23 +44,23 @@ public final class ClientTLS: Sendable {
     /// - Throws: When the system's roots cannot be read, OpenSSL refuses the certificate or lacks an algorithm.
     public init(policy: Policy) throws(TLSFileProblem) {
         guard let context = ContextHandle(isServer: false),
-            TLSPolicy.apply(to: context.pointer, minimumVersion: policy.minimumVersion)
+            unsafe TLSPolicy.apply(to: context.pointer, minimumVersion: policy.minimumVersion)
         else { throw TLSFileProblem("this system's OpenSSL cannot do what TLS needs here") }
         self.context = context
         verifies = policy.verifies
-        let pointer = context.pointer
+        let pointer = unsafe context.pointer
         if policy.verifies {
             let authorities: TrustedAuthorities
             if let given = policy.authorities { authorities = given } else { authorities = try .init(systemRoots: ()) }
-            SSL_CTX_set1_cert_store(pointer, authorities.store)
+            unsafe SSL_CTX_set1_cert_store(pointer, authorities.store)
         }
-        SSL_CTX_set_verify(pointer, policy.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, VerificationDetail.note)
+        unsafe SSL_CTX_set_verify(pointer, policy.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, VerificationDetail.note)
         if let pair = policy.certificate { try CertificateContexts.use(pair, in: context) }
         let protocols = ProtocolList(policy.protocols)
-        if protocols.count > 0 { SSL_CTX_set_alpn_protos(pointer, protocols.base, protocols.count) }
-        SSL_CTX_set_default_read_buffer_len(pointer, Self.readBuffer)
-        gw_ctx_cache_mode(pointer, Int(SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL))
-        SSL_CTX_sess_set_new_cb(pointer, Resumption.onSession)
+        if protocols.count > 0 { unsafe SSL_CTX_set_alpn_protos(pointer, protocols.base, protocols.count) }
+        unsafe SSL_CTX_set_default_read_buffer_len(pointer, Self.readBuffer)
+        unsafe gw_ctx_cache_mode(pointer, Int(SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL))
+        unsafe SSL_CTX_sess_set_new_cb(pointer, Resumption.onSession)
         ERR_clear_error()
     }
 
@@ -73,37 +73,37 @@ public final class ClientTLS: Sendable {
     public func makeSession(
         fd: Int32, smallBlocks: BlockPool, largeBlocks: BlockPool, host: String, resumption: ResumptionStore? = nil
     ) -> TLSSession? {
-        guard let ssl = SSL_new(context.pointer) else {
+        guard let ssl = unsafe SSL_new(context.pointer) else {
             ERR_clear_error()
             return nil
         }
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host
-        guard expect(name, of: ssl) else {
+        guard unsafe expect(name, of: ssl) else {
             ERR_clear_error()
-            SSL_free(ssl)
+            unsafe SSL_free(ssl)
             return nil
         }
         if let resumption {
             let owner = ObjectIdentifier(self)
             let kept = Resumption(store: resumption, owner: owner, host: name)
-            SSL_set_ex_data(ssl, Resumption.index, Unmanaged.passRetained(kept).toOpaque())
-            if let saved = resumption.session(for: owner, host: name) { SSL_set_session(ssl, saved.pointer) }
+            unsafe SSL_set_ex_data(ssl, Resumption.index, Unmanaged.passRetained(kept).toOpaque())
+            if let saved = resumption.session(for: owner, host: name) { unsafe SSL_set_session(ssl, saved.pointer) }
         }
-        SSL_set_connect_state(ssl)
-        return TLSSession(adopting: ssl, fd: fd, smallBlocks: smallBlocks, largeBlocks: largeBlocks)
+        unsafe SSL_set_connect_state(ssl)
+        return unsafe TLSSession(adopting: ssl, fd: fd, smallBlocks: smallBlocks, largeBlocks: largeBlocks)
     }
 
     /// Asks for the name (SNI is for names only, RFC 6066 section 3) and checks that the certificate is for it.
     private func expect(_ name: String, of ssl: OpaquePointer) -> Bool {
         var v4 = in_addr()
         var v6 = in6_addr()
-        if inet_pton(AF_INET, name, &v4) == 1 || inet_pton(AF_INET6, name, &v6) == 1 {
-            return !verifies || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
+        if unsafe inet_pton(AF_INET, name, &v4) == 1 || inet_pton(AF_INET6, name, &v6) == 1 {
+            return unsafe !verifies || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
         }
-        guard !name.isEmpty, gw_ssl_server_name(ssl, name) == 1 else { return false }
+        guard !name.isEmpty, unsafe gw_ssl_server_name(ssl, name) == 1 else { return false }
         guard verifies else { return true }
-        SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-        return SSL_set1_host(ssl, name) == 1
+        unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        return unsafe SSL_set1_host(ssl, name) == 1
     }
 }
 
@@ -119,29 +119,30 @@ final class Resumption: Sendable {
         self.host = host
     }
 
-    static let index = gw_ssl_index { _, kept, _, _, _, _ in
-        if let kept { Unmanaged<Resumption>.fromOpaque(kept).release() }
+    static let index = unsafe gw_ssl_index { _, kept, _, _, _, _ in
+        if let kept = unsafe kept { unsafe Unmanaged<Resumption>.fromOpaque(kept).release() }
     }
 
     /// `SSL_CTX_sess_set_new_cb`: 1 takes over the reference.
     static let onSession: @convention(c) (OpaquePointer?, OpaquePointer?) -> Int32 = { ssl, session in
-        guard let session, let kept = SSL_get_ex_data(ssl, index) else { return 0 }
-        let resumption = Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
-        resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
+        guard let session = unsafe session, let kept = unsafe SSL_get_ex_data(ssl, index) else { return 0 }
+        let resumption = unsafe Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
+        unsafe resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
         return 1
     }
 
     /// Keeps the session of a finished handshake when a ticket was renewed in TLS 1.2, of which OpenSSL tells nobody though it
     /// makes the session before unfit.
     static func keepRenewed(_ ssl: OpaquePointer) {
-        guard SSL_session_reused(ssl) == 1, SSL_version(ssl) == TLS1_2_VERSION, let kept = SSL_get_ex_data(ssl, index)
+        guard unsafe SSL_session_reused(ssl) == 1, unsafe SSL_version(ssl) == TLS1_2_VERSION,
+            let kept = unsafe SSL_get_ex_data(ssl, index)
         else {
             return
         }
-        let resumption = Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
+        let resumption = unsafe Unmanaged<Resumption>.fromOpaque(kept).takeUnretainedValue()
         guard resumption.store.session(for: resumption.owner, host: resumption.host) == nil,
-            let session = SSL_get1_session(ssl)
+            let session = unsafe SSL_get1_session(ssl)
         else { return }
-        resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
+        unsafe resumption.store.keep(.init(adopting: session), owner: resumption.owner, host: resumption.host)
     }
 }

@@ -6,28 +6,30 @@ import COpenSSL
 ///
 /// `@unchecked Sendable` is safe because it is set up by the thread that makes it and only read afterwards; OpenSSL counts
 /// references and keeps its session cache under a lock.
-final class ContextHandle: @unchecked Sendable {
+///
+/// `@safe` because it owns a reference to the context until its end, and what callbacks are given lives as long.
+@safe final class ContextHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 
     /// A new context for servers or clients that speak any version; nil when OpenSSL has no memory.
     init?(isServer: Bool) {
-        guard let pointer = SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
+        guard let pointer = unsafe SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
             ERR_clear_error()
             return nil
         }
-        self.pointer = pointer
+        unsafe self.pointer = unsafe pointer
     }
 
-    deinit { SSL_CTX_free(pointer) }
+    deinit { unsafe SSL_CTX_free(pointer) }
 
     /// Keeps `object` for as long as the context lives, which is at least as long as any connection made from it: callbacks may
     /// be given it unretained.
     func keep(_ object: AnyObject) {
-        SSL_CTX_set_ex_data(pointer, Self.index, Unmanaged.passRetained(object).toOpaque())
+        unsafe SSL_CTX_set_ex_data(pointer, Self.index, Unmanaged.passRetained(object).toOpaque())
     }
 
-    private static let index = gw_ctx_index { _, kept, _, _, _, _ in
-        if let kept { Unmanaged<AnyObject>.fromOpaque(kept).release() }
+    private static let index = unsafe gw_ctx_index { _, kept, _, _, _, _ in
+        if let kept = unsafe kept { unsafe Unmanaged<AnyObject>.fromOpaque(kept).release() }
     }
 }
 
@@ -47,25 +49,27 @@ enum TLSPolicy {
     /// Sets up what does not depend on the side; false when this OpenSSL lacks something of it.
     static func apply(to context: OpaquePointer, minimumVersion: TLSVersion) -> Bool {
         defer { ERR_clear_error() }
-        guard gw_ctx_min_version(context, minimumVersion.number) == 1, gw_ctx_max_version(context, 0) == 1,
-            SSL_CTX_set_cipher_list(context, suites12) == 1, SSL_CTX_set_ciphersuites(context, suites13) == 1,
-            gw_ctx_groups(context, groups) == 1
+        guard unsafe gw_ctx_min_version(context, minimumVersion.number) == 1,
+            unsafe gw_ctx_max_version(context, 0) == 1,
+            unsafe SSL_CTX_set_cipher_list(context, suites12) == 1,
+            unsafe SSL_CTX_set_ciphersuites(context, suites13) == 1,
+            unsafe gw_ctx_groups(context, groups) == 1
         else { return false }
-        SSL_CTX_set_security_level(context, securityLevel)
+        unsafe SSL_CTX_set_security_level(context, securityLevel)
         // Releasing buffers keeps idle connections small; no automatic chain, which would search the authorities of the other
         // side's certificates for ours at each handshake.
-        gw_ctx_mode(
+        unsafe gw_ctx_mode(
             context,
             Int(
                 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                     | SSL_MODE_NO_AUTO_CHAIN))
-        gw_ctx_read_ahead(context)
-        gw_ctx_max_cert_list(context, certificateLimit)
-        SSL_CTX_set_options(context, TLSOption.noRenegotiation | TLSOption.noCompression)
-        SSL_CTX_set_max_early_data(context, 0)
-        SSL_CTX_set_recv_max_early_data(context, 0)
+        unsafe gw_ctx_read_ahead(context)
+        unsafe gw_ctx_max_cert_list(context, certificateLimit)
+        unsafe SSL_CTX_set_options(context, TLSOption.noRenegotiation | TLSOption.noCompression)
+        unsafe SSL_CTX_set_max_early_data(context, 0)
+        unsafe SSL_CTX_set_recv_max_early_data(context, 0)
         // Never asks anybody: encrypted keys are refused before they come to OpenSSL.
-        SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in -1 }
+        unsafe SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in -1 }
         return true
     }
 }

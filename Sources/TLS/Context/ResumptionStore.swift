@@ -11,10 +11,12 @@ public final class ResumptionStore: Sendable {
     ///
     /// `@unchecked Sendable` is safe because OpenSSL counts references atomically and makes a copy of a session before it changes
     /// one that is in use.
-    final class Saved: @unchecked Sendable {
+    ///
+    /// `@safe` because it owns one reference to the session until its end.
+    @safe final class Saved: @unchecked Sendable {
         let pointer: OpaquePointer
-        init(adopting pointer: OpaquePointer) { self.pointer = pointer }
-        deinit { SSL_SESSION_free(pointer) }
+        init(adopting pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
+        deinit { unsafe SSL_SESSION_free(pointer) }
     }
 
     private struct Entry {
@@ -34,7 +36,7 @@ public final class ResumptionStore: Sendable {
     func session(for owner: ObjectIdentifier, host: String) -> Saved? {
         entry.withLock { entry in
             guard let entry, entry.owner == owner, entry.host == host,
-                SSL_SESSION_is_resumable(entry.saved.pointer) == 1
+                unsafe SSL_SESSION_is_resumable(entry.saved.pointer) == 1
             else { return nil }
             return entry.saved
         }

@@ -23,10 +23,10 @@ final class ServerState: Sendable {
     }
 
     /// Where an SSL keeps its state, unretained: it holds the base context, which keeps the state.
-    static let index = gw_ssl_index { _, _, _, _, _, _ in }
+    static let index = unsafe gw_ssl_index { _, _, _, _, _, _ in }
 
     static func of(_ ssl: OpaquePointer?) -> ServerState? {
-        SSL_get_ex_data(ssl, index).map { Unmanaged<ServerState>.fromOpaque($0).takeUnretainedValue() }
+        unsafe SSL_get_ex_data(ssl, index).map { unsafe Unmanaged<ServerState>.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// `SSL_CTX_set_tlsext_servername_callback`: switches to the certificates of the name, asked for or not.
@@ -34,14 +34,14 @@ final class ServerState: Sendable {
         @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = {
             ssl, _, _ in
             // A resumed connection shows no certificate.
-            guard let state = of(ssl), SSL_session_reused(ssl) == 0 else { return SSL_TLSEXT_ERR_OK }
+            guard let state = unsafe of(ssl), unsafe SSL_session_reused(ssl) == 0 else { return SSL_TLSEXT_ERR_OK }
             let contexts = state.contexts.withLock { $0 }
             var group = 0
-            if let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {
-                let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
-                group = bytes.withMemoryRebound(to: UInt8.self) { contexts.set.group(for: $0.span) }
+            if let name = unsafe SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) {
+                let bytes = unsafe UnsafeRawBufferPointer(start: name, count: strlen(name))
+                group = unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe contexts.set.group(for: $0.span) }
             }
-            return SSL_set_SSL_CTX(ssl, contexts.handles[group].pointer) == nil
+            return unsafe SSL_set_SSL_CTX(ssl, contexts.handles[group].pointer) == nil
                 ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK
         }
 
@@ -53,14 +53,16 @@ final class ServerState: Sendable {
             UnsafePointer<UInt8>?,
             UInt32, UnsafeMutableRawPointer?
         ) -> Int32 = { ssl, out, outCount, offered, offeredCount, _ in
-            guard let state = of(ssl), let out, let outCount else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+            guard let state = unsafe of(ssl), let out = unsafe out, let outCount = unsafe outCount else {
+                return SSL_TLSEXT_ERR_ALERT_FATAL
+            }
             var chosen: UnsafeMutablePointer<UInt8>?
             let list = state.protocols
             guard
-                SSL_select_next_proto(&chosen, outCount, list.base, list.count, offered, offeredCount)
+                unsafe SSL_select_next_proto(&chosen, outCount, list.base, list.count, offered, offeredCount)
                     == OPENSSL_NPN_NEGOTIATED
             else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-            out.pointee = UnsafePointer(chosen)
+            unsafe out.pointee = unsafe UnsafePointer(chosen)
             return SSL_TLSEXT_ERR_OK
         }
 
@@ -69,8 +71,9 @@ final class ServerState: Sendable {
             OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?,
             Int32
         ) -> Int32 = { ssl, name, vector, cipher, mac, isMaking in
-            guard let ssl, let name, let vector, let state = of(ssl) else { return 0 }
-            return state.tickets.prepare(
+            guard let ssl = unsafe ssl, let name = unsafe name, let vector = unsafe vector, let state = unsafe of(ssl)
+            else { return 0 }
+            return unsafe state.tickets.prepare(
                 ssl, name: name, vector: vector, cipher: cipher, mac: mac, isMaking: isMaking == 1)
         }
 }
@@ -78,7 +81,9 @@ final class ServerState: Sendable {
 /// The names of application protocols, each behind its length (RFC 7301 section 3.1).
 ///
 /// `@unchecked Sendable` is safe because the bytes are written once, before anybody else has them.
-final class ProtocolList: @unchecked Sendable {
+///
+/// `@safe` because the memory is as long as `count` says, and is freed by the last owner.
+@safe final class ProtocolList: @unchecked Sendable {
     let base: UnsafeMutablePointer<UInt8>
     let count: UInt32
 
@@ -87,12 +92,12 @@ final class ProtocolList: @unchecked Sendable {
         let bytes = names.filter { (1...255).contains($0.utf8.count) }.flatMap {
             [UInt8($0.utf8.count)] + Array($0.utf8)
         }
-        base = .allocate(capacity: max(1, bytes.count))
-        base.initialize(from: bytes, count: bytes.count)
+        unsafe base = .allocate(capacity: max(1, bytes.count))
+        unsafe base.initialize(from: bytes, count: bytes.count)
         count = UInt32(bytes.count)
     }
 
-    deinit { base.deallocate() }
+    deinit { unsafe base.deallocate() }
 }
 
 /// A set of certificates, with a context for each group of it.
@@ -110,7 +115,8 @@ final class CertificateContexts: Sendable {
             let staples = Staples(pairs)
             handle.keep(staples)
             // Unretained is safe because the context keeps it.
-            gw_ctx_on_status_request(handle.pointer, Staples.onRequest, Unmanaged.passUnretained(staples).toOpaque())
+            unsafe gw_ctx_on_status_request(
+                handle.pointer, Staples.onRequest, Unmanaged.passUnretained(staples).toOpaque())
             handles.append(handle)
         }
         self.handles = handles
@@ -119,12 +125,14 @@ final class CertificateContexts: Sendable {
     /// Gives a context a certificate with its chain and key.
     static func use(_ pair: CertificatePair, in handle: ContextHandle) throws(TLSFileProblem) {
         defer { ERR_clear_error() }
-        guard let chain = gw_x509_stack() else { throw TLSFileProblem("there is no memory for \(pair.label)") }
+        guard let chain = unsafe gw_x509_stack() else { throw TLSFileProblem("there is no memory for \(pair.label)") }
         // The stack only lends; OpenSSL takes references of its own.
-        defer { gw_x509_stack_free(chain) }
-        for certificate in pair.chain { _ = gw_x509_stack_push(chain, certificate.pointer) }
-        guard SSL_CTX_use_cert_and_key(handle.pointer, pair.leaf.pointer, pair.key.pointer, chain, 1) == 1 else {
-            let reason = ERR_reason_error_string(ERR_peek_last_error()).map { String(cString: $0) } ?? "no reason given"
+        defer { unsafe gw_x509_stack_free(chain) }
+        for certificate in pair.chain { _ = unsafe gw_x509_stack_push(chain, certificate.pointer) }
+        guard unsafe SSL_CTX_use_cert_and_key(handle.pointer, pair.leaf.pointer, pair.key.pointer, chain, 1) == 1 else {
+            let reason =
+                unsafe ERR_reason_error_string(ERR_peek_last_error()).map { unsafe String(cString: $0) }
+                ?? "no reason given"
             throw TLSFileProblem("the certificate in \(pair.label) cannot be used: \(reason)")
         }
     }
@@ -138,20 +146,22 @@ final class Staples: Sendable {
 
     /// `SSL_CTX_set_tlsext_status_cb` (RFC 6066 section 8).
     static let onRequest: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { ssl, argument in
-        guard let ssl, let argument else { return SSL_TLSEXT_ERR_NOACK }
-        return Unmanaged<Staples>.fromOpaque(argument).takeUnretainedValue().attach(to: ssl)
+        guard let ssl = unsafe ssl, let argument = unsafe argument else { return SSL_TLSEXT_ERR_NOACK }
+        return unsafe Unmanaged<Staples>.fromOpaque(argument).takeUnretainedValue().attach(to: ssl)
     }
 
     private func attach(to ssl: OpaquePointer) -> Int32 {
-        guard let used = SSL_get_certificate(ssl), let pair = pairs.first(where: { $0.leaf.pointer == used }) else {
+        guard let used = unsafe SSL_get_certificate(ssl),
+            let pair = pairs.first(where: { unsafe $0.leaf.pointer == used })
+        else {
             return SSL_TLSEXT_ERR_NOACK
         }
         guard let staple = pair.staple.withLock({ $0 }), staple.notAfter > time(nil),
-            let copy = gw_openssl_malloc(staple.der.count)
+            let copy = unsafe gw_openssl_malloc(staple.der.count)
         else { return SSL_TLSEXT_ERR_NOACK }
-        memcpy(copy, staple.der, staple.der.count)
+        unsafe memcpy(copy, staple.der, staple.der.count)
         // OpenSSL frees the copy.
-        gw_ssl_staple(ssl, copy.assumingMemoryBound(to: UInt8.self), staple.der.count)
+        unsafe gw_ssl_staple(ssl, copy.assumingMemoryBound(to: UInt8.self), staple.der.count)
         return SSL_TLSEXT_ERR_OK
     }
 }

@@ -62,11 +62,11 @@ public final class ServerTLS: Sendable {
             policy: policy, tickets: tickets, contexts: try CertificateContexts(certificates, policy: policy),
             protocols: ProtocolList(policy.protocols))
         base.keep(state)
-        gw_ctx_on_server_name(base.pointer, ServerState.onServerName, nil)
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(base.pointer, ServerState.onTicket)
-        gw_ctx_cache_mode(base.pointer, Int(SSL_SESS_CACHE_SERVER))
-        gw_ctx_cache_size(base.pointer, Self.cachedSessions)
-        SSL_CTX_set_timeout(base.pointer, Self.sessionLifetime)
+        unsafe gw_ctx_on_server_name(base.pointer, ServerState.onServerName, nil)
+        unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(base.pointer, ServerState.onTicket)
+        unsafe gw_ctx_cache_mode(base.pointer, Int(SSL_SESS_CACHE_SERVER))
+        unsafe gw_ctx_cache_size(base.pointer, Self.cachedSessions)
+        unsafe SSL_CTX_set_timeout(base.pointer, Self.sessionLifetime)
     }
 
     /// Shows these certificates in every handshake that starts from now on. Open connections, sessions and tickets go on.
@@ -91,14 +91,14 @@ public final class ServerTLS: Sendable {
     ///   - smallBlocks: Blocks of the connection's loop for short writes.
     ///   - largeBlocks: Blocks for long ones.
     public func makeSession(fd: Int32, smallBlocks: BlockPool, largeBlocks: BlockPool) -> TLSSession? {
-        guard let ssl = SSL_new(base.pointer) else {
+        guard let ssl = unsafe SSL_new(base.pointer) else {
             ERR_clear_error()
             return nil
         }
         // Unretained is safe because the SSL holds the base context, which keeps the state.
-        SSL_set_ex_data(ssl, ServerState.index, Unmanaged.passUnretained(state).toOpaque())
-        SSL_set_accept_state(ssl)
-        return TLSSession(adopting: ssl, fd: fd, smallBlocks: smallBlocks, largeBlocks: largeBlocks)
+        unsafe SSL_set_ex_data(ssl, ServerState.index, Unmanaged.passUnretained(state).toOpaque())
+        unsafe SSL_set_accept_state(ssl)
+        return unsafe TLSSession(adopting: ssl, fd: fd, smallBlocks: smallBlocks, largeBlocks: largeBlocks)
     }
 }
 
@@ -106,27 +106,27 @@ extension ServerTLS.Policy {
     /// A context that follows the policy, without certificates.
     func context() throws(TLSFileProblem) -> ContextHandle {
         guard let handle = ContextHandle(isServer: true),
-            TLSPolicy.apply(to: handle.pointer, minimumVersion: minimumVersion)
+            unsafe TLSPolicy.apply(to: handle.pointer, minimumVersion: minimumVersion)
         else { throw TLSFileProblem("this system's OpenSSL cannot do what TLS needs here") }
-        let context = handle.pointer
-        SSL_CTX_set_options(context, TLSOption.serverPreference | TLSOption.prioritizeChaCha)
-        if !protocols.isEmpty { SSL_CTX_set_alpn_select_cb(context, ServerState.onProtocols, nil) }
+        let context = unsafe handle.pointer
+        unsafe SSL_CTX_set_options(context, TLSOption.serverPreference | TLSOption.prioritizeChaCha)
+        if !protocols.isEmpty { unsafe SSL_CTX_set_alpn_select_cb(context, ServerState.onProtocols, nil) }
         if let authorities = clientCertificates.authorities {
-            SSL_CTX_set1_cert_store(context, authorities.store)
-            let names = gw_name_stack()
+            unsafe SSL_CTX_set1_cert_store(context, authorities.store)
+            let names = unsafe gw_name_stack()
             for certificate in authorities.certificates {
-                if let name = X509_NAME_dup(X509_get_subject_name(certificate.pointer)) {
-                    _ = gw_name_stack_push(names, name)
+                if let name = unsafe X509_NAME_dup(X509_get_subject_name(certificate.pointer)) {
+                    _ = unsafe gw_name_stack_push(names, name)
                 }
             }
-            SSL_CTX_set_client_CA_list(context, names)
+            unsafe SSL_CTX_set_client_CA_list(context, names)
             var mode = SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE
             if case .required = clientCertificates { mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT }
-            SSL_CTX_set_verify(context, mode, VerificationDetail.note)
+            unsafe SSL_CTX_set_verify(context, mode, VerificationDetail.note)
         }
         // A session made under another policy towards clients must not get around this one.
         let identity = sessionContext
-        SSL_CTX_set_session_id_context(context, identity, UInt32(identity.count))
+        unsafe SSL_CTX_set_session_id_context(context, identity, UInt32(identity.count))
         ERR_clear_error()
         return handle
     }
@@ -141,7 +141,7 @@ extension ServerTLS.Policy {
         }
         text.append(minimumVersion == .tls13 ? 1 : 0)
         var digest = [UInt8](repeating: 0, count: 32)
-        EVP_Digest(text, text.count, &digest, nil, EVP_sha256(), nil)
+        unsafe EVP_Digest(text, text.count, &digest, nil, EVP_sha256(), nil)
         return digest
     }
 }

@@ -21,7 +21,7 @@ public final class TicketKeys: Sendable {
         /// Nil when there is no randomness to be had, which must never become a key of zeros.
         init?() {
             var bytes = [UInt8](repeating: 0, count: 80)
-            guard RAND_bytes(&bytes, 80) == 1 else {
+            guard unsafe RAND_bytes(&bytes, 80) == 1 else {
                 ERR_clear_error()
                 return nil
             }
@@ -61,7 +61,7 @@ public final class TicketKeys: Sendable {
 
     private func find(_ name: UnsafePointer<UInt8>) -> (key: Key, isNewest: Bool)? {
         state.withLock { state in
-            for (index, key) in state.keys.enumerated() where memcmp(key.name, name, 16) == 0 {
+            for (index, key) in state.keys.enumerated() where unsafe memcmp(key.name, name, 16) == 0 {
                 return (key, index == 0)
             }
             return nil
@@ -74,21 +74,21 @@ public final class TicketKeys: Sendable {
         cipher: OpaquePointer?, mac: OpaquePointer?, isMaking: Bool
     ) -> Int32 {
         if isMaking {
-            guard let key = current(), RAND_bytes(vector, 16) == 1 else { return 0 }
-            memcpy(name, key.name, 16)
-            return apply(key, vector, cipher, mac, isMaking: true) ? 1 : -1
+            guard let key = current(), unsafe RAND_bytes(vector, 16) == 1 else { return 0 }
+            unsafe memcpy(name, key.name, 16)
+            return unsafe apply(key, vector, cipher, mac, isMaking: true) ? 1 : -1
         }
-        guard let found = find(name) else { return 0 }
-        guard apply(found.key, vector, cipher, mac, isMaking: false) else { return -1 }
+        guard let found = unsafe find(name) else { return 0 }
+        guard unsafe apply(found.key, vector, cipher, mac, isMaking: false) else { return -1 }
         // In TLS 1.3 a ticket is for one use, so each resumption gives the client another.
-        return found.isNewest && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2
+        return unsafe found.isNewest && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2
     }
 
     private func apply(
         _ key: Key, _ vector: UnsafePointer<UInt8>, _ cipher: OpaquePointer?, _ mac: OpaquePointer?, isMaking: Bool
     ) -> Bool {
         var secret = key.mac
-        return EVP_CipherInit_ex(cipher, Self.algorithm.pointer, nil, key.cipher, vector, isMaking ? 1 : 0) == 1
+        return unsafe EVP_CipherInit_ex(cipher, Self.algorithm.pointer, nil, key.cipher, vector, isMaking ? 1 : 0) == 1
             && gw_mac_key(mac, &secret, secret.count) == 1
     }
 
@@ -96,7 +96,9 @@ public final class TicketKeys: Sendable {
     private static let algorithm = Algorithm()
 
     /// `@unchecked Sendable` is safe because OpenSSL's description of an algorithm never changes.
-    private final class Algorithm: @unchecked Sendable {
-        let pointer = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
+    ///
+    /// `@safe` because it owns one reference to the description until its end.
+    @safe private final class Algorithm: @unchecked Sendable {
+        let pointer = unsafe EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
     }
 }

@@ -92,25 +92,25 @@ public final class OCSPFetcher: Sendable {
         var host: UnsafeMutablePointer<CChar>?
         var port: UnsafeMutablePointer<CChar>?
         var path: UnsafeMutablePointer<CChar>?
-        guard OSSL_HTTP_parse_url(responder, &usesTLS, nil, &host, &port, nil, &path, nil, nil) == 1 else {
+        guard unsafe OSSL_HTTP_parse_url(responder, &usesTLS, nil, &host, &port, nil, &path, nil, nil) == 1 else {
             throw failure
         }
         defer {
-            gw_openssl_free(host)
-            gw_openssl_free(port)
-            gw_openssl_free(path)
+            unsafe gw_openssl_free(host)
+            unsafe gw_openssl_free(port)
+            unsafe gw_openssl_free(path)
         }
         guard usesTLS == 0 else { throw TLSFileProblem("the OCSP responder \(responder) is not asked: it is not http") }
-        guard let body = BIO_new(BIO_s_mem()) else { throw failure }
-        defer { BIO_free(body) }
-        BIO_write(body, request, Int32(request.count))
-        let answer = OSSL_HTTP_transfer(
+        guard let body = unsafe BIO_new(BIO_s_mem()) else { throw failure }
+        defer { unsafe BIO_free(body) }
+        unsafe BIO_write(body, request, Int32(request.count))
+        let answer = unsafe OSSL_HTTP_transfer(
             nil, host, port, path, 0, nil, nil, nil, nil, nil, nil, 0, nil, "application/ocsp-request", body,
             "application/ocsp-response", 1, OCSPResponse.sizeLimit, timeLimit, 0)
-        guard let answer else { throw failure }
-        defer { BIO_free(answer) }
+        guard let answer = unsafe answer else { throw failure }
+        defer { unsafe BIO_free(answer) }
         var bytes = [UInt8](repeating: 0, count: OCSPResponse.sizeLimit)
-        let count = BIO_read(answer, &bytes, Int32(bytes.count))
+        let count = unsafe BIO_read(answer, &bytes, Int32(bytes.count))
         guard count > 0 else { throw failure }
         return Array(bytes[..<Int(count)])
     }

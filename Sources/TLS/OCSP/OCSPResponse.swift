@@ -30,20 +30,22 @@ struct OCSPResponse {
         guard let issuer = pair.issuer else {
             throw problem("the issuer's certificate is not in the chain of \(pair.label)")
         }
-        let response = der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+        let response = unsafe der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
             var start = buffer.baseAddress
-            return d2i_OCSP_RESPONSE(nil, &start, buffer.count)
+            return unsafe d2i_OCSP_RESPONSE(nil, &start, buffer.count)
         }
-        guard let response else { throw problem("it cannot be decoded") }
-        defer { OCSP_RESPONSE_free(response) }
-        let status = OCSP_response_status(response)
-        guard status == OCSP_RESPONSE_STATUS_SUCCESSFUL, let basic = OCSP_response_get1_basic(response) else {
-            let text = OCSP_response_status_str(Int(status)).map { String(cString: $0) } ?? "\(status)"
+        guard let response = unsafe response else { throw problem("it cannot be decoded") }
+        defer { unsafe OCSP_RESPONSE_free(response) }
+        let status = unsafe OCSP_response_status(response)
+        guard status == OCSP_RESPONSE_STATUS_SUCCESSFUL, let basic = unsafe OCSP_response_get1_basic(response) else {
+            let text = unsafe OCSP_response_status_str(Int(status)).map { unsafe String(cString: $0) } ?? "\(status)"
             throw problem("the responder answered \"\(text)\"")
         }
-        defer { OCSP_BASICRESP_free(basic) }
-        guard Self.isSigned(basic, by: issuer, now: now) else { throw problem("the issuer did not sign it") }
-        guard let found = Self.find(basic, pair.leaf, issuer) else { throw problem("it is for another certificate") }
+        defer { unsafe OCSP_BASICRESP_free(basic) }
+        guard unsafe Self.isSigned(basic, by: issuer, now: now) else { throw problem("the issuer did not sign it") }
+        guard let found = unsafe Self.find(basic, pair.leaf, issuer) else {
+            throw problem("it is for another certificate")
+        }
         guard found.status == V_OCSP_CERTSTATUS_GOOD else {
             throw problem(
                 found.status == V_OCSP_CERTSTATUS_REVOKED
@@ -60,34 +62,34 @@ struct OCSPResponse {
     }
 
     private static func isSigned(_ basic: OpaquePointer, by issuer: Certificate, now: Int) -> Bool {
-        guard let store = X509_STORE_new(), let known = gw_x509_stack() else { return false }
+        guard let store = unsafe X509_STORE_new(), let known = unsafe gw_x509_stack() else { return false }
         defer {
-            X509_STORE_free(store)
-            gw_x509_stack_free(known)
+            unsafe X509_STORE_free(store)
+            unsafe gw_x509_stack_free(known)
         }
         // The issuer, intermediate or root, is all that there is to trust.
-        X509_STORE_add_cert(store, issuer.pointer)
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), now)
-        _ = gw_x509_stack_push(known, issuer.pointer)
-        return OCSP_basic_verify(basic, known, store, 0) == 1
+        unsafe X509_STORE_add_cert(store, issuer.pointer)
+        unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        unsafe X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), now)
+        _ = unsafe gw_x509_stack_push(known, issuer.pointer)
+        return unsafe OCSP_basic_verify(basic, known, store, 0) == 1
     }
 
     private static func find(
         _ basic: OpaquePointer, _ leaf: Certificate, _ issuer: Certificate
     ) -> (status: Int32, thisUpdate: Int, nextUpdate: Int?)? {
-        for digest in [EVP_sha1(), EVP_sha256()] {
-            guard let id = OCSP_cert_to_id(digest, leaf.pointer, issuer.pointer) else { continue }
-            defer { OCSP_CERTID_free(id) }
+        for unsafedigest in unsafe [EVP_sha1(), EVP_sha256()] {
+            guard let id = unsafe OCSP_cert_to_id(digest, leaf.pointer, issuer.pointer) else { continue }
+            defer { unsafe OCSP_CERTID_free(id) }
             var status: Int32 = 0
             var reason: Int32 = 0
             var revoked: UnsafeMutablePointer<ASN1_GENERALIZEDTIME>?
             var from: UnsafeMutablePointer<ASN1_GENERALIZEDTIME>?
             var until: UnsafeMutablePointer<ASN1_GENERALIZEDTIME>?
-            guard OCSP_resp_find_status(basic, id, &status, &reason, &revoked, &from, &until) == 1,
-                let start = Certificate.seconds(from)
+            guard unsafe OCSP_resp_find_status(basic, id, &status, &reason, &revoked, &from, &until) == 1,
+                let start = unsafe Certificate.seconds(from)
             else { continue }
-            return (status, start, Certificate.seconds(until))
+            return unsafe (status, start, Certificate.seconds(until))
         }
         return nil
     }
@@ -95,18 +97,18 @@ struct OCSPResponse {
     /// A request for the status of `pair`; nil when its issuer is not known.
     static func request(for pair: CertificatePair) -> [UInt8]? {
         defer { ERR_clear_error() }
-        guard let issuer = pair.issuer, let request = OCSP_REQUEST_new() else { return nil }
-        defer { OCSP_REQUEST_free(request) }
+        guard let issuer = pair.issuer, let request = unsafe OCSP_REQUEST_new() else { return nil }
+        defer { unsafe OCSP_REQUEST_free(request) }
         // SHA-1 is what responders know (RFC 5019 section 2.1.1); it identifies here and secures nothing.
-        guard let id = OCSP_cert_to_id(EVP_sha1(), pair.leaf.pointer, issuer.pointer) else { return nil }
-        guard OCSP_request_add0_id(request, id) != nil else {
-            OCSP_CERTID_free(id)
+        guard let id = unsafe OCSP_cert_to_id(EVP_sha1(), pair.leaf.pointer, issuer.pointer) else { return nil }
+        guard unsafe OCSP_request_add0_id(request, id) != nil else {
+            unsafe OCSP_CERTID_free(id)
             return nil
         }
         var bytes: UnsafeMutablePointer<UInt8>?
-        let count = i2d_OCSP_REQUEST(request, &bytes)
-        defer { gw_openssl_free(bytes) }
-        return count > 0 ? Array(UnsafeBufferPointer(start: bytes, count: Int(count))) : nil
+        let count = unsafe i2d_OCSP_REQUEST(request, &bytes)
+        defer { unsafe gw_openssl_free(bytes) }
+        return unsafe count > 0 ? Array(UnsafeBufferPointer(start: bytes, count: Int(count))) : nil
     }
 }
 
@@ -116,9 +118,9 @@ extension CertificatePair {
 
     /// Where the status of the certificate can be asked for, or nil.
     var responder: String? {
-        guard let text = gw_ocsp_responder(leaf.pointer) else { return nil }
-        defer { gw_openssl_free(text) }
-        return String(cString: text)
+        guard let text = unsafe gw_ocsp_responder(leaf.pointer) else { return nil }
+        defer { unsafe gw_openssl_free(text) }
+        return unsafe String(cString: text)
     }
 
     /// Sends `response` along from now on.

@@ -60,7 +60,7 @@ public struct TLSFailure: Error, Equatable, Sendable {
         if reason >= SSL_AD_REASON_OFFSET { return TLSFailure(.alert(reason - Int(SSL_AD_REASON_OFFSET))) }
         switch Int32(reason) {
         case SSL_R_CERTIFICATE_VERIFY_FAILED:
-            return TLSFailure(.certificate(SSL_get_verify_result(ssl)), detail: VerificationDetail.of(ssl))
+            return unsafe TLSFailure(.certificate(SSL_get_verify_result(ssl)), detail: VerificationDetail.of(ssl))
         case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.noCertificate)
         case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return TLSFailure(.plainHTTP)
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNSUPPORTED_SSL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE,
@@ -117,16 +117,16 @@ public struct TLSFailure: Error, Equatable, Sendable {
         case .broken(let code): "the connection broke during the TLS handshake: \(SystemFailure.reason(code))"
         case .plainHTTP: "the peer speaks plain HTTP on a TLS port"
         case .certificate(let code):
-            "the certificate was refused: "
+            unsafe "the certificate was refused: "
                 + (detail.isEmpty
-                    ? X509_verify_cert_error_string(code).map { String(cString: $0) } ?? "code \(code)" : detail)
+                    ? X509_verify_cert_error_string(code).map { unsafe String(cString: $0) } ?? "code \(code)" : detail)
         case .noCertificate: "the peer showed no certificate, and one is required"
         case .version: "the peer does not speak a version of TLS that is allowed here"
         case .noSharedParameters: "the peer offers no cipher suite, curve or signature that is allowed here"
         case .noProtocol: "the peer offers no application protocol that is spoken here (ALPN)"
         case .alert(let number):
-            "the peer refused with the alert "
-                + (SSL_alert_desc_string_long(Int32(number)).map { "\"\(String(cString: $0))\"" } ?? "\(number)")
+            unsafe "the peer refused with the alert "
+                + (SSL_alert_desc_string_long(Int32(number)).map { unsafe "\"\(String(cString: $0))\"" } ?? "\(number)")
         case .malformed(let reason):
             "the peer's bytes are not valid TLS"
                 + (Self.reasonText(reason).map { " (\($0))" } ?? "")
@@ -138,6 +138,6 @@ public struct TLSFailure: Error, Equatable, Sendable {
     private static func reasonText(_ reason: Int) -> String? {
         // ERR_PACK, which is a macro.
         let code = UInt(ERR_LIB_SSL) << 23 | UInt(reason)
-        return ERR_reason_error_string(code).map { String(cString: $0) }
+        return unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) }
     }
 }

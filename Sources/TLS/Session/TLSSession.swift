@@ -16,7 +16,9 @@ public import Engine
 import Glibc
 
 /// One end of a TLS connection. Belongs to one loop (or thread), like the connection that it serves.
-public final class TLSSession: TransportLayer {
+///
+/// `@safe` because it owns the `SSL` until its end, and nobody else frees it.
+@safe public final class TLSSession: TransportLayer {
     let ssl: OpaquePointer
     private let fd: Int32
     private let smallBlocks: BlockPool
@@ -63,33 +65,33 @@ public final class TLSSession: TransportLayer {
     ///   - largeBlocks: Blocks for long ones.
     /// - Returns: nil when OpenSSL has no memory; `ssl` is freed then too.
     init?(adopting ssl: OpaquePointer, fd: Int32, smallBlocks: BlockPool, largeBlocks: BlockPool) {
-        self.ssl = ssl
+        unsafe self.ssl = unsafe ssl
         self.fd = fd
         self.smallBlocks = smallBlocks
         self.largeBlocks = largeBlocks
         super.init()
-        guard let bio = BIO_new(SocketBIO.method) else {
-            SSL_free(ssl)
+        guard let bio = unsafe BIO_new(SocketBIO.method) else {
+            unsafe SSL_free(ssl)
             isClosed = true
             return nil
         }
         // Unretained is safe because the session frees the BIO, with its SSL, before it goes away.
-        BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
-        BIO_set_init(bio, 1)
-        SSL_set_bio(ssl, bio, bio)
-        SSL_set_msg_callback(ssl) { isOurs, _, type, _, _, ssl, _ in
+        unsafe BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
+        unsafe BIO_set_init(bio, 1)
+        unsafe SSL_set_bio(ssl, bio, bio)
+        unsafe SSL_set_msg_callback(ssl) { isOurs, _, type, _, _, ssl, _ in
             // Handshake messages and changes of cipher that came, and alerts, also those in answer to what came.
             guard
                 type == SSL3_RT_ALERT
                     || isOurs == 0 && (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_CHANGE_CIPHER_SPEC)
             else { return }
-            SocketBIO.session(of: SSL_get_rbio(ssl))?.messageCame()
+            unsafe SocketBIO.session(of: SSL_get_rbio(ssl))?.messageCame()
         }
     }
 
     deinit {
         // The owner closes; this is for one that never came to it.
-        if !isClosed { SSL_free(ssl) }
+        if !isClosed { unsafe SSL_free(ssl) }
     }
 
     // MARK: Handshake
@@ -116,13 +118,13 @@ public final class TLSSession: TransportLayer {
             }
         }
         isDrained = false
-        let result = SSL_do_handshake(ssl)
+        let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             isSecure = true
-            protocolName = SSL_version(ssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2"
+            protocolName = unsafe SSL_version(ssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2"
             return .done
         }
-        let error = SSL_get_error(ssl, result)
+        let error = unsafe SSL_get_error(ssl, result)
         if error == SSL_ERROR_WANT_READ {
             sendStaged()
             if socketError != 0 { return .failed(TLSFailure(.broken(socketError))) }
@@ -133,22 +135,22 @@ public final class TLSSession: TransportLayer {
             ERR_clear_error()
             return .failed(TLSFailure(.malformed(0)))
         }
-        let failure = TLSFailure.take(from: ssl, hasEnded: hasEnded, socketError: socketError)
+        let failure = unsafe TLSFailure.take(from: ssl, hasEnded: hasEnded, socketError: socketError)
         sendStaged()
         return .failed(failure)
     }
 
     /// Whether there may be something to receive besides what the handshake needed.
-    public var mayHaveMore: Bool { !isDrained || SSL_has_pending(ssl) == 1 }
+    public var mayHaveMore: Bool { unsafe !isDrained || SSL_has_pending(ssl) == 1 }
 
     // MARK: Receiving
 
     public override func receive(into block: Block, limit: Int) -> Received {
         if let verdict { return verdict }
         isDrained = false
-        let received = block.fill { free in
+        let received = unsafe block.fill { free in
             precondition(free.count > 0 && limit > 0, "receives only where there is room")
-            return read(into: UnsafeMutableRawBufferPointer(rebasing: free.prefix(limit)))
+            return unsafe read(into: UnsafeMutableRawBufferPointer(rebasing: free.prefix(limit)))
         }
         // A key update, or an alert, which nobody else will flush.
         if !staged.isEmpty, !isRefused { sendStaged() }
@@ -161,13 +163,13 @@ public final class TLSSession: TransportLayer {
         while total < room.count, records < Self.recordsInARow {
             records += 1
             var count = 0
-            let result = SSL_read_ex(ssl, room.baseAddress.map { $0 + total }, room.count - total, &count)
+            let result = unsafe SSL_read_ex(ssl, room.baseAddress.map { unsafe $0 + total }, room.count - total, &count)
             if result == 1 {
                 total += count
-                if isDrained, SSL_has_pending(ssl) == 0 { return (total, .bytes(total, mayHaveMore: false)) }
+                if isDrained, unsafe SSL_has_pending(ssl) == 0 { return (total, .bytes(total, mayHaveMore: false)) }
                 continue
             }
-            switch SSL_get_error(ssl, result) {
+            switch unsafe SSL_get_error(ssl, result) {
             case SSL_ERROR_WANT_READ:
                 return (total, total > 0 ? .bytes(total, mayHaveMore: false) : .wouldBlock)
             case SSL_ERROR_ZERO_RETURN:
@@ -188,10 +190,10 @@ public final class TLSSession: TransportLayer {
         var byte: UInt8 = 0
         var count = 0
         // Also takes in what may come at any time and is no data, such as session tickets.
-        let result = SSL_peek_ex(ssl, &byte, 1, &count)
+        let result = unsafe SSL_peek_ex(ssl, &byte, 1, &count)
         if result == 1 { return false }
-        if SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ { return true }
-        isBroken = SSL_get_error(ssl, result) != SSL_ERROR_ZERO_RETURN
+        if unsafe SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ { return true }
+        isBroken = unsafe SSL_get_error(ssl, result) != SSL_ERROR_ZERO_RETURN
         ERR_clear_error()
         return false
     }
@@ -200,12 +202,12 @@ public final class TLSSession: TransportLayer {
 
     public override func take(_ bytes: Span<UInt8>) -> Taken {
         guard !isBroken else { return .failed(socketError != 0 ? socketError : EPROTO) }
-        return bytes.withUnsafeBytes { raw in
+        return unsafe bytes.withUnsafeBytes { raw in
             var total = 0
             while total < raw.count, !isRefused {
                 var count = 0
                 let piece = min(Self.recordLimit, raw.count - total)
-                let result = SSL_write_ex(ssl, raw.baseAddress.map { $0 + total }, piece, &count)
+                let result = unsafe SSL_write_ex(ssl, raw.baseAddress.map { unsafe $0 + total }, piece, &count)
                 guard result == 1 else {
                     isBroken = true
                     ERR_clear_error()
@@ -300,7 +302,7 @@ public final class TLSSession: TransportLayer {
 
     public override func abandon() {
         // Keeps OpenSSL from taking the session out of its cache, which it does when a connection is freed without a farewell.
-        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+        unsafe SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         hasSaidFarewell = true
     }
 
@@ -315,14 +317,14 @@ public final class TLSSession: TransportLayer {
         staged.removeAll()
         verdict = .closed
         isBroken = true
-        SSL_free(ssl)
+        unsafe SSL_free(ssl)
     }
 
     /// `close_notify` (RFC 8446 section 6.1), at most once, and only on a connection that was secure.
     private func sayFarewell() {
-        guard !hasSaidFarewell, !isBroken, SSL_is_init_finished(ssl) == 1 else { return }
+        guard !hasSaidFarewell, !isBroken, unsafe SSL_is_init_finished(ssl) == 1 else { return }
         hasSaidFarewell = true
-        if SSL_shutdown(ssl) < 0 { ERR_clear_error() }
+        if unsafe SSL_shutdown(ssl) < 0 { ERR_clear_error() }
     }
 
     // MARK: What OpenSSL asks of the socket
@@ -330,7 +332,7 @@ public final class TLSSession: TransportLayer {
     fileprivate func readSocket(into room: UnsafeMutableRawBufferPointer) -> Int {
         if isDrained || hasEnded || isFlooded || socketError != 0 || room.count == 0 { return 0 }
         while true {
-            let count = recv(fd, room.baseAddress, room.count, 0)
+            let count = unsafe recv(fd, room.baseAddress, room.count, 0)
             if count > 0 {
                 isDrained = count < room.count
                 if !isSecure {
@@ -363,7 +365,7 @@ public final class TLSSession: TransportLayer {
     fileprivate func messageCame() {
         guard isSecure, !isFlooded else { return }
         var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
         let milliseconds = UInt64(now.tv_sec) &* 1_000 &+ UInt64(now.tv_nsec / 1_000_000)
         if !emptyMessages.take(at: milliseconds) { isFlooded = true }
     }
@@ -373,34 +375,34 @@ public final class TLSSession: TransportLayer {
 private enum SocketBIO {
     /// Made once and never freed. `nonisolated(unsafe)` is safe because nothing changes it after it was made.
     nonisolated(unsafe) static let method: OpaquePointer? = {
-        let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gateway socket")
-        BIO_meth_set_write(method) { bio, bytes, count in
-            guard let session = session(of: bio), count >= 0 else { return -1 }
-            gw_bio_clear_retry(bio)
-            return session.stage(UnsafeRawBufferPointer(start: bytes, count: Int(count))) ? count : -1
+        let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gateway socket")
+        unsafe BIO_meth_set_write(method) { bio, bytes, count in
+            guard let session = unsafe session(of: bio), count >= 0 else { return -1 }
+            unsafe gw_bio_clear_retry(bio)
+            return unsafe session.stage(UnsafeRawBufferPointer(start: bytes, count: Int(count))) ? count : -1
         }
-        BIO_meth_set_read(method) { bio, bytes, count in
-            guard let session = session(of: bio), count >= 0 else { return -1 }
-            gw_bio_clear_retry(bio)
-            let got = session.readSocket(into: UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
+        unsafe BIO_meth_set_read(method) { bio, bytes, count in
+            guard let session = unsafe session(of: bio), count >= 0 else { return -1 }
+            unsafe gw_bio_clear_retry(bio)
+            let got = unsafe session.readSocket(into: UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
             if got > 0 { return Int32(got) }
             if session.mayReadLater {
-                gw_bio_retry_read(bio)
+                unsafe gw_bio_retry_read(bio)
                 return -1
             }
             return session.isAtEnd ? 0 : -1
         }
-        BIO_meth_set_ctrl(method) { bio, command, _, _ in
+        unsafe BIO_meth_set_ctrl(method) { bio, command, _, _ in
             switch command {
             case Int32(gw_bio_ctrl_flush): 1
-            case Int32(gw_bio_ctrl_eof): session(of: bio)?.isAtEnd == true ? 1 : 0
+            case Int32(gw_bio_ctrl_eof): unsafe session(of: bio)?.isAtEnd == true ? 1 : 0
             default: 0
             }
         }
-        return method
+        return unsafe method
     }()
 
     fileprivate static func session(of bio: OpaquePointer?) -> TLSSession? {
-        BIO_get_data(bio).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
+        unsafe BIO_get_data(bio).map { unsafe Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
     }
 }

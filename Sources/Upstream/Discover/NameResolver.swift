@@ -64,10 +64,10 @@ public struct NameResolver: Sendable {
     }
 
     private static func systemSettings() -> String {
-        guard let file = fopen("/etc/resolv.conf", "re") else { return "" }
-        defer { fclose(file) }
+        guard let file = unsafe fopen("/etc/resolv.conf", "re") else { return "" }
+        defer { unsafe fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 65_536)
-        let count = fread(&bytes, 1, bytes.count, file)
+        let count = unsafe fread(&bytes, 1, bytes.count, file)
         return String(decoding: bytes[..<count], as: UTF8.self)
     }
 }

@@ -51,18 +51,18 @@ struct NameServers: Sendable {
         guard number >= 0 else { throw LookupFailure(address, SystemFailure("socket").reason) }
         let descriptor = Descriptor(adopting: number)
         // Connected, so that the kernel lets through only what that server sends, and chooses a port at random.
-        guard address.withSockaddr({ connect(descriptor.number, $0, $1) }) == 0 else {
+        guard unsafe address.withSockaddr({ unsafe connect(descriptor.number, $0, $1) }) == 0 else {
             throw LookupFailure(address, SystemFailure("connect").reason)
         }
         let message = question.message(id: id)
-        guard send(descriptor.number, message, message.count, Int32(MSG_NOSIGNAL)) == message.count else {
+        guard unsafe send(descriptor.number, message, message.count, Int32(MSG_NOSIGNAL)) == message.count else {
             throw LookupFailure(address, SystemFailure("send").reason)
         }
         let end = Wait(timeout)
         var buffer = [UInt8](repeating: 0, count: Self.datagramLimit)
         while true {
             try end.wait(for: POLLIN, descriptor.number, address)
-            let count = recv(descriptor.number, &buffer, buffer.count, 0)
+            let count = unsafe recv(descriptor.number, &buffer, buffer.count, 0)
             if count < 0 {
                 if errno == EINTR || errno == EAGAIN { continue }
                 throw LookupFailure(address, SystemFailure("recv").reason)
@@ -91,7 +91,7 @@ struct NameServers: Sendable {
         let message = question.message(id: id)
         let framed = [UInt8(message.count >> 8), UInt8(message.count & 0xFF)] + message
         // A fresh connection takes a few hundred bytes at once.
-        guard send(descriptor.number, framed, framed.count, Int32(MSG_NOSIGNAL)) == framed.count else {
+        guard unsafe send(descriptor.number, framed, framed.count, Int32(MSG_NOSIGNAL)) == framed.count else {
             throw LookupFailure(address, SystemFailure("send").reason)
         }
         let head = try receive(2, descriptor.number, end, address)
@@ -112,7 +112,7 @@ struct NameServers: Sendable {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         while bytes.count < count {
             try end.wait(for: POLLIN, number, address)
-            let received = recv(number, &buffer, min(buffer.count, count - bytes.count), 0)
+            let received = unsafe recv(number, &buffer, min(buffer.count, count - bytes.count), 0)
             if received < 0, errno == EINTR || errno == EAGAIN { continue }
             guard received > 0 else { throw LookupFailure(address, "it closed the connection early") }
             bytes += buffer[..<received]
@@ -131,7 +131,7 @@ struct NameServers: Sendable {
                 let now = MonotonicClock.milliseconds
                 guard now < end else { throw LookupFailure(address, "it does not answer in time") }
                 var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-                let count = poll(&entry, 1, Int32(clamping: end - now))
+                let count = unsafe poll(&entry, 1, Int32(clamping: end - now))
                 if count > 0 { return }
                 guard count == 0 || errno == EINTR else {
                     throw LookupFailure(address, SystemFailure("poll").reason)
@@ -173,7 +173,7 @@ public enum MonotonicClock {
     /// Since some moment in the past, as `Loop.milliseconds` (`CLOCK_MONOTONIC`).
     public static var milliseconds: UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
     }
 }

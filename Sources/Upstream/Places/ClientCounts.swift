@@ -36,7 +36,9 @@ public struct Claimant: Sendable, Equatable {
 /// The places of all clients at one server. Shared by the loops.
 ///
 /// `@unchecked Sendable` is safe because what `cells` points to is only used through atomics, and lives as long as the object.
-final class ClientCounts: @unchecked Sendable {
+///
+/// `@safe` because every index into the memory is reduced by the number of cells.
+@safe final class ClientCounts: @unchecked Sendable {
     /// Cells of a row: a power of 2.
     static let size = 1 << 10
     static let mask = UInt16(size - 1)
@@ -44,13 +46,13 @@ final class ClientCounts: @unchecked Sendable {
     private let cells: UnsafeMutablePointer<Atomic<Int32>>
 
     init() {
-        cells = .allocate(capacity: 2 * Self.size)
-        for index in 0..<2 * Self.size { (cells + index).initialize(to: Atomic(0)) }
+        unsafe cells = .allocate(capacity: 2 * Self.size)
+        for index in 0..<2 * Self.size { unsafe (cells + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
-        cells.deinitialize(count: 2 * Self.size)
-        cells.deallocate()
+        unsafe cells.deinitialize(count: 2 * Self.size)
+        unsafe cells.deallocate()
     }
 
     /// The client has one more.
@@ -61,7 +63,7 @@ final class ClientCounts: @unchecked Sendable {
 
     /// What the client has at most.
     func held(by client: Claimant) -> Int {
-        Int(
+        unsafe Int(
             min(
                 cells[Int(client.first)].load(ordering: .relaxed),
                 cells[Self.size + Int(client.second)].load(ordering: .relaxed)))
@@ -69,7 +71,7 @@ final class ClientCounts: @unchecked Sendable {
 
     private func add(_ change: Int32, _ client: Claimant) {
         // As many places as fit a server's limit, so it does not overflow.
-        cells[Int(client.first)].wrappingAdd(change, ordering: .relaxed)
-        cells[Self.size + Int(client.second)].wrappingAdd(change, ordering: .relaxed)
+        unsafe cells[Int(client.first)].wrappingAdd(change, ordering: .relaxed)
+        unsafe cells[Self.size + Int(client.second)].wrappingAdd(change, ordering: .relaxed)
     }
 }
