@@ -34,8 +34,8 @@ extension ObjectStore {
         return opening
     }
 
-    /// As `openBlocking`, without counting.
-    func find(_ id: ObjectID, key: CachedBody) -> Opening {
+    /// As `openBlocking`, without counting. `isAgain`: the name led to another file when the first had been read.
+    func find(_ id: ObjectID, key: CachedBody, isAgain: Bool = false) -> Opening {
         guard let folder else { return resident(id, key: key) }
         let open = opens.open(id)
         let number: Int32
@@ -75,6 +75,8 @@ extension ObjectStore {
             remove(id) { isMissing(id, orIs: status.st_ino) }
             return .miss
         }
+        // What is removed because it is invalid is so first, and forgotten to be so then.
+        guard leads(id, to: status.st_ino) else { return isAgain ? .miss : find(id, key: key, isAgain: true) }
         if !index.contains(id) { adopt(id, head.record, status) }
         keep(opened, id, status.st_ino)
         return opened
@@ -113,7 +115,9 @@ extension ObjectStore {
     /// The object where everything is in memory.
     private func resident(_ id: ObjectID, key: CachedBody) -> Opening {
         guard case .object(let object)? = objects.look(id), object.head.hasKey(key.bytes),
-            !purges.isPurged(object.head)
+            !purges.isPurged(object.head),
+            // What is removed because it is invalid is so first, and forgotten to be so then.
+            case .object(let still)? = objects.look(id), still === object
         else { return .miss }
         return .object(object)
     }
