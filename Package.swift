@@ -20,6 +20,9 @@ var language: [SwiftSetting] = [
 // CI sets this; a newer compiler's new warnings must not stop anybody else's build.
 if Context.environment["GATEWAY_STRICT"] != nil { language.append(.treatAllWarnings(as: .error)) }
 
+// ThreadSanitizer does not see the standard library's lock (Sources/Bytes/Lock.swift).
+if Context.environment["GATEWAY_SANITIZER"] == "thread" { language.append(.define("GATEWAY_THREAD_SANITIZER")) }
+
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // The targets stand in the order of a request's way, and each may import only what it names: CI builds with

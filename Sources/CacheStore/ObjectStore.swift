@@ -90,8 +90,8 @@ public final class ObjectStore: Sendable {
     let health: DiskHealth
     /// Whether the journals are to be written anew in a moment.
     let isMending = Atomic<Bool>(false)
-    let start = Mutex(StartState())
-    let forgotten = Mutex(ForgottenObjects())
+    let start = Lock(StartState())
+    let forgotten = Lock(ForgottenObjects())
     let fillMemory: FillMemory
     /// Whether the folder has been gone through, so that what the index does not know is not there.
     let isIndexComplete = Atomic<Bool>(false)
@@ -99,7 +99,7 @@ public final class ObjectStore: Sendable {
     private let names: InlineArray<64, NameLock>
 
     final class NameLock: Sendable {
-        let lock = Mutex(())
+        let lock = Lock(())
     }
 
     /// Opens the store; what it holds is read in the background. Blocks for a few system calls.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Glibc
 import Synchronization
 
@@ -10,7 +11,7 @@ final class Reporter: Sendable {
         var written = 0
         var suppressed = 0
     }
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private static let limit = 5
 
     func report(_ sentence: String) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the system refuses says nothing of what is stored: it is a miss, it is counted and told of, and it is tried again.
 
+import Bytes
 import CLinux
 import Engine
 import Glibc
@@ -73,7 +74,7 @@ private func breakWrites(to path: String) {
     }
 
     @Test func aPurgeThatCannotBeWrittenIsToldOfTriedAgainAndNeverForgotten() throws {
-        let told = Mutex<[String]>([])
+        let told = Lock<[String]>([])
         let test = try TestStore()
         try test.reopen { sentence in told.withLock { $0.append(sentence) } }
         let scope = CacheScope(.url, "purged".utf8Span.span)
@@ -83,7 +84,7 @@ private func breakWrites(to path: String) {
         // Neither can the file be appended to, nor another be made.
         breakWrites(to: path + "/purges")
         unsafe mkdir(path + "/purges.new", 0o700)
-        let outcome = Mutex<Bool?>(nil)
+        let outcome = Lock<Bool?>(nil)
         test.store.purge(scope, then: (test.loop, { isWritten in outcome.withLock { $0 = isWritten } }))
         eventually("an answer") { outcome.withLock { $0 } != nil }
         #expect(outcome.withLock { $0 } == false)
@@ -213,7 +214,7 @@ private func breakWrites(to path: String) {
     }
 
     @Test(arguments: [true, false]) func aFolderThatWasRemovedIsMadeAnew(_ isWhole: Bool) throws {
-        let told = Mutex<[String]>([])
+        let told = Lock<[String]>([])
         let test = try TestStore()
         try test.reopen { sentence in told.withLock { $0.append(sentence) } }
         for index in 0..<50 { test.put("before \(index)", pattern(10_000, seed: 1)) }

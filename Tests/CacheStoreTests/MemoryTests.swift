@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Engine
 import Glibc
 import Synchronization
@@ -111,7 +112,7 @@ import Testing
         let scope = CacheScope(.tag, "t".utf8Span.span)
         test.put("purged", [1], scopes: [scope])
         test.put("kept", [2])
-        let outcome = Mutex<Bool?>(nil)
+        let outcome = Lock<Bool?>(nil)
         test.store.purge(scope, then: (test.loop, { isWritten in outcome.withLock { $0 = isWritten } }))
         eventually("an answer") { outcome.withLock { $0 } == true }
         #expect(test.get("purged") == nil)

@@ -6,6 +6,7 @@
 // All is drawn from a seed. Seeds that once found something are kept and run each time; `CHAOS_SECONDS=60` goes on with new ones,
 // and says which; `CHAOS_SEED=123` runs that one alone.
 
+import Bytes
 import Foundation
 import Glibc
 import Settings
@@ -61,7 +62,7 @@ private func number(_ name: String) -> UInt64? { unsafe getenv(name).flatMap { u
             configuration.timeouts.drain = 3_000
             configuration.limits.connectionsPerUpstream = [4, 64][settings.below(2)]
         }
-        let wrong = Mutex<[String]>([])
+        let wrong = Lock<[String]>([])
         let group = DispatchGroup()
         let (port, tlsPort) = (gateway.port, gateway.tlsPort)
         for client in 0..<Self.clients {

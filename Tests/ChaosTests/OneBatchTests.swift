@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes to a loop in one batch of events. The sanitizers see what is touched after it was freed.
 
+import Bytes
 import Synchronization
 import TestSupport
 import Testing
@@ -11,7 +12,7 @@ import Testing
 
     @Test("resets of clients and bytes of servers touch no exchange that is gone")
     func resetsAndBytes() throws {
-        let answering = Mutex<[Peer]>([])
+        let answering = Lock<[Peer]>([])
         let server = ScriptedServer { peer, _, server in
             while true {
                 let head = peer.receiveHead()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies that nobody wants, from servers that send them without end.
 
+import Bytes
 import Settings
 import Synchronization
 import TestSupport
@@ -13,7 +14,7 @@ import Testing
     enum Endless: CaseIterable { case fast, slow, announced }
 
     /// Sends it until the gateway closes.
-    private static func send(_ how: Endless, _ head: String, to peer: Peer, _ sent: borrowing Mutex<Int>) {
+    private static func send(_ how: Endless, _ head: String, to peer: Peer, _ sent: borrowing Lock<Int>) {
         switch how {
         case .fast, .slow: peer.send("HTTP/1.1 \(head)Transfer-Encoding: chunked\r\n\r\n")
         case .announced: peer.send("HTTP/1.1 \(head)Content-Length: 100000000000\r\n\r\n")
@@ -27,7 +28,7 @@ import Testing
 
     @Test("after a validation that failed is bounded in bytes and in time", arguments: Endless.allCases)
     func failedValidation(_ how: Endless) throws {
-        let sent = Mutex(0)
+        let sent = Lock(0)
         let closed = Gate()
         let server = ScriptedServer { peer, number, server in
             while true {
@@ -54,7 +55,7 @@ import Testing
 
     @Test("because another server is asked instead is bounded in bytes and in time", arguments: Endless.allCases)
     func askedElsewhere(_ how: Endless) throws {
-        let sent = Mutex(0)
+        let sent = Lock(0)
         let closed = Gate()
         let bad = ScriptedServer { peer, _, _ in
             if peer.receiveHead().isEmpty { return }
@@ -76,7 +77,7 @@ import Testing
 
     @Test("of a refresh that may not be stored is not read at all")
     func refresh() throws {
-        let sent = Mutex(0)
+        let sent = Lock(0)
         let closed = Gate()
         let server = ScriptedServer { peer, number, server in
             while true {

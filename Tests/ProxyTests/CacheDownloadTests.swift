@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Settings
 import Synchronization
 import TestSupport
@@ -153,7 +154,7 @@ import Testing
 
     @Test("that nobody reads any more, and whose length nobody said, ends before it fills the cache")
     func endless() throws {
-        let sent = Mutex(0)
+        let sent = Lock(0)
         let ended = Gate()
         let server = ScriptedServer { peer, number, _ in
             if peer.receiveHead().isEmpty { return }

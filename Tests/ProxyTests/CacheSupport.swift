@@ -2,6 +2,7 @@
 // What the tests of the cache have in common: a gateway with a cache in a folder of its own, an origin that is scripted for each
 // request, and replies taken apart. Nothing waits for a lifetime to pass: `Age` makes a response as old as a test wants it.
 
+import Bytes
 import Dispatch
 import Foundation
 import Settings
@@ -144,7 +145,7 @@ let loopbackRange = [Configuration.AddressRange(bytes: [127, 0, 0, 0], prefix: 8
 
 /// An origin that answers request after request: `answer` gets the head and the request's number from 0.
 func origin(_ answer: @escaping @Sendable (_ head: String, _ number: Int) -> String) -> ScriptedServer {
-    let number = Mutex(0)
+    let number = Lock(0)
     return ScriptedServer { peer, _, server in
         while true {
             let request = peer.receiveMessage()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Settings
 import Synchronization
 import TestSupport
@@ -43,7 +44,7 @@ import Foundation
         slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         #expect(slow.receiveHead().hasPrefix("HTTP/1.1 200 "))
 
-        let bodies = Mutex<[String]>([])
+        let bodies = Lock<[String]>([])
         let isOver = Atomic<Bool>(false)
         let group = DispatchGroup()
         let (port, request) = (gateway.port, request)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stored responses in their two forms, through a running gateway.
 
+import Bytes
 import Foundation
 import Settings
 import Synchronization
@@ -376,7 +377,7 @@ final class GzipTests: XCTestCase {
         let second = gateway.connect()
         // Its client takes all as fast as it is inflated.
         first.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        let whole = Mutex<[UInt8]>([])
+        let whole = Lock<[UInt8]>([])
         let reader = Thread { [body] in
             let reply = CodedReply(first.receiveBytes())
             whole.withLock { $0 = reply.body == body ? [1] : [0] }
@@ -391,7 +392,7 @@ final class GzipTests: XCTestCase {
     }
 
     func testWhatIsAskedForRepeatedlyWithoutGzipIsAlwaysWhatIsStoredNow() throws {
-        let turn = Mutex(1)
+        let turn = Lock(1)
         let origin = server { [html] head in
             let number = turn.withLock { $0 }
             return response(html + "\nX-Turn: \(number)", text(number == 2 ? 262_144 : 50_000, seed: UInt64(number)))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Settings
 import Synchronization
 import TestSupport
@@ -7,9 +8,9 @@ import Testing
 /// An origin that answers `/health` as its script says and everything else in its own way.
 final class CheckedOrigin: Sendable {
     /// What it answers to a check: a whole response, or nothing at all.
-    let health = Mutex(ok("fine"))
+    let health = Lock(ok("fine"))
     let checks = Atomic<Int>(0)
-    private let server = Mutex<ScriptedServer?>(nil)
+    private let server = Lock<ScriptedServer?>(nil)
     var port: UInt16 { server.withLock { $0?.port ?? 0 } }
     var requests: [String] { server.withLock { $0?.requests ?? [] } }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gateway whose upstream server leads back to it.
 
+import Bytes
 import Foundation
 import Settings
 import Synchronization
@@ -9,7 +10,7 @@ import Testing
 
 /// A port that is known later.
 private final class LaterPort: Sendable {
-    private let port = Mutex<UInt16>(0)
+    private let port = Lock<UInt16>(0)
     var value: UInt16 { port.withLock { $0 } }
     func set(_ value: UInt16) { port.withLock { $0 = value } }
 }

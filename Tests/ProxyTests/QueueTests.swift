@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Foundation
 import Settings
 import Synchronization
@@ -174,7 +175,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
             $0.pools[0].settings.queueTimeout = 60_000
         }
         let count = 12
-        let answered = Mutex([Int](repeating: 0, count: count))
+        let answered = Lock([Int](repeating: 0, count: count))
         let ready = Atomic<Int>(0)
         let ended = Atomic<Int>(0)
         let refused = Atomic<Int>(0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -57,8 +58,8 @@ final class OCSPTests: XCTestCase {
         let pair = try authority.issue(
             ["a.example"], chain: [authority.certificate], responder: "http://ocsp.example/x")
         let good = try authority.response(about: pair, from: 0, until: 7200)
-        let asked = Mutex<[String]>([])
-        let answer = Mutex<[UInt8]?>(nil)
+        let asked = Lock<[String]>([])
+        let answer = Lock<[UInt8]?>(nil)
         let fetcher = OCSPFetcher { responder, request throws(TLSFileProblem) in
             asked.withLock { $0.append("\(responder) \(request.isEmpty)") }
             guard let der = answer.withLock({ $0 }) else { throw TLSFileProblem("nobody is there") }

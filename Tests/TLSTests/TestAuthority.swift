@@ -78,7 +78,7 @@ final class TestAuthority {
         let revoked = unsafe status == V_OCSP_CERTSTATUS_REVOKED ? start : nil
         let generalStart = unsafe ASN1_TIME_to_generalizedtime(start, nil)
         let generalEnd = unsafe ASN1_TIME_to_generalizedtime(end, nil)
-        defer { for unsafetime in unsafe [start, end, generalStart, generalEnd] { unsafe ASN1_STRING_free(time) } }
+        defer { unsafe [start, end, generalStart, generalEnd].forEach { unsafe ASN1_STRING_free($0) } }
         unsafe XCTAssertNotNil(OCSP_basic_add1_status(basic, id, status, 0, revoked, generalStart, generalEnd))
         unsafe XCTAssertEqual(OCSP_basic_sign(basic, certificate.pointer, key.pointer, EVP_sha256(), nil, 0), 1)
         let response = unsafe OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)

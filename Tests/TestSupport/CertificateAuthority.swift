@@ -44,7 +44,8 @@ public enum CertificateMaker {
         }
         unsafe X509_CRL_set1_lastUpdate(list, start)
         unsafe X509_CRL_set1_nextUpdate(list, end)
-        for unsafecertificate in unsafe revoked {
+        for index in unsafe revoked.indices {
+            let certificate = unsafe revoked[index]
             let entry = unsafe X509_REVOKED_new()
             unsafe X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate))
             unsafe X509_REVOKED_set_revocationDate(entry, start)

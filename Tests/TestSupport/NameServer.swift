@@ -2,6 +2,7 @@
 // A small name server on loopback, whose records a test changes as it likes. It writes its own messages, with none of the
 // project's functions.
 
+import Bytes
 import Foundation
 import Glibc
 import Synchronization
@@ -28,9 +29,9 @@ public final class NameServer: Sendable {
     public let port: UInt16
     private let datagrams: Int32
     private let listener: Int32
-    private let records = Mutex<[String: Reply]>([:])
-    private let asked = Mutex<[String]>([])
-    private let sources = Mutex<[UInt16]>([])
+    private let records = Lock<[String: Reply]>([:])
+    private let asked = Lock<[String]>([])
+    private let sources = Lock<[UInt16]>([])
 
     /// Begins to listen, with no records.
     public init() {

@@ -19,7 +19,7 @@ public final class RunningGateway {
     public let tlsPort: UInt16
 
     private final class Told: Sendable {
-        let sentences = Mutex<[String]>([])
+        let sentences = Lock<[String]>([])
     }
 
     /// Starts one in front of servers on these ports. With `certificates`, it listens through TLS on a second port.

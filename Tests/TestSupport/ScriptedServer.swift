@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Foundation
 import Glibc
 import Synchronization
@@ -9,7 +10,7 @@ public final class ScriptedServer: Sendable {
     public let port: UInt16
     private let listener: Int32
     private let accepted = Atomic<Int>(0)
-    private let heads = Mutex<[String]>([])
+    private let heads = Lock<[String]>([])
     private let ended = Atomic<Int>(0)
 
     /// Begins to listen, in the clear or as `tls`. A connection whose handshake comes to nothing is not handed to `handle`.

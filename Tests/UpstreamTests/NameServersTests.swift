@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Engine
 import Settings
 import Synchronization
@@ -68,7 +69,7 @@ import Testing
     private let reports = Reports()
 
     private final class Reports: Sendable {
-        let sentences = Mutex<[String]>([])
+        let sentences = Lock<[String]>([])
         func take() -> [String] {
             sentences.withLock { sentences in
                 defer { sentences = [] }

@@ -46,9 +46,9 @@ final class CacheFolder: Sendable {
     private let lock: Descriptor
     private let tmp: Descriptor
     /// The folders of the objects, opened when first needed; -1 before. And what they are known to take on disk.
-    private let parts: Mutex<[(number: Int32, bytes: Int)]>
+    private let parts: Lock<[(number: Int32, bytes: Int)]>
     private let tmpBytes = Atomic<Int>(0)
-    private let restoring = Mutex(())
+    private let restoring = Lock(())
     private let temporaries = Atomic<UInt64>(0)
     /// Whether the folder held nothing of ours that can be used.
     let isFresh: Bool
@@ -86,7 +86,7 @@ final class CacheFolder: Sendable {
         let tmpNumber = try Self.open("tmp", in: number, O_RDONLY | O_DIRECTORY, path)
         tmp = Descriptor(adopting: tmpNumber)
         for name in FileCalls.names(in: tmpNumber) ?? [] { unsafe unlinkat(tmpNumber, name, 0) }
-        parts = Mutex(Array(repeating: (-1, 0), count: 256))
+        parts = Lock(Array(repeating: (-1, 0), count: 256))
     }
 
     private static func lock(in root: Int32, _ path: String) throws(CacheFolderError) -> Descriptor {

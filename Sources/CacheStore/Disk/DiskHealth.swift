@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A disk that fails does so with every call. The operator is told once that it does, and once that it works again.
 
+import Bytes
 import Engine
 import Synchronization
 
@@ -11,7 +12,7 @@ final class DiskHealth: Sendable {
         var failedAt: UInt64 = 0
         var toldAt: UInt64 = 0
     }
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let isFailing = Atomic<Bool>(false)
     private let path: String
     private let tell: @Sendable (String) -> Void

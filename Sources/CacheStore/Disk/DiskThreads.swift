@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The threads that may wait for a disk, so that no loop ever does.
 
+import Bytes
 import Dispatch
 import Engine
 import Glibc
@@ -37,7 +38,7 @@ final class DiskThreads: Sendable {
         var members: [pthread_t] = []
         var count: Int { jobs.count - first }
     }
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
     /// How many jobs of a kind may wait before `offer` refuses.
@@ -45,7 +46,7 @@ final class DiskThreads: Sendable {
 
     init(count: Int, limit: Int) {
         self.limit = limit
-        state = Mutex(State())
+        state = Lock(State())
         let started = (0..<count).count { _ in BlockingThread.start { [self] in work() } }
         state.withLock { state in
             state.running = started

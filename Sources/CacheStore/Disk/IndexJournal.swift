@@ -7,6 +7,7 @@
 //     0  kind 4, units 4     8  hash of the key 16    24  hash of the variant 16    40  the caller's record 64
 //   104  zero 8            112  checksum 8
 
+import Bytes
 import CLinux
 import Engine
 import Glibc
@@ -34,7 +35,7 @@ final class IndexJournal: Sendable {
         /// Whether somebody was told that it is to be written anew.
         var isCompactionDue = false
     }
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let folder: CacheFolder
     /// How long the file was at start.
     private let startLength: Int
@@ -50,7 +51,7 @@ final class IndexJournal: Sendable {
             opened.isSound = true
         }
         startLength = opened.length
-        state = Mutex(opened)
+        state = Lock(opened)
     }
 
     deinit { state.withLock { if $0.file >= 0 { close($0.file) } } }

@@ -2,6 +2,7 @@
 // A file that is open takes its room on the disk until it is closed, whatever became of its name. So who removes a name
 // leaves the count of its bytes to those who have the file open.
 
+import Bytes
 import Synchronization
 
 /// A file that is open, once or more often.
@@ -15,7 +16,7 @@ final class OpenFile: Sendable {
 
 /// The files that are open, by the names that lead to them.
 final class OpenFiles: Sendable {
-    private let named = Mutex<[ObjectID: OpenFile]>([:])
+    private let named = Lock<[ObjectID: OpenFile]>([:])
 
     /// The file of that name is about to be opened; `close` it whether it could be or not.
     func open(_ id: ObjectID) -> OpenFile {

@@ -59,7 +59,7 @@ public final class StoredFile: Sendable {
     let sums: [UInt64]
     private let store: ObjectStore
     /// Which chunks were checked, a bit each.
-    private let checked: Mutex<[UInt64]>
+    private let checked: Lock<[UInt64]>
     private let status: Status
     /// When it was opened, in monotonic milliseconds.
     private let openedAt: UInt64
@@ -85,7 +85,7 @@ public final class StoredFile: Sendable {
         self.sums = sums
         self.status = Status(status)
         self.store = store
-        checked = Mutex(Array(repeating: 0, count: (sums.count + 63) / 64))
+        checked = Lock(Array(repeating: 0, count: (sums.count + 63) / 64))
         openedAt = ObjectStore.monotonicMilliseconds()
     }
 

@@ -21,7 +21,7 @@ public final class Fill: @unchecked Sendable {
     /// The purge generation in which it began: a later purge of one of its scopes hits it.
     public let generation: UInt64
     let store: ObjectStore
-    let state: Mutex<FillState>
+    let state: Lock<FillState>
     /// The leader's.
     private let loop: Loop
     private var current: FillChunk?
@@ -50,7 +50,7 @@ public final class Fill: @unchecked Sendable {
         self.store = store
         self.generation = generation
         loop = leader.loop
-        state = Mutex(FillState(leader: leader))
+        state = Lock(FillState(leader: leader))
     }
 
     // MARK: The leader, on its loop

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which downloads are in progress, so that many misses of one object make one request.
 
+import Bytes
 import Synchronization
 
 final class FillTable: Sendable {
     private final class Part: Sendable {
-        let table = Mutex<[ObjectID: Fill]>([:])
+        let table = Lock<[ObjectID: Fill]>([:])
     }
     /// All variants of a key are in one part.
     private let parts: InlineArray<64, Part>

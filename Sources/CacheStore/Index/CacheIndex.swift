@@ -3,16 +3,17 @@
 // and take only that lock. The order of eviction is one for all, under a lock of its own that only disk threads take; it is
 // always taken before that of a part.
 
+import Bytes
 import Synchronization
 
 /// The index of the objects on disk. Sizes are in units of 4 KiB.
 final class CacheIndex: Sendable {
     static let unit = 4096
     private let parts: InlineArray<256, Part>
-    private let order = Mutex(S3FIFO())
+    private let order = Lock(S3FIFO())
 
     private final class Part: Sendable {
-        let table = Mutex(IndexTable())
+        let table = Lock(IndexTable())
     }
 
     init() { parts = InlineArray { _ in Part() } }
@@ -157,7 +158,7 @@ final class CacheIndex: Sendable {
     private var firstFree = none
     private(set) var count = 0
 
-    deinit { for unsafeslab in unsafe slabs { unsafe slab.deallocate() } }
+    deinit { unsafe slabs.forEach { unsafe $0.deallocate() } }
 
     subscript(slot: UInt32) -> Entry {
         unsafeAddress { unsafe UnsafePointer(address(slot)) }

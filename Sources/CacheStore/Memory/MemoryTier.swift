@@ -3,6 +3,7 @@
 // Loops take the lock of one part for a look in a dictionary; adding and evicting happens on disk threads, under the lock of
 // the order, which is always taken first.
 
+import Bytes
 import Synchronization
 
 /// Objects, or open files, under a budget.
@@ -26,10 +27,10 @@ final class MemoryTier: Sendable {
         var slots: ContiguousArray<Slot?> = []
     }
     private final class Part: Sendable {
-        let table = Mutex<[ObjectID: (slot: Slot, node: UInt32)]>([:])
+        let table = Lock<[ObjectID: (slot: Slot, node: UInt32)]>([:])
     }
     private let parts: InlineArray<64, Part>
-    private let order = Mutex(Order())
+    private let order = Lock(Order())
     /// What all residents may cost together.
     let budget: Int
 

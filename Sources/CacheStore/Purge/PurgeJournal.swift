@@ -4,6 +4,7 @@
 // one `fdatasync`, so nothing that clients do makes more work for the disk than it can do. A file that is missing or damaged purges everything:
 // what was purged must not come back. So when a purge cannot be written down, the file is removed until it can be.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization
@@ -61,7 +62,7 @@ final class PurgeJournal: Sendable {
         }
     }
     /// Loops take this lock with every lookup: nobody holds it while a disk works. Taken last of all.
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// What disk threads know of the file.
     struct File {
@@ -71,7 +72,7 @@ final class PurgeJournal: Sendable {
         fileprivate var isSound = false
     }
     /// Held across system calls: on disk threads only.
-    let file = Mutex(File())
+    let file = Lock(File())
     /// Nil when the purges are in memory only, as what they purge.
     private let folder: CacheFolder?
     /// The latest generation, to be read without a lock.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Carries a command line out: transfers one after the other or in threads, the log, cookies, and what is said at the end.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization
@@ -13,7 +14,7 @@ public final class CommandRunner: Sendable {
     private let log: RequestLog?
     private let headFile: Int32?
     /// Which URL is next, and the first failure's status.
-    private let progress = Mutex<(next: Int, status: Int32)>((0, 0))
+    private let progress = Lock<(next: Int, status: Int32)>((0, 0))
 
     /// Runs the command with these arguments (without the program's name); the exit status.
     public static func run(_ arguments: [String], variable: (String) -> String?) -> Int32 {

@@ -2,6 +2,7 @@
 // Names into addresses. `getaddrinfo` cannot be told to give up, so where there is a limit it runs in a thread of its own,
 // which is left behind when the time is over.
 
+import Bytes
 import CLinux
 import Engine
 import Glibc
@@ -36,7 +37,7 @@ private final class Lookup: Sendable {
     private let host: String
     private let port: UInt16
     private let bell: Int32
-    private let outcome = Mutex<Result<[SocketAddress], NoAddress>?>(nil)
+    private let outcome = Lock<Result<[SocketAddress], NoAddress>?>(nil)
 
     private init(_ host: String, _ port: UInt16) {
         self.host = host

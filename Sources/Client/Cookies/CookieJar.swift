@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cookies of one command, and the file they are kept in (Netscape's format, which curl and wget share).
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization
@@ -17,7 +18,7 @@ public final class CookieJar: Sendable {
     /// Most cookies that one response may set.
     static let setLimit = 50
 
-    private let cookies = Mutex<[Cookie]>([])
+    private let cookies = Lock<[Cookie]>([])
     private let ignoresFile: Bool
     /// What `-b NAME=VALUE` gave: for every request, as it is.
     private let literal: [String]

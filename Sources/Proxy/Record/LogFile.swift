@@ -35,7 +35,7 @@ public final class LogFile: Sendable {
         var waiting = 0
         var dropped = 0
     }
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Whether the file ends within a line, because writing failed there. Used only on `queue`.
     private let isTorn = Atomic<Bool>(false)
     /// -1 for none. Changed only on `queue`.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a start does on a loop, and waits for: if it fails, the gateway does not start.
 
+import Bytes
 import Dispatch
 import Engine
 import Synchronization
 
 extension Loop {
     private final class Outcome: Sendable {
-        let failure = Mutex<SystemFailure?>(nil)
+        let failure = Lock<SystemFailure?>(nil)
     }
 
     /// Runs `body` on this loop, which has been started, and waits until it is done. Never called on a loop.

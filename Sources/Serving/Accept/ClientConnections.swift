@@ -2,6 +2,7 @@
 // How many connections each client has. Asked when a connection comes and when it goes, not for a request, so a lock for a
 // part of the table is cheap enough; there are no more entries than connections.
 
+import Bytes
 import Engine
 import Synchronization
 
@@ -13,7 +14,7 @@ public final class ClientConnections: Sendable {
     private let parts: [Part]
 
     private final class Part: Sendable {
-        let counts = Mutex<[UInt64: Int]>([:])
+        let counts = Lock<[UInt64: Int]>([:])
     }
 
     /// - Parameters:

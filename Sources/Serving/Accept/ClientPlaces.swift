@@ -8,6 +8,7 @@
 //
 // Counting is atomic. The lock is taken when somebody waits, and never for a request.
 
+import Bytes
 import Engine
 import Synchronization
 
@@ -16,8 +17,8 @@ public final class ClientPlaces: Sendable {
     let budget: ConnectionBudget
     private let clients: ClientConnections
     /// Those that are open.
-    private let doors = Mutex<[Door]>([])
-    private let queue = Mutex(PlaceQueue())
+    private let doors = Lock<[Door]>([])
+    private let queue = Lock(PlaceQueue())
     /// Doors in the queue, and those among them that wait because all places are taken.
     private let waiting = Atomic<Int>(0)
     private let roomWaiting = Atomic<Int>(0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -20,7 +21,7 @@ public final class CertificatePair: Sendable {
     /// What is odd about it, in sentences; none of it keeps it from being used.
     public let warnings: [String]
     /// The OCSP response (DER) that is sent along, and until when.
-    let staple = Mutex<Staple?>(nil)
+    let staple = Lock<Staple?>(nil)
 
     /// An OCSP response to send along.
     struct Staple {

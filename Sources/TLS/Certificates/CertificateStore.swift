@@ -5,6 +5,7 @@
 // Files are looked at once a second rather than watched with inotify: they may be links that are exchanged a directory further
 // up, or on a file system that reports nothing, and a look at a dozen files costs microseconds.
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -43,7 +44,7 @@ public final class CertificateStore: Sendable {
         var timer: PollTimer?
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     /// What was odd about the certificates when they were first read, in sentences.
     public let warnings: [String]
 
@@ -66,7 +67,7 @@ public final class CertificateStore: Sendable {
             if let problem = Self.staple(files.ocsp, to: pair, now: now) { warnings.append(problem) }
             entries.append(Entry(files: files, pair: pair, watch: watch, stapleWatch: stapleWatch))
         }
-        state = Mutex(State(entries: entries))
+        state = Lock(State(entries: entries))
         self.warnings = warnings
     }
 

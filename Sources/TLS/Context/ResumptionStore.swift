@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import COpenSSL
 import Synchronization
 
@@ -25,7 +26,7 @@ public final class ResumptionStore: Sendable {
         let host: String
     }
 
-    private let entry = Mutex<Entry?>(nil)
+    private let entry = Lock<Entry?>(nil)
 
     /// Nothing to resume yet.
     public init() {}

@@ -3,6 +3,7 @@
 // the tickets and the session cache, and one context for each group of certificates, to which a connection is switched when the
 // client has said which name it wants. Handing a context over costs one copy of references; nothing is parsed or checked.
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -12,13 +13,13 @@ final class ServerState: Sendable {
     let tickets: TicketKeys
     let policy: ServerTLS.Policy
     /// The contexts for new handshakes.
-    let contexts: Mutex<CertificateContexts>
+    let contexts: Lock<CertificateContexts>
     let protocols: ProtocolList
 
     init(policy: ServerTLS.Policy, tickets: TicketKeys, contexts: CertificateContexts, protocols: ProtocolList) {
         self.policy = policy
         self.tickets = tickets
-        self.contexts = Mutex(contexts)
+        self.contexts = Lock(contexts)
         self.protocols = protocols
     }
 

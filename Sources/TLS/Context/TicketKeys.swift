@@ -3,6 +3,7 @@
 // 1.2 that it protects, so they live in memory only and not for long; and they are apart from certificates, so that tickets
 // survive a change of those.
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -37,11 +38,11 @@ public final class TicketKeys: Sendable {
         var rotatedAt: Int
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     /// Keys made at `now`: seconds of any clock that only goes forward.
     public init(now: Int) {
-        state = Mutex(State(keys: Key().map { [$0] } ?? [], rotatedAt: now))
+        state = Lock(State(keys: Key().map { [$0] } ?? [], rotatedAt: now))
     }
 
     /// Puts a new key in place of one that has served its time. Called now and then; says whether it did.

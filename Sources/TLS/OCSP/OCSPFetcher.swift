@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetches OCSP responses from the responders that certificates name. Whatever goes wrong here, handshakes go on without.
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
@@ -16,9 +17,9 @@ public final class OCSPFetcher: Sendable {
         var hasSaidWhy = false
     }
 
-    private let turns = Mutex<[ObjectIdentifier: Turn]>([:])
+    private let turns = Lock<[ObjectIdentifier: Turn]>([:])
     private let ask: Ask
-    private let timer = Mutex<PollTimer?>(nil)
+    private let timer = Lock<PollTimer?>(nil)
 
     /// Seconds before the second attempt; each further wait is twice as long.
     private static let firstRetry = 60

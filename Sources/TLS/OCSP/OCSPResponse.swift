@@ -78,7 +78,8 @@ struct OCSPResponse {
     private static func find(
         _ basic: OpaquePointer, _ leaf: Certificate, _ issuer: Certificate
     ) -> (status: Int32, thisUpdate: Int, nextUpdate: Int?)? {
-        for unsafedigest in unsafe [EVP_sha1(), EVP_sha256()] {
+        for isSHA256 in [false, true] {
+            let digest = unsafe isSHA256 ? EVP_sha256() : EVP_sha1()
             guard let id = unsafe OCSP_cert_to_id(digest, leaf.pointer, issuer.pointer) else { continue }
             defer { unsafe OCSP_CERTID_free(id) }
             var status: Int32 = 0

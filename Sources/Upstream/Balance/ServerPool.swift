@@ -2,6 +2,7 @@
 // The servers of one pool, shared by the loops. What is known of them changes rarely (a server dies, is taken out, comes):
 // then a new `Members` is published and the generation counted on, which is all that a request looks at.
 
+import Bytes
 import Engine
 public import Settings
 import Synchronization
@@ -21,10 +22,10 @@ public final class ServerPool: Sendable {
     /// Who waits for a connection to one of its servers.
     let waiting = WaitingLoops()
     private let report: @Sendable (String) -> Void
-    private let tables = Mutex(HashTable())
+    private let tables = Lock(HashTable())
     private let cursor = Atomic<UInt64>(0)
     private let changes = Atomic<Int>(1)
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     private struct State {
         var health: PoolHealth
@@ -54,7 +55,7 @@ public final class ServerPool: Sendable {
         sticky = StickyCookie(settings.balance)
         readsRequests = balance.hashInput != nil || sticky != nil
         let health = PoolHealth(servers, settings, at: now)
-        state = Mutex(State(health: health, members: health.members(at: now)))
+        state = Lock(State(health: health, members: health.members(at: now)))
     }
 
     // MARK: What a loop asks

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server of the configuration whose host is a name: the servers that the name stands for at the moment, kept in its pool.
 
+import Bytes
 import Engine
 public import Settings
 import Synchronization
@@ -11,7 +12,7 @@ public final class FollowedName: Sendable {
     public let settings: Configuration.Server
     private let makeSecurity: @Sendable () -> ServerSecurity?
     private let report: @Sendable (String) -> Void
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     private struct State {
         var records: [String: NameRecord] = [:]

@@ -2,13 +2,14 @@
 // Requests wait on their own loop, but the places that they wait for belong to the process. Whoever gives one back rings one of the
 // loops where somebody waits, in turn, so that a loop with many requests does not take every place for itself.
 
+import Bytes
 import Engine
 import Synchronization
 
 /// The queues of all loops for one pool.
 final class WaitingLoops: Sendable {
     /// Those in which somebody waits. The first is the one whose last turn is the longest ago.
-    private let queues = Mutex<[BusyQueue]>([])
+    private let queues = Lock<[BusyQueue]>([])
     /// How many queues somebody waits in.
     private let filledCount = Atomic<Int>(0)
     private let newcomerCount = Atomic<Int>(0)
