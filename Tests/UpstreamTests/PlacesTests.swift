@@ -163,9 +163,17 @@ import Testing
         #expect(round.asked == ["a0", "b"])
         #expect(!round.turn.isFull)
         #expect(queue.count == 5 && queue.crowd == 0)
-        // Once it has room again, it counts.
-        #expect(serve(&queue) { _ in .full }.asked == ["a0"])
-        #expect(queue.crowd == 5)
+        // One place more for it does not make the others wait for room that there is.
+        var places = 1
+        let next = serve(&queue) { _ in
+            places -= 1
+            return places >= 0 ? .served : .overShare
+        }
+        #expect(next.asked == ["a0", "a1"])
+        #expect(queue.count == 4 && queue.crowd == 0)
+        // Once there is no room for anybody, they count.
+        #expect(serve(&queue) { _ in .full }.asked == ["a1"])
+        #expect(queue.crowd == 4)
     }
 
     @Test("leaves the room there is to those behind one that may not go everywhere")

@@ -181,8 +181,8 @@ struct FairQueue<Element> {
         switch outcome {
         case .served:
             turn.isServed = true
+            // That there was room for one of a client that has its share says nothing of the next: it is offered a place, too.
             guard isHere else { return }
-            setHeldBack(false, waiter.lane)
             moveBack(waiter.lane)
             leave(ticket)
         case .full:
