@@ -100,6 +100,9 @@ public final class RunningGateway {
     /// Does `work` while its loop, which must be the only one, stands still: it hears of all that in one batch.
     public func whileTheLoopStands(_ work: @Sendable () -> Void) { gateway.onEveryLoop { _ in work() } }
 
+    /// Requests that have waited for a place at a server so far.
+    public var waitedRequests: Int { gateway.waitedRequests }
+
     /// Blocks that its loops have handed out.
     public var blocksInUse: Int {
         let count = Atomic<Int>(0)

@@ -331,6 +331,9 @@ public final class Gateway {
         return open
     }
 
+    /// Requests that have waited for a place at a server so far.
+    package var waitedRequests: Int { loops.reduce(0) { $0 + $1.counters.waited.load(ordering: .relaxed) } }
+
     /// Runs `work` on every loop, one after the other, and waits for it.
     package func onEveryLoop(_ work: @Sendable (Loop) -> Void) {
         for running in loops {
