@@ -42,6 +42,8 @@ public struct StoreOptions: Sendable {
     public var writePatience = 10_000
     /// Bytes of a fill that stay in memory for those who read it.
     public var fillWindow = 1 << 20
+    /// Milliseconds that a fill which is not stored waits for its slowest reader, in sum; then that one falls behind.
+    public var readerPatience = 5_000
     /// Bytes of all fills in memory from which on they keep little, and new ones are not stored. Half of it makes them keep less.
     public var fillMemory = 256 << 20
 

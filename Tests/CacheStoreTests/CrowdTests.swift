@@ -32,6 +32,7 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
         let test = try TestStore {
             $0.largestBody = 100_000
             $0.fillWindow = 64 << 10
+            $0.readerPatience = 0
         }
         guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
         let fast = TestReader(on: test.loop)
@@ -79,6 +80,74 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
         #expect(fill.state.withLock { !$0.isLeaderBlocked })
         #expect(test.loop.perform { fill.append([1].span) } == .unwanted)
         #expect(test.loop.perform { fast.body } == body)
+    }
+
+    @Test func aReaderThatIsLateForAMomentIsWaitedFor() throws {
+        let test = try TestStore {
+            $0.largestBody = 100_000
+            $0.fillWindow = 64 << 10
+            $0.readerPatience = 600_000
+        }
+        guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
+        let (fast, slow) = (TestReader(on: test.loop), TestReader(on: test.loop))
+        let store = test.store
+        test.loop.perform {
+            for reader in [fast, slow] {
+                guard case .follow = store.join(id("key"), key: bytes("key"), as: reader) else {
+                    return fail("somebody else leads")
+                }
+            }
+            fill.begin(description())
+            slow.limit = 1
+            fast.follow(fill)
+            slow.follow(fill)
+        }
+        var body: [UInt8] = []
+        for round in 0..<8 as Range<UInt64> {
+            // Both have taken all there was; then one takes nothing, until the download waits for it.
+            var room = FillRoom.room
+            while room == .room, body.count < 10_000_000 {
+                let piece = pattern(50_000, seed: round)
+                body += piece
+                room = test.loop.perform { fill.append(piece.span) }
+                test.loop.perform {}
+            }
+            #expect(room == .blocked)
+            let sent = body.count
+            #expect(test.loop.perform { fast.body.count } == sent)
+            test.loop.perform {
+                slow.limit = sent
+                slow.take()
+            }
+            leader.wait()
+            #expect(test.loop.perform { slow.body.count } == sent)
+        }
+        test.loop.perform {
+            slow.limit = .max
+            fill.complete()
+            slow.take()
+        }
+        slow.wait()
+        #expect(test.loop.perform { slow.body } == body)
+        #expect(test.store.counters.fallenBehind.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func theSlowestIsWaitedForSoLongInSumAndNoLonger() {
+        var pace = FillPace()
+        func waits(_ lag: Int, _ now: UInt64) -> Bool { pace.waits(lag: lag, limit: 100, patience: 50, now: now) }
+        #expect(!waits(49, 1_000))
+        #expect(waits(50, 1_000))
+        #expect(waits(26, 1_020))
+        #expect(!waits(25, 1_030))
+        // Thirty are used up.
+        #expect(waits(90, 5_000))
+        #expect(waits(90, 5_019))
+        #expect(!waits(90, 5_020))
+        #expect(!waits(100, 9_000))
+        var due = FillPace()
+        let steps = [FillPace.step - 1, FillPace.step, 2 * FillPace.step - 1].map { due.isDue($0, limit: 4 << 20) }
+        #expect(steps == [false, true, false])
+        #expect([999, 1_000].map { pace.isDue($0, limit: 8_000) } == [false, true])
     }
 
     @Test func whoReadsFurthestIsKnownWhoeverLeaves() throws {

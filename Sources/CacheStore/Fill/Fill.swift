@@ -11,7 +11,7 @@ import Synchronization
 
 /// A response that is being downloaded.
 ///
-/// `@unchecked Sendable` is safe because `current`, `appended`, `bodyLength` and `watch` belong to the leader's loop, `disk` to the
+/// `@unchecked Sendable` is safe because `current`, `appended`, `bodyLength` and the watches belong to the leader's loop, `disk` to the
 /// one job that writes, and all the rest is immutable or behind the lock.
 public final class Fill: @unchecked Sendable {
     /// What it will be found by.
@@ -29,6 +29,7 @@ public final class Fill: @unchecked Sendable {
     private var appended = 0
     private var bodyLength: Int?
     private var watch: FillWatch?
+    private var paceWatch: FillPaceWatch?
     let disk = FillDisk()
 
     /// What is written with one turn of a disk thread at least, while more is to come.
@@ -95,6 +96,7 @@ public final class Fill: @unchecked Sendable {
             rest = rest.extracting(count...)
         }
         let now = loop.milliseconds
+        var isWaiting = false
         let (room, waiting, isToWrite, stalls) = state.withLock {
             state -> (FillRoom, ContiguousArray<CacheReader>, Bool, UInt64?) in
             guard state.phase == .open else { return (.room, [], false, nil) }
@@ -109,15 +111,22 @@ public final class Fill: @unchecked Sendable {
                 let limit = memoryLimit
                 state.trim(window: window, limit: limit)
                 guard state.isWanted else { return (.unwanted, state.takeWaiting(), false, nil) }
-                if state.unread() >= limit / 2 { state.isLeaderBlocked = true }
+                if state.unread() >= limit / 2 {
+                    state.isLeaderBlocked = true
+                } else if state.pace.isDue(state.received, limit: limit) {
+                    _ = state.pace.waits(lag: state.lag, limit: limit, patience: readerPatience, now: now)
+                }
             } else if behind >= backlog {
                 state.isLeaderBlocked = true
             }
             let stalls = state.stallsAt(patience: store.options.writePatience)
-            return (state.isLeaderBlocked ? .blocked : .room, state.takeWaiting(), isToWrite, stalls)
+            isWaiting = state.pace.isWaiting
+            let isBlocked = state.isLeaderBlocked || isWaiting
+            return (isBlocked ? .blocked : .room, state.takeWaiting(), isToWrite, stalls)
         }
         wake(waiting)
         if isToWrite { startWriting() }
+        if isWaiting { watchReaders() }
         if let stalls { watchDisk(room, stalls: stalls, now: now) }
         return room
     }
@@ -129,6 +138,27 @@ public final class Fill: @unchecked Sendable {
         let watch = self.watch ?? FillWatch(self, on: loop)
         self.watch = watch
         watch.start(stalls)
+    }
+
+    private var readerPatience: UInt64 { UInt64(max(0, store.options.readerPatience)) }
+
+    private func watchReaders() {
+        let watch = paceWatch ?? FillPaceWatch(self, on: loop)
+        paceWatch = watch
+        watch.start()
+    }
+
+    /// The download waits for its slowest reader: goes on when that has caught up, or all have waited long enough. True while it waits.
+    func lookAtReaders(now: UInt64) -> Bool {
+        let (waits, drained) = state.withLock { state -> (Bool, CacheReader?) in
+            guard state.phase == .open, state.pace.isWaiting else { return (false, nil) }
+            if state.pace.waits(lag: state.lag, limit: memoryLimit, patience: readerPatience, now: now) {
+                return (true, nil)
+            }
+            return (false, state.isLeaderBlocked ? nil : state.leader)
+        }
+        drained?.fillDrained()
+        return waits
     }
 
     /// The body is complete. One that is shorter or longer than was said has failed.

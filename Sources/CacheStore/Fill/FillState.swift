@@ -51,6 +51,8 @@ struct FillState {
     /// How far the reader has come who has come furthest; beyond that when who had is gone (`isFurthestGone`).
     private var furthest = 0
     private var isFurthestGone = false
+    /// Whether it waits for the slowest of them.
+    var pace = FillPace()
     /// Whether what is stored under its name has been made invalid since it began, or another has taken its place: it is read to
     /// its end by those who do, and not stored.
     var isInvalid = false
@@ -145,12 +147,15 @@ struct FillState {
         return received - furthest
     }
 
+    /// How many bytes the slowest reader has not taken yet.
+    var lag: Int { readers.members.reduce(0) { max($0, received - $1.position) } }
+
     /// The leader, when it waits for room and there is some.
     mutating func takeDrained(backlog: Int, memoryLimit: Int) -> CacheReader? {
         guard isLeaderBlocked else { return nil }
         let hasRoom = isDiskLost ? unread() <= memoryLimit / 4 : received - written <= backlog / 2
         guard hasRoom else { return nil }
         isLeaderBlocked = false
-        return leader
+        return pace.isWaiting ? nil : leader
     }
 }
