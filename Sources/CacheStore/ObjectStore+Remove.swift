@@ -2,6 +2,7 @@
 // Removing what is stored: one object, or all that is stored for a URL. Disk threads do it, one job for all that have been named
 // since the last, so nothing that clients do makes more work than there is stored.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

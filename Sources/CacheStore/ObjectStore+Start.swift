@@ -3,6 +3,7 @@
 // the journal does not know are taken in or removed, and what it knows but is not there is forgotten. Lookups are answered
 // all the while: what the index does not know yet is asked of the disk, since a file's name follows from its key.
 
+import Bytes
 public import Engine
 import Glibc
 import Synchronization

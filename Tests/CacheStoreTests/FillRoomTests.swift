@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A leader that was told to pause is told to go on, whatever else happens meanwhile: nothing but that ends its pause.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an unsafe request makes invalid is removed, and nothing else is.
 
+import Bytes
 import Engine
 import Synchronization
 import TestSupport

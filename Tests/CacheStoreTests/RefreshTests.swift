@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was validated is one response. Another that has been stored in the meantime gets nothing of its head.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Not a test: figures for docs/measurements.md. Writes a million files; see there for the command.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

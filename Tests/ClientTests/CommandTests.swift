@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The built command itself, beside the installed curl where both should do the same.
 
+import Bytes
 import Foundation
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@
 // A fill's way to the disk: a temporary file with room for the head, the body as it comes, then the footer and the head, and
 // the name. One job at a time works on it.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

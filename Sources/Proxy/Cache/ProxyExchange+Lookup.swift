@@ -65,7 +65,7 @@ extension ProxyExchange {
     /// Whether a trusted proxy says that the client asked at another host than `Host` says: then the answer may depend on what
     /// is not in the key.
     var isAskedForAnotherHost: Bool {
-        guard let field = head.fields.first(.xForwardedHost), let peer = stream?.peer, isTrusted(peer) else {
+        guard let peer = stream?.peer, isTrusted(peer), let field = head.fields.first(.xForwardedHost) else {
             return false
         }
         let bytes = headBytes

@@ -19,9 +19,10 @@ extension ProxyExchange {
         let bytes = connection.headBytes
         let rules = service.cache.map { self.rules(of: $0) } ?? CacheRules()
         let flags = ResponseDirectives(connection.head, bytes, rules).flags
+        // No shared cache may store these, so nothing else needs to be looked at.
+        if flags.contains(.isPrivate) || flags.contains(.noStore) && !flags.contains(.mustUnderstand) { return false }
         let isPersonal =
-            hasCredentials || connection.head.fields.first(.setCookie) != nil
-            || !flags.isDisjoint(with: [.isPrivate, .noStore])
+            hasCredentials || connection.head.fields.first(.setCookie) != nil || flags.contains(.noStore)
         guard isPersonal else { return true }
         var request = CacheRequest(head, headBytes)
         // HEAD has the fields that GET would have.

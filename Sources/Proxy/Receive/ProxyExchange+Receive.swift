@@ -57,7 +57,7 @@ extension ProxyExchange {
     /// Whether the client's request came through TLS, to us or to a trusted proxy before us, as that says.
     var isSecureForClient: Bool {
         if isSecure { return true }
-        guard let field = head.fields.first(.xForwardedProto), let peer = stream?.peer, isTrusted(peer) else {
+        guard let peer = stream?.peer, isTrusted(peer), let field = head.fields.first(.xForwardedProto) else {
             return false
         }
         return headBytes.extracting(field.valueRange).equalsIgnoringCase("https")

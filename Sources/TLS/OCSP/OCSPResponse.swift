@@ -2,6 +2,7 @@
 // OCSP responses (RFC 6960) to send along with a certificate: what is not signed by its issuer, not "good" or not current is
 // not sent, because clients that get it end the connection, and those that get none do not.
 
+import Bytes
 import COpenSSL
 import Glibc
 import Synchronization
