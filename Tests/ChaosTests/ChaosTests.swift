@@ -3,7 +3,7 @@
 // hold whatever they do: the process lives, nothing that looks whole is not what the server sent, well-behaved exchanges beside it
 // are served, and when all is over nothing is held. The sanitizers look at the memory meanwhile.
 //
-// All is drawn from a seed. Seeds that once found something are kept and run each time; `CHAOS_SECONDS=60` goes on with new ones,
+// All is drawn from a seed. Some seeds are kept and run each time, those that find something among them; `CHAOS_SECONDS=60` goes on with new ones,
 // and says which; `CHAOS_SEED=123` runs that one alone.
 
 import Bytes
@@ -14,7 +14,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Seeds that found something, and a few that did not.
+/// Seeds that are run each time. Those that find something are added.
 private let keptSeeds: [UInt64] = [1, 2, 3, 4]
 
 private func number(_ name: String) -> UInt64? { unsafe getenv(name).flatMap { unsafe UInt64(String(cString: $0)) } }
