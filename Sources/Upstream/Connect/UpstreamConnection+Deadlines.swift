@@ -98,8 +98,8 @@ extension UpstreamConnection {
 
     /// The client has neither sent nor taken anything for a while: it loses its place if others may want it more.
     private func clientStalled() {
-        guard let claimant, pool.isForRequests,
-            PlaceClaim(claimant, wantsTunnel: false, pool.options).room(at: server) != .free
+        guard pool.isForRequests,
+            PlaceClaim(claimant, wantsTunnel: false, pool.options).losesStalledPlace(at: server)
         else {
             awaitResponse()
             return

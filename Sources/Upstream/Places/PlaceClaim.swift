@@ -37,6 +37,18 @@ public struct PlaceClaim: Sendable {
         return tunnelRoom(at: server)
     }
 
+    /// Whether the client, which makes no progress on one of its places at the server, loses that place: others could use it, and the
+    /// client has its share. Where all places are taken every client has its share, so one with a single place keeps it: another
+    /// client that took the rest must not be able to end it.
+    func losesStalledPlace(at server: UpstreamServer) -> Bool {
+        guard let claimant else { return false }
+        return switch room(at: server) {
+        case .free: false
+        case .overShare: true
+        case .full: server.places.held(by: claimant) > 1
+        }
+    }
+
     /// Whether the server has room for one more tunnel.
     func tunnelRoom(at server: UpstreamServer) -> Room {
         share.room(used: server.tunnelCount, limit: tunnels, held: claimant.map { server.tunnels.held(by: $0) } ?? 0)
