@@ -9,7 +9,9 @@ struct FileConditions: Equatable {
     /// What is sent for 200 and 206.
     private(set) var range: Range<UInt64>
 
-    init(_ head: RequestHead, _ bytes: Span<UInt8>, tag: Span<UInt8>, modified: Int64, now: Int64, size: UInt64) {
+    init(
+        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, tag: Span<UInt8>, modified: Int64, now: Int64, size: UInt64
+    ) {
         range = 0..<size
         func date(_ name: FieldName) -> Int64? {
             head.fields.first(name).flatMap { HTTPDate.parse(bytes.extracting($0.valueRange), now: now) }

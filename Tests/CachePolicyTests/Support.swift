@@ -25,8 +25,14 @@ func written(capacity: Int = 65_536, _ write: (Block) -> Void) -> String {
 
 /// A parsed response.
 struct Response {
+    private final class Held {
+        let head: ResponseHead
+        init(_ head: consuming ResponseHead) { self.head = head }
+    }
+
     let bytes: [UInt8]
-    let head: ResponseHead
+    private let held: Held
+    var head: ResponseHead { _read { yield held.head } }
 
     init(_ fields: [String] = [], status: Int = 200, method: HTTP.Method = .get) {
         self.init(text: "HTTP/1.1 \(status) \r\n" + fields.map { $0 + "\r\n" }.joined() + "\r\n", method: method)
@@ -44,7 +50,7 @@ struct Response {
             XCTFail("\(error): \(text)")
         }
         self.bytes = bytes
-        self.head = head
+        held = Held(head)
     }
 
     var validators: Validators { Validators(head, bytes.span) }
@@ -53,7 +59,8 @@ struct Response {
 /// A parsed request.
 struct Request {
     let bytes: [UInt8]
-    let head: RequestHead
+    private let held: HeldRequestHead
+    var head: RequestHead { _read { yield held.head } }
 
     init(_ fields: [String] = [], method: String = "GET", target: String = "/", host: String = "h") {
         let lines = fields.map { $0 + "\r\n" }.joined()
@@ -68,7 +75,7 @@ struct Request {
             XCTFail("\(error)")
         }
         self.bytes = bytes
-        self.head = head
+        held = HeldRequestHead(head)
     }
 
     var cache: CacheRequest { CacheRequest(head, bytes.span) }

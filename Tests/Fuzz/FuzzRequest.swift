@@ -55,7 +55,8 @@ private func parse(_ bytes: [UInt8], _ cut: Int, _ limits: HeadLimits, _ head: i
     }
 }
 
-private func checkSame(_ one: RequestHead, _ first: [UInt8], _ two: RequestHead, _ second: [UInt8]) {
+private func checkSame(_ one: borrowing RequestHead, _ first: [UInt8], _ two: borrowing RequestHead, _ second: [UInt8])
+{
     check(one.method == two.method && one.version == two.version, "another start")
     check(one.targetForm == two.targetForm && one.framing == two.framing, "another framing")
     check(one.connection == two.connection && one.isPersistent == two.isPersistent, "another connection")
@@ -71,7 +72,7 @@ private func checkSame(_ one: RequestHead, _ first: [UInt8], _ two: RequestHead,
 }
 
 /// What must hold for every request that was understood, whatever the parser does.
-private func checkParts(_ head: RequestHead, _ bytes: [UInt8]) {
+private func checkParts(_ head: borrowing RequestHead, _ bytes: [UInt8]) {
     for byte in bytes[head.targetRange] { check(byte > 0x20 && byte < 0x7F && byte != 0x23, "a byte in the target") }
     var hosts = 0
     var lengths = 0

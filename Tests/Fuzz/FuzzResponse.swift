@@ -22,7 +22,7 @@ public func fuzzResponse(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard answer == .complete else { return 0 }
     check(whole.length <= bytes.count && whole.length <= limits.headBytes, "longer than what there is")
     checkSame(whole, bytes, pieced, bytes)
-    check((100...599).contains(whole.status), "a status out of range")
+    check((100...999).contains(whole.status), "a status of other than three digits")
     if whole.framing == .untilClose { check(!whole.isPersistent, "used again after until close") }
     if method == .head || whole.status == 204 || whole.status == 304 || whole.status < 200 {
         check(whole.framing == .none, "content where none can be")
@@ -59,7 +59,9 @@ private func parse(
     }
 }
 
-private func checkSame(_ one: ResponseHead, _ first: [UInt8], _ two: ResponseHead, _ second: [UInt8]) {
+private func checkSame(
+    _ one: borrowing ResponseHead, _ first: [UInt8], _ two: borrowing ResponseHead, _ second: [UInt8]
+) {
     check(one.status == two.status && one.version == two.version, "another start")
     check(one.framing == two.framing && one.contentLength == two.contentLength, "another framing")
     check(one.connection == two.connection && one.isPersistent == two.isPersistent, "another connection")

@@ -26,7 +26,7 @@ func checkSame(_ first: [UInt8], _ one: Range<Int>, _ second: [UInt8], _ two: Ra
     check(first[one] == second[two], "other bytes")
 }
 
-func checkSame(_ one: FieldTable, _ first: [UInt8], _ two: FieldTable, _ second: [UInt8]) {
+func checkSame(_ one: borrowing FieldTable, _ first: [UInt8], _ two: borrowing FieldTable, _ second: [UInt8]) {
     check(one.count == two.count, "another number of fields")
     for position in 0..<one.count {
         check(one[position].name == two[position].name, "another name")

@@ -68,6 +68,27 @@ import Testing
         #expect(table.first(.host) == nil)
     }
 
+    @Test("A table tells names apart whose bits are the same, and takes another's lines with nothing of its own left")
+    func sharedBits() {
+        for name in FieldName.allCases {
+            var table = FieldTable()
+            let fits = table.append(Field(nameRange: 0..<1, valueRange: 2..<3, name: name))
+            #expect(fits)
+            for other in FieldName.allCases {
+                #expect(table.has(other) == (other == name))
+                #expect((table.first(other) != nil) == (other == name))
+                #expect(table.count(of: other) == (other == name ? 1 : 0))
+            }
+            var copy = FieldTable()
+            let first = copy.append(Field(nameRange: 5..<6, valueRange: 7..<8, name: name == .te ? .age : .te))
+            let second = copy.append(Field(nameRange: 5..<6, valueRange: 7..<8, name: name))
+            #expect(first && second)
+            copy.copy(table)
+            #expect(copy.count == 1)
+            #expect(copy.has(name) && !copy.has(name == .te ? .age : .te))
+        }
+    }
+
     @Test("Underscores are noted")
     func underscores() {
         let head = head(of: "GET / HTTP/1.1\r\nHost: a_b\r\nX_Forwarded_For: a\r\nX-A: a_b\r\n\r\n")

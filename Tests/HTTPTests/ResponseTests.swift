@@ -114,9 +114,9 @@ private let samples: [RefusedSample] = [
     func interim() {
         let switching = responseHead("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         #expect(switching.hasUpgrade && !switching.isInterim)
-        #expect(!responseHead("HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n").hasUpgrade)
-        #expect(responseHead("HTTP/1.1 103 X\r\n\r\n").isInterim)
-        #expect(!responseHead("HTTP/1.1 200 X\r\n\r\n").isInterim)
+        #expect(responseHead("HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n").hasUpgrade == false)
+        #expect(responseHead("HTTP/1.1 103 X\r\n\r\n").isInterim == true)
+        #expect(responseHead("HTTP/1.1 200 X\r\n\r\n").isInterim == false)
     }
 
     @Test("A head that is used again holds nothing of the one before")

@@ -29,7 +29,7 @@ enum Outcome: Equatable, CustomStringConvertible {
     }
 }
 
-func describe(_ head: RequestHead, _ bytes: [UInt8]) -> String {
+func describe(_ head: borrowing RequestHead, _ bytes: [UInt8]) -> String {
     var parts = [
         "\(head.method) \(text(bytes, head.methodRange)) \(head.version) \(head.targetForm)",
         "target \(text(bytes, head.targetRange)) authority \(text(bytes, head.authorityRange))",
@@ -44,7 +44,7 @@ func describe(_ head: RequestHead, _ bytes: [UInt8]) -> String {
     return parts.joined(separator: "|")
 }
 
-func describe(_ head: ResponseHead, _ bytes: [UInt8]) -> String {
+func describe(_ head: borrowing ResponseHead, _ bytes: [UInt8]) -> String {
     var parts = [
         "\(head.version) \(head.status) \(text(bytes, head.reasonRange)) \(head.framing)",
         "persistent \(head.isPersistent) timeout \(head.keepAliveTimeout.map(String.init) ?? "-")",

@@ -72,14 +72,17 @@ final class CacheEntry {
         var parser = ResponseParser()
         var head = ResponseHead()
         do throws(ParseFailure) {
-            let isWhole = try parser.parse(
-                bytes.span, limits: HeadLimits(headBytes: 65_535, lineBytes: 65_535), requestMethod: .get, into: &head)
-            return isWhole ? head : nil
+            guard
+                try parser.parse(
+                    bytes.span, limits: HeadLimits(headBytes: 65_535, lineBytes: 65_535), requestMethod: .get,
+                    into: &head)
+            else { return nil }
         } catch { return nil }
+        return head
     }
 
     /// The fields and the policy are others now, as a validation has it.
-    func take(_ bytes: [UInt8], _ head: ResponseHead, _ policy: ResponsePolicy) {
+    func take(_ bytes: [UInt8], _ head: consuming ResponseHead, _ policy: ResponsePolicy) {
         self.bytes = bytes
         self.head = head
         self.policy = policy

@@ -143,8 +143,9 @@ enum Base64 {
 
 /// A request as the cache's rules see it: the head that is sent, read back.
 struct ParsedRequest {
+    private let held: HeldRequestHead
     /// What was read.
-    let head: RequestHead
+    var head: RequestHead { _read { yield held.head } }
     /// The head's bytes.
     let bytes: [UInt8]
 
@@ -157,7 +158,7 @@ struct ParsedRequest {
             guard try parser.parse(bytes.span, limits: HeadLimits(headBytes: 65_535, lineBytes: 65_535), into: &head)
             else { return nil }
         } catch { return nil }
-        self.head = head
+        held = HeldRequestHead(head)
         self.bytes = bytes
     }
 }

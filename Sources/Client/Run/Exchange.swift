@@ -131,7 +131,7 @@ final class Exchange {
         return last
     }
 
-    private func noteInterim(_ interim: ResponseHead, report: inout TransferReport) throws(ClientFailure) {
+    private func noteInterim(_ interim: borrowing ResponseHead, report: inout TransferReport) throws(ClientFailure) {
         interims += 1
         guard interims <= Self.interimLimit else {
             throw ClientFailure(56, "the server sent more than \(Self.interimLimit) interim responses")

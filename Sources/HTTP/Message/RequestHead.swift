@@ -25,7 +25,7 @@ public enum Upgrade: UInt8, Sendable {
 }
 
 /// A request's head. Ranges are offsets from the first byte given to the parser, at most 65,535.
-public struct RequestHead: Sendable {
+public struct RequestHead: ~Copyable, Sendable {
     /// The method.
     public var method: Method = .other
     /// The method's bytes.
@@ -67,6 +67,27 @@ public struct RequestHead: Sendable {
     /// An empty head for a parser to fill. Make it once and use it again: it holds the field table.
     public init() {}
 
+    /// Becomes a copy of `other`, for a request that repeats it.
+    public mutating func copy(_ other: borrowing RequestHead) {
+        method = other.method
+        methodRange = other.methodRange
+        version = other.version
+        targetForm = other.targetForm
+        targetRange = other.targetRange
+        authorityRange = other.authorityRange
+        pathRange = other.pathRange
+        queryRange = other.queryRange
+        fields.copy(other.fields)
+        connection = other.connection
+        namedByConnection = other.namedByConnection
+        framing = other.framing
+        expectsContinue = other.expectsContinue
+        upgrade = other.upgrade
+        upgradeRange = other.upgradeRange
+        isPersistent = other.isPersistent
+        length = other.length
+    }
+
     /// Forgets everything, so that nothing of an earlier request can be taken for this one's.
     public mutating func reset() {
         method = .other
@@ -90,4 +111,13 @@ public struct RequestHead: Sendable {
 
     /// Whether an upgrade may be passed on.
     @inlinable public var hasForwardableUpgrade: Bool { upgradeRange != nil }
+}
+
+/// A head that several may hold, since a head itself cannot be copied. Not for the data plane: it is an allocation.
+public final class HeldRequestHead: Sendable {
+    /// The head.
+    public let head: RequestHead
+
+    /// Holds `head`.
+    public init(_ head: consuming RequestHead) { self.head = head }
 }

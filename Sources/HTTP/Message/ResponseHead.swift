@@ -2,10 +2,10 @@
 // What is known of a response once its head has been parsed.
 
 /// A response's head. Ranges are offsets from the first byte given to the parser, at most 65,535.
-public struct ResponseHead: Sendable {
+public struct ResponseHead: ~Copyable, Sendable {
     /// The version.
     public var version: Version = .http11
-    /// The status code, 100...599.
+    /// The status code, 100...999: those above 599 count as 5xx (RFC 9110 §15).
     public var status: UInt16 = 0
     /// The reason phrase; may be empty.
     public var reasonRange: Range<Int> = 0..<0

@@ -10,7 +10,8 @@ import Serving
 /// A request that nobody has sent.
 struct ExplainedRequest {
     private let block: Block
-    let head: RequestHead
+    private let held: HeldRequestHead
+    var head: RequestHead { _read { yield held.head } }
     let scheme: URIScheme
 
     /// Its bytes, which `head` describes.
@@ -56,7 +57,7 @@ struct ExplainedRequest {
             throw AdminCall.Problem(400, "A request for this URL would be refused: its path climbs above its root.")
         }
         self.block = block
-        self.head = head
+        held = HeldRequestHead(head)
         self.scheme = scheme
     }
 

@@ -53,7 +53,7 @@ open class Exchange: Retiring {
 
     /// Takes over a copy of the head of `other`.
     final func repeatHead(of other: Exchange, loop: Loop) {
-        head = other.head
+        head.copy(other.head)
         let bytes = other.headBytes
         let block = bytes.count <= loop.smallBlocks.blockSize ? loop.smallBlocks.take() : loop.largeBlocks.take()
         block.appendPrefix(bytes)
