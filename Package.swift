@@ -12,8 +12,8 @@ var language: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
     // Each use of something that the compiler cannot check is marked `unsafe`, and says why it is safe.
     .strictMemorySafety(),
-    // Checks at run time that no two accesses to a property overlap cost a tenth of a proxied request. Debug builds, which
-    // the tests and the sanitizers run, keep them; what the compiler can prove it checks in both.
+    // Checks at run time that no two accesses to a property overlap make a proxied request cost half as much again. Debug
+    // builds, which the tests and the sanitizers run, keep them; what the compiler can prove it checks in both.
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
