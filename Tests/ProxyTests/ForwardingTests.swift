@@ -43,6 +43,31 @@ import Testing
         #expect(!trusted.contains("X_Forwarded"))
     }
 
+    @Test(
+        "leaves no client's proof on a connection that another one gets",
+        arguments: ["NTLM TlRM", "Negotiate YII=", "ntlm\tTlRM", "NEGOTIATE", "Basic eDp5"])
+    func connectionProof(_ credentials: String) throws {
+        let origin = ScriptedServer { peer, _, server in
+            var user = "nobody"
+            while true {
+                let head = peer.receiveMessage().head
+                if head.isEmpty { return }
+                server.note(head)
+                if head.contains("Authorization: ") { user = "alice" }
+                peer.send(ok(user))
+            }
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let alice = gateway.connect()
+        alice.send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: \(credentials)\r\n\r\n")
+        #expect(alice.receiveMessage().body == "alice")
+        let isShared = credentials.hasPrefix("Basic")
+        let bob = gateway.connect()
+        bob.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(bob.receiveMessage().body == (isShared ? "alice" : "nobody"))
+        #expect(origin.connections == (isShared ? 1 : 2))
+    }
+
     @Test("leaves behind what belongs to the client's connection")
     func hopByHop() throws {
         let head = try forwarded(

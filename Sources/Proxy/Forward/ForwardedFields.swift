@@ -58,6 +58,15 @@ struct ForwardedFields {
         }
     }
 
+    /// Whether these credentials prove who sends all that comes on the connection, and not this request alone (RFC 4559 section 4;
+    /// NTLM the same): against RFC 9110 section 3.3, but servers do it. Such a connection is for nobody else.
+    static func provesConnection(_ credentials: Span<UInt8>) -> Bool {
+        var end = 0
+        while end < credentials.count, credentials[end].isToken { end += 1 }
+        let scheme = credentials.extracting(..<end)
+        return scheme.equalsIgnoringCase("ntlm") || scheme.equalsIgnoringCase("negotiate")
+    }
+
     /// Other spellings of who the client is, which only a trusted proxy may tell; `Client-Cert` is RFC 9440's.
     private static func speaksForClient(_ name: Span<UInt8>) -> Bool {
         guard name.count >= 11 else { return false }

@@ -38,6 +38,9 @@ extension ProxyExchange {
                 let block = connection.fieldBlock(room: 64)
                 block.appendField("Max-Forwards", decimal: hops - 1)
             } else {
+                if field.name == .authorization, ForwardedFields.provesConnection(value) {
+                    connection.endAfterResponse()
+                }
                 connection.field(name, value)
             }
         }

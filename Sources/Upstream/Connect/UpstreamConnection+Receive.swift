@@ -193,7 +193,7 @@ extension UpstreamConnection {
         guard phase == .active, let ended = attempt else { return }
         let trailers = body.trailers
         let isReusable =
-            head.isPersistent && !isTunnel && requestDone && outbox.isEmpty && sendFailure == nil && !hasRest
+            head.isPersistent && !isTunnel && !isLast && requestDone && outbox.isEmpty && sendFailure == nil && !hasRest
             && !peerClosed && (!isReadable || transport.isQuiet())
         reading = .done
         attempt = nil

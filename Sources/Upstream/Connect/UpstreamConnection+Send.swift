@@ -39,6 +39,9 @@ extension UpstreamConnection {
     /// A block with room to write a field's line into.
     public func fieldBlock(room: Int) -> Block { outbox.block(room: room) }
 
+    /// No other request is to follow this one on the connection: its server may take whoever sends it for this client.
+    public func endAfterResponse() { isLast = true }
+
     /// Ends the head. `upgrade` is the value of an `Upgrade` field to ask for, or nil.
     public func endHead(_ framing: Framing, upgrade: Span<UInt8>?, wantsTrailers: Bool) {
         let block = outbox.block(room: 160 + (upgrade?.count ?? 0))

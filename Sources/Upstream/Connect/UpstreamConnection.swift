@@ -46,6 +46,8 @@ public final class UpstreamConnection: Watcher {
     var isChunked = false
     var asksUpgrade = false
     var requestDone = false
+    /// Whether it carries no further request.
+    var isLast = false
     /// Bytes the kernel had taken before this request.
     var sentBefore: UInt64 = 0
     /// Whether sending failed; a response may still be waiting to be read.
