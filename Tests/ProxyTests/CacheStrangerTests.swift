@@ -43,6 +43,26 @@ import Testing
         #expect(server.requests.count > 2)
     }
 
+    @Test(
+        "gets no page of somebody whom a trusted proxy names, by certificate or as a user",
+        arguments: [
+            "Client-Cert: :alice:", "X-Client-Cert-Subject: alice", "X-Client-Cert: alice",
+            "X-Forwarded-Client-Cert: Subject=alice", "X-Forwarded-Tls-Client-Cert-Info: alice",
+            "X-Forwarded-User: alice", "X-Forwarded-Email: alice", "X-Forwarded-Access-Token: alice",
+        ])
+    func namedByProxy(_ field: String) throws {
+        let server = origin { head, _ in
+            response(head.contains("alice") ? "alice" : "page", "Cache-Control: max-age=60\r\n")
+        }
+        let gateway = try CachingGateway(server) { $0.trustedProxies = loopbackRange }
+        #expect(gateway.ask("/", field + "\r\n").body == "alice")
+        #expect(gateway.store().body == "page")
+        #expect(gateway.ask().isHit)
+        // Nobody is named: the proxy asks for somebody without a certificate.
+        let nobody = String(field.prefix { $0 != ":" }) + ":\r\n"
+        #expect(gateway.ask("/other", nobody).cacheStatus.hasSuffix("stored"))
+    }
+
     @Test("may bring a stored response up to date where the answer itself permits it", arguments: ["GET", "HEAD"])
     func permitted(_ method: String) throws {
         let server = origin { head, _ in

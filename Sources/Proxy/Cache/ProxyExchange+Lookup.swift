@@ -26,7 +26,7 @@ extension ProxyExchange {
         if takesPurge(cache) { return }
         var request = CacheRequest(head, headBytes)
         // A certificate says who asks, as Authorization does, and the upstream server is told of it.
-        if hasProvedItself { request.present.insert(.authorization) }
+        if isIdentified { request.present.insert(.authorization) }
         use.request = request
         if route?.usesCache == false {
             pass(.bypass)

@@ -40,7 +40,6 @@ extension ProxyExchange {
     /// Whether the request says who the client is: by what a browser sends along whoever makes it send the request.
     private var hasCredentials: Bool {
         if head.fields.first(.cookie) != nil || head.fields.first(.authorization) != nil { return true }
-        guard let layer = stream?.transport.layer else { return false }
-        return !layer.peerName.isEmpty
+        return isIdentified
     }
 }

@@ -74,4 +74,20 @@ struct ForwardedFields {
             || name.count > 12 && name.extracting(first: 12).equalsIgnoringCase("x-forwarded-")
             || name.count >= 13 && name.extracting(first: 13).equalsIgnoringCase("x-client-cert")
     }
+
+    /// Whether a field of this name tells servers which person asks: a client certificate's, or a user's name or token. From a trusted
+    /// proxy only.
+    static func namesPerson(_ name: Span<UInt8>) -> Bool {
+        guard speaksForClient(name) else { return false }
+        guard name.extracting(first: min(name.count, 12)).equalsIgnoringCase("x-forwarded-") else { return true }
+        let rest = name.extracting(12...)
+        return begins(rest, "client-cert") || begins(rest, "tls-client-cert") || begins(rest, "user")
+            || begins(rest, "email") || begins(rest, "preferred-username") || begins(rest, "groups")
+            || begins(rest, "access-token")
+    }
+
+    private static func begins(_ name: Span<UInt8>, _ start: StaticString) -> Bool {
+        let count = start.utf8CodeUnitCount
+        return name.count >= count && name.extracting(first: count).equalsIgnoringCase(start)
+    }
 }

@@ -186,6 +186,23 @@ extension ProxyExchange {
     /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
     var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
 
+    /// Whether the upstream server is told which person asks, by a certificate that was shown here or by what a trusted proxy says of
+    /// one. It counts as Authorization.
+    var isIdentified: Bool {
+        if hasProvedItself { return true }
+        guard let peer = stream?.peer, isTrusted(peer) else { return false }
+        let bytes = headBytes
+        for position in 0..<head.fields.count {
+            let field = head.fields[position]
+            if field.name == .other, !field.valueRange.isEmpty,
+                ForwardedFields.namesPerson(bytes.extracting(field.nameRange))
+            {
+                return true
+            }
+        }
+        return false
+    }
+
     func isTrusted(_ peer: SocketAddress) -> Bool {
         for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {
             return true
