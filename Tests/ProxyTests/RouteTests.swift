@@ -100,6 +100,40 @@ import Testing
         #expect(gateway.exchange("GET /other HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
     }
 
+    @Test("what one sets takes the place of what the gateway would write, and is there once")
+    func replacing() throws {
+        let origin = ScriptedServer.answering(ok("x"))
+        let gateway = try RunningGateway(upstreams: [origin.port], certificates: [localhost]) {
+            var all = route(.pool("default"))
+            all.requestFields = [
+                .set(name: "Host", value: "internal.test"), .set(name: "X-Forwarded-Proto", value: "https"),
+                .set(name: "X-Forwarded-Host", value: "public.test"), .set(name: "X-Request-ID", value: "one"),
+            ]
+            all.responseFields = [
+                .set(name: "X-Request-ID", value: "two"), .set(name: "Strict-Transport-Security", value: "max-age=1"),
+            ]
+            $0.routes = [all]
+            $0.tls.hstsSeconds = 60
+        }
+        let client = gateway.connectSecurely(.client())
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\nX-Forwarded-Host: evil\r\n\r\n")
+        let answer = client.receiveMessage().head
+        let head = try #require(origin.requests.first)
+        #expect(head.hasPrefix("GET / HTTP/1.1\r\nHost: internal.test\r\n"))
+        for (name, line) in [
+            ("Host", "internal.test"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "public.test"),
+            ("X-Request-ID", "one"),
+        ] {
+            #expect(head.contains("\r\n\(name): \(line)\r\n"))
+            #expect(head.components(of: "\r\n\(name): ") == 1, "\(head)")
+        }
+        #expect(head.contains("\r\nX-Forwarded-For: 127.0.0.1\r\n"))
+        for line in ["X-Request-ID: two", "Strict-Transport-Security: max-age=1"] {
+            #expect(answer.contains("\r\n\(line)\r\n"))
+            #expect(answer.components(of: "\r\n\(line.prefix { $0 != ":" }): ") == 1, "\(answer)")
+        }
+    }
+
     @Test("a path that is too long to be rewritten is refused")
     func longPaths() throws {
         let gateway = try RunningGateway(upstreams: [1]) {

@@ -136,18 +136,20 @@ extension ProxyExchange {
     /// What this gateway adds to every final response.
     func addOwnFields(to stream: ServerStream, via version: Version?) {
         if let version { stream.field("Via", version == .http11 ? "1.1 gateway" : "1.0 gateway") }
-        if !identifier.isEmpty { stream.field("X-Request-ID", identifierBytes) }
+        let edits = route?.responseEdits
+        let replaced = edits?.own ?? []
+        if !identifier.isEmpty, !replaced.contains(.requestID) { stream.field("X-Request-ID", identifierBytes) }
         if let status = use.status, service.cache?.writesStatus == true {
             let value = service.fieldScratch
             value.clear()
             status.append(to: value)
             stream.field("Cache-Status", value.readable)
         }
-        if sendsHSTS {
+        if sendsHSTS, !replaced.contains(.transportSecurity) {
             let value = view.snapshot.hsts
             stream.field("Strict-Transport-Security", value.span)
         }
-        if let edits = route?.responseEdits {
+        if let edits {
             for edit in edits.set { edit.write { stream.field($0, $1) } }
         }
     }

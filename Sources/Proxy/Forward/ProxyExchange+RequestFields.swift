@@ -19,7 +19,11 @@ extension ProxyExchange {
         let bytes = headBytes
         writeRequestLine(to: connection, bytes)
         let isTrusted = isTrusted(stream.peer)
-        if head.authorityRange.isEmpty {
+        let edits = route?.requestEdits
+        let replaced = edits?.own ?? []
+        if let host = edits?.host {
+            connection.field("Host", host.span)
+        } else if head.authorityRange.isEmpty {
             let authority = connection.server.authorityBytes
             connection.field("Host", authority.span)
         } else {
@@ -27,7 +31,6 @@ extension ProxyExchange {
             // In the form that is in the cache's key, so that no spelling has an answer of its own stored for all.
             connection.field("Host", forwardedAuthority)
         }
-        let edits = route?.requestEdits
         let forwarded = forwardedFields
         for index in 0..<head.fields.count {
             let field = head.fields[index]
@@ -51,12 +54,12 @@ extension ProxyExchange {
         if let edits {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
-        writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, bytes)
-        if let layer = stream.transport.layer, !layer.peerName.isEmpty {
+        writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, replaced, bytes)
+        if !replaced.contains(.certificateSubject), let layer = stream.transport.layer, !layer.peerName.isEmpty {
             let subject = layer.peerName
             connection.field("X-Client-Cert-Subject", subject.span)
         }
-        connection.field("X-Request-ID", identifierBytes)
+        if !replaced.contains(.requestID) { connection.field("X-Request-ID", identifierBytes) }
         if head.hasForwardableUpgrade, head.framing == .none, let range = head.upgradeRange {
             connection.endHead(head.framing, upgrade: bytes.extracting(range), wantsTrailers: false)
         } else {
@@ -211,20 +214,25 @@ extension ProxyExchange {
     }
 
     private func writeProvenance(
-        to connection: UpstreamConnection, _ peer: SocketAddress, isTrusted: Bool, _ bytes: Span<UInt8>
+        to connection: UpstreamConnection, _ peer: SocketAddress, isTrusted: Bool, _ replaced: FieldEdits.Own,
+        _ bytes: Span<UInt8>
     ) {
         // X-Forwarded-For: those whom a trusted peer names, then the peer itself.
         var block = openList("X-Forwarded-For", .xForwardedFor, keeps: isTrusted, room: 64, connection, bytes)
         peer.appendHost(to: block)
         block.append("\r\n")
 
-        if !(isTrusted && copy(.xForwardedProto, "X-Forwarded-Proto", connection, bytes)) {
+        if !replaced.contains(.forwardedProto),
+            !(isTrusted && copy(.xForwardedProto, "X-Forwarded-Proto", connection, bytes))
+        {
             connection.field("X-Forwarded-Proto", scheme.span)
         }
         let host = forwardedAuthority
         // A trusted peer's that means the same is written as everybody's: only what means another host is past the cache.
         let isOther = isAskedForAnotherHost
-        if !(isOther && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0 {
+        if !replaced.contains(.forwardedHost),
+            !(isOther && copy(.xForwardedHost, "X-Forwarded-Host", connection, bytes)), host.count > 0
+        {
             connection.field("X-Forwarded-Host", host)
         }
 

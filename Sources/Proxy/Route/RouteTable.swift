@@ -106,6 +106,20 @@ final class CompiledRoute: Sendable {
 struct FieldEdits: Sendable {
     private(set) var removed: [[UInt8]] = []
     private(set) var set: [Line] = []
+    /// The value of `Host`, which is written first.
+    private(set) var host: [UInt8]?
+    /// Those of the gateway's own fields that one of `set` takes the place of.
+    private(set) var own: Own = []
+
+    /// Fields that the gateway writes and that may be there once only.
+    struct Own: OptionSet {
+        let rawValue: UInt8
+        static let forwardedProto = Own(rawValue: 1 << 0)
+        static let forwardedHost = Own(rawValue: 1 << 1)
+        static let requestID = Own(rawValue: 1 << 2)
+        static let certificateSubject = Own(rawValue: 1 << 3)
+        static let transportSecurity = Own(rawValue: 1 << 4)
+    }
 
     /// A field to be set.
     struct Line: Sendable {
@@ -120,8 +134,21 @@ struct FieldEdits: Sendable {
         for change in changes {
             switch change {
             case .set(let name, let value):
-                removed.append(Array(name.lowercased().utf8))
+                let lower = name.lowercased()
+                guard lower != "host" else {
+                    host = Array(value.utf8)
+                    continue
+                }
+                removed.append(Array(lower.utf8))
                 set.append(Line(name: Array(name.utf8), value: Array(value.utf8)))
+                switch lower {
+                case "x-forwarded-proto": own.insert(.forwardedProto)
+                case "x-forwarded-host": own.insert(.forwardedHost)
+                case "x-request-id": own.insert(.requestID)
+                case "x-client-cert-subject": own.insert(.certificateSubject)
+                case "strict-transport-security": own.insert(.transportSecurity)
+                default: break
+                }
             case .remove(let name):
                 removed.append(Array(name.lowercased().utf8))
             }
