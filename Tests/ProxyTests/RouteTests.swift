@@ -134,6 +134,27 @@ import Testing
         }
     }
 
+    @Test("TRACE shows no field that one sets")
+    func trace() throws {
+        let origin = ScriptedServer.answering(ok("x"))
+        let gateway = try RunningGateway(upstreams: [origin.port]) {
+            var all = route(.pool("default"))
+            all.requestFields = [
+                .set(name: "Host", value: "internal.test"), .set(name: "Authorization", value: "Bearer operators"),
+                .set(name: "X-Forwarded-Proto", value: "secret"),
+            ]
+            $0.routes = [all]
+        }
+        for method in ["GET", "TRACE"] {
+            _ = gateway.exchange("\(method) / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic mine\r\n\r\n")
+        }
+        #expect(origin.requests[0].contains("\r\nAuthorization: Bearer operators\r\n"))
+        let traced = origin.requests[1]
+        #expect(traced.contains("\r\nHost: internal.test\r\n") && traced.contains("\r\nX-Forwarded-Proto: http\r\n"))
+        // Nor is the client's taken for the operator's.
+        #expect(!traced.contains("operators") && !traced.contains("secret") && !traced.contains("mine"))
+    }
+
     @Test("a path that is too long to be rewritten is refused")
     func longPaths() throws {
         let gateway = try RunningGateway(upstreams: [1]) {

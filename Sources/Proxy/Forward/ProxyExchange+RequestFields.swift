@@ -19,8 +19,10 @@ extension ProxyExchange {
         let bytes = headBytes
         writeRequestLine(to: connection, bytes)
         let isTrusted = isTrusted(stream.peer)
+        // RFC 9110 section 9.3.8: the answer to TRACE may show everything, and what a route sets may be its own credentials.
         let edits = route?.requestEdits
-        let replaced = edits?.own ?? []
+        let sets = head.method != .trace
+        let replaced = sets ? edits?.own ?? [] : []
         if let host = edits?.host {
             connection.field("Host", host.span)
         } else if head.authorityRange.isEmpty {
@@ -51,7 +53,7 @@ extension ProxyExchange {
             let block = connection.fieldBlock(room: 2 * ValidationFields.byteLimit)
             _ = ValidationFields.write(service.storedHead, stored.metadata, to: block)
         }
-        if let edits {
+        if let edits, sets {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
         writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, replaced, bytes)
