@@ -68,6 +68,20 @@ import Testing
         #expect(origin.connections == (isShared ? 1 : 2))
     }
 
+    @Test("is no other target and, where it is safe, no other method than what was routed and looked up")
+    func overriding() throws {
+        let targets = ["X-Original-URL", "x-rewrite-url"]
+        let methods = ["X-HTTP-Method-Override", "X-HTTP-Method", "x-method-override"]
+        for method in ["GET", "HEAD", "POST"] {
+            for isTrusting in [false, true] {
+                let lines = (targets + methods).map { "\($0): /admin\r\n" }.joined()
+                let head = try forwarded("\(method) / HTTP/1.1\r\nHost: a\r\n\(lines)\r\n", trusting: isTrusting)
+                for name in targets { #expect(head.contains(name) == isTrusting) }
+                for name in methods { #expect(head.contains("\r\n\(name): ") == (method == "POST")) }
+            }
+        }
+    }
+
     @Test("leaves behind what belongs to the client's connection")
     func hopByHop() throws {
         let head = try forwarded(

@@ -36,6 +36,8 @@ struct ForwardedFields {
                 // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
                 if field.nameHasUnderscore { return false }
                 if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
+                if !isTrusted, Self.namesTarget(name) { return false }
+                if head.method.isSafe, Self.namesMethod(name) { return false }
             }
             if head.namedByConnection.contains(position) { return false }
         }
@@ -73,6 +75,27 @@ struct ForwardedFields {
         return name.extracting(first: 11).equalsIgnoringCase("client-cert")
             || name.count > 12 && name.extracting(first: 12).equalsIgnoringCase("x-forwarded-")
             || name.count >= 13 && name.extracting(first: 13).equalsIgnoringCase("x-client-cert")
+    }
+
+    /// Whether some servers take what a field of this name says for the request's target, which no route and no cache key then
+    /// knows. Only trusted proxies may say so.
+    private static func namesTarget(_ name: Span<UInt8>) -> Bool {
+        switch name.count {
+        case 13: name.equalsIgnoringCase("x-rewrite-url")
+        case 14: name.equalsIgnoringCase("x-original-url")
+        default: false
+        }
+    }
+
+    /// Whether some servers take what a field of this name says for the request's method. Forms need that to send a PUT as a POST;
+    /// nobody needs it to make something else of a GET, whose answer others get from the cache.
+    private static func namesMethod(_ name: Span<UInt8>) -> Bool {
+        switch name.count {
+        case 13: name.equalsIgnoringCase("x-http-method")
+        case 17: name.equalsIgnoringCase("x-method-override")
+        case 22: name.equalsIgnoringCase("x-http-method-override")
+        default: false
+        }
     }
 
     /// Whether a field of this name tells servers which person asks: a client certificate's, or a user's name or token. From a trusted
