@@ -124,7 +124,7 @@ import Testing
         #expect(head(of: "PUT / HTTP/1.0\r\nHost: a\r\nExpect: what\r\n\r\n").expectsContinue == false)
     }
 
-    @Test("Upgrade counts only when Connection names it, in HTTP/1.1, once, and not for h2c")
+    @Test("Upgrade counts only when Connection names it, in HTTP/1.1, once, and for nothing that carries requests")
     func upgrade() {
         func check(_ lines: String, _ version: String = "1.1") -> Upgrade {
             let head = head(of: "GET / HTTP/\(version)\r\nHost: a\r\n\(lines)\r\n")
@@ -137,8 +137,13 @@ import Testing
         #expect(check("Connection: upgrade\r\n") == .none)
         #expect(check("Connection: upgrade\r\nUpgrade:\r\n") == .none)
         #expect(check("Connection: upgrade\r\nUpgrade: websocket\r\n", "1.0") == .none)
-        #expect(check("Connection: upgrade\r\nUpgrade: H2C\r\n") == .h2c)
-        #expect(check("Connection: upgrade\r\nUpgrade: websocket, h2c\r\n") == .h2c)
+        for name in ["H2C", "h2c-14", "h2", "H3", "HTTP/2.0", "http", "https", "TLS/1.0", "tls", "TLS/1.3, HTTP/1.1"] {
+            #expect(check("Connection: upgrade\r\nUpgrade: \(name)\r\n") == .carriesRequests)
+            #expect(check("Connection: upgrade\r\nUpgrade: websocket, \(name)\r\n") == .carriesRequests)
+        }
+        for name in ["h", "hx2", "httpx/1", "tlsx", "IRC/6.9", "h1"] {
+            #expect(check("Connection: upgrade\r\nUpgrade: \(name)\r\n") == .forwardable)
+        }
         #expect(check("Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n") == .none)
         #expect(check("Connection: upgrade\r\nUpgrade: a/b/c\r\n") == .none)
         #expect(check("Connection: upgrade\r\nUpgrade: /b\r\n") == .none)

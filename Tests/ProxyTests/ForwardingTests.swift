@@ -82,6 +82,15 @@ import Testing
         }
     }
 
+    @Test(
+        "becomes no tunnel in which requests pass the routes",
+        arguments: ["h2c", "HTTP/2.0", "TLS/1.0", "websocket, h2"])
+    func tunnels(_ protocols: String) throws {
+        let head = try forwarded(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: \(protocols)\r\n\r\n")
+        #expect(head.hasPrefix("GET / ") && !head.lowercased().contains("upgrade"))
+    }
+
     @Test("leaves behind what belongs to the client's connection")
     func hopByHop() throws {
         let head = try forwarded(

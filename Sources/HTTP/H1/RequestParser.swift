@@ -238,6 +238,21 @@ func parseVersion(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(ParseFailure
     throw ParseFailure(.unsupportedVersion, at: start)
 }
 
+/// Whether a protocol, whatever its version, is HTTP, or TLS with HTTP in it (RFC 2817).
+private func carriesRequests(_ name: Span<UInt8>) -> Bool {
+    var end = 0
+    while end < name.count, name[end] != 0x2F { end &+= 1 }
+    let raw = unsafe name.extracting(0..<end).bytes
+    switch end {
+    case 3: if raw.isCaseless("tls") { return true }
+    case 4: if raw.isCaseless("http") { return true }
+    case 5: if raw.isCaseless("https") { return true }
+    default: break
+    }
+    // `h2`, `h2c`, `h2c-14`, `h3`.
+    return end >= 2 && name[0] | 0x20 == 0x68 && (name[1] == 0x32 || name[1] == 0x33)
+}
+
 /// What an Upgrade value asks for: protocol names with optional versions (RFC 9110 §7.8).
 private func upgradeKind(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Upgrade {
     let list = bytes.extracting(value)
@@ -253,7 +268,7 @@ private func upgradeKind(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Upgrade {
             }
         }
         guard slashes <= 1 else { return .none }
-        if unsafe list.extracting(member).bytes.isCaseless("h2c") { return .h2c }
+        if carriesRequests(list.extracting(member)) { return .carriesRequests }
         kind = .forwardable
     }
     return kind

@@ -17,9 +17,9 @@ public enum TargetForm: UInt8, Sendable {
 public enum Upgrade: UInt8, Sendable {
     /// It does not, or not in a way that counts: Upgrade without `Connection: upgrade`, in HTTP/1.0, in several lines.
     case none
-    /// It does, and `h2c` is among the protocols. Never passed on: the origin would speak HTTP/2 to the client past the
-    /// gateway (RFC 9113 has removed it, too).
-    case h2c
+    /// It does, and a protocol that carries requests is among them: any HTTP (`h2c`), or TLS (RFC 2817). Never passed on: the
+    /// client would send requests to the origin past the gateway.
+    case carriesRequests
     /// It does, and the protocols may be passed on, WebSocket for one.
     case forwardable
 }
