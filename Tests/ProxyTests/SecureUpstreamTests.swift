@@ -56,6 +56,17 @@ import Testing
         #expect(gateway.exchange(request).hasSuffix("\r\n\r\nx"))
     }
 
+    @Test("whose name is only the subject of its certificate gets no request")
+    func subjectOnly() throws {
+        let named = authority.issue([], subject: "localhost")
+        let origin = ScriptedServer.answering(ok("x"), tls: .server(named))
+        let gateway = try gateway([origin.port]) { $0.pools[0].servers[0].host = "localhost" }
+        #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 502 "))
+        #expect(origin.requests.isEmpty)
+        #expect(gateway.log().first?.hasSuffix(" reason=certificate-wrong-name") == true)
+        #expect(gateway.reports.contains { $0.hasSuffix("it is for no name, not for localhost") })
+    }
+
     @Test("that does not prove itself gets no request", arguments: TLSSide.Version.allCases)
     func refused(_ version: TLSSide.Version) throws {
         let revoked = authority.issue()
@@ -65,6 +76,7 @@ import Testing
             (authority.issue(from: 3600), "certificate-not-yet-valid"),
             (authority.issue(["other.example"]), "certificate-wrong-name"),
             (authority.issue([], subject: "127.0.0.1"), "certificate-wrong-name"),
+            (authority.issue(["other.example"], subject: "127.0.0.1"), "certificate-wrong-name"),
             (.selfSigned(), "certificate-self-signed"),
             (CertificateAuthority("Others").issue(), "certificate-unknown-issuer"),
             (authority.issue(usage: "clientAuth"), "certificate-wrong-purpose"),

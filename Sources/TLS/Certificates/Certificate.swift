@@ -41,7 +41,7 @@ import Glibc
         unsafe X509_NAME_cmp(X509_get_subject_name(pointer), X509_get_issuer_name(pointer)) == 0
     }
     /// The names that it is for.
-    var names: [String] { unsafe CertificateNames.of(pointer) }
+    var names: [String] { unsafe CertificateNames.of(pointer, ownSubject: true) }
 
     /// Whether `issuer` issued this, as far as names and key identifiers tell.
     func isIssued(by issuer: Certificate) -> Bool {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names that a certificate is for (RFC 6125, RFC 9525): those of subjectAltName, and only without any the common name.
+// The names that a certificate is for: those of subjectAltName (RFC 9525). Only for our own certificates, which some still make
+// without any, the common name is looked at: to choose among them, never to believe one.
 
 import COpenSSL
 import Glibc
@@ -7,7 +8,9 @@ import Glibc
 /// Reads and writes the names of certificates.
 enum CertificateNames {
     /// In lower case; addresses as text; wildcards only where they may stand (`*.` and a name of two labels or more).
-    static func of(_ certificate: OpaquePointer) -> [String] {
+    ///
+    /// - Parameter ownSubject: Whether the common name is taken where there is no other.
+    static func of(_ certificate: OpaquePointer, ownSubject: Bool) -> [String] {
         var found: [String] = []
         var hasAlternatives = false
         if let names = unsafe gw_alternative_names(certificate) {
@@ -25,7 +28,7 @@ enum CertificateNames {
             }
         }
         ERR_clear_error()
-        guard !hasAlternatives else { return found }
+        guard !hasAlternatives, ownSubject else { return found }
         return unsafe commonName(certificate).map { [$0] } ?? []
     }
 

@@ -102,7 +102,9 @@ public final class ClientTLS: Sendable {
         }
         guard !name.isEmpty, unsafe gw_ssl_server_name(ssl, name) == 1 else { return false }
         guard verifies else { return true }
-        unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        // RFC 9110 section 4.3.4: "A reference identity of type CN-ID MUST NOT be used".
+        unsafe SSL_set_hostflags(
+            ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS) | UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         return unsafe SSL_set1_host(ssl, name) == 1
     }
 }

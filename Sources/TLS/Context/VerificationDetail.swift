@@ -48,7 +48,7 @@ enum VerificationDetail {
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
             return "its issuer is not known here (\(issuer)), or an intermediate certificate was not sent"
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-            let names = unsafe CertificateNames.of(certificate)
+            let names = unsafe CertificateNames.of(certificate, ownSubject: false)
             let listed = names.prefix(namesListed).joined(separator: ", ") + (names.count > namesListed ? ", …" : "")
             return unsafe "it is for \(names.isEmpty ? "no name" : listed), not for \(expected(ssl))"
         case X509_V_ERR_CERT_REVOKED: return "\(which) was revoked by its issuer (\(issuer))"
