@@ -49,7 +49,10 @@ import Testing
 
     @Test(
         "is refused where it was forwarded, or comes from elsewhere",
-        arguments: ["Via: 1.1 x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Forwarded: for=10.0.0.1\r\n", ""])
+        arguments: [
+            "Via: 1.1 x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Forwarded: for=10.0.0.1\r\n", "X-Real-IP: 10.0.0.1\r\n",
+            "CDN-Loop: x\r\n", "X-Forwarded-Proto: http\r\n", "X-Forwarded-Host: a\r\n", "X-Forwarded-Port: 80\r\n", "",
+        ])
     func refuses(_ fields: String) throws {
         let server = server()
         let gateway = try CachingGateway(server) { if fields.isEmpty { $0.cache.purgers = [] } }

@@ -75,12 +75,19 @@ extension ProxyExchange {
         return nil
     }
 
+    /// Whether any field says that a proxy has passed the request on.
+    private var wasForwarded: Bool {
+        for name in [
+            FieldName.via, .cdnLoop, .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort,
+            .xRealIP,
+        ] where head.fields.has(name) { return true }
+        return false
+    }
+
     /// Whether the peer itself asks, from an address that may. Behind a proxy on the same machine everybody has its address, so
     /// a request that was forwarded does not count.
     private var mayPurge: Bool {
-        guard let peer = stream?.peer, head.fields.first(.via) == nil, head.fields.first(.xForwardedFor) == nil,
-            head.fields.first(.forwarded) == nil
-        else { return false }
+        guard let peer = stream?.peer, !wasForwarded else { return false }
         for range in view.snapshot.configuration.cache.purgers where peer.isIn(range.bytes, prefix: range.prefix) {
             return true
         }
