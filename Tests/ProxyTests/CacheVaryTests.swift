@@ -43,17 +43,22 @@ import Testing
         #expect(!gateway.ask("/", "X-A: 1\r\nX-B: 2\r\n").isHit)
     }
 
-    @Test("no more takes the place of all variants")
-    func noLonger() throws {
+    @Test("no more is for requests with the same fields, and takes no variant's place", arguments: [false, true])
+    func noLonger(_ isIdentified: Bool) throws {
         let server = origin { head, number in
-            response("\(number)", "Cache-Control: max-age=60\r\n" + (number == 0 ? "Vary: X-A\r\n" : ""))
+            response(
+                "\(number)", "Cache-Control: public, max-age=60\r\n" + (head.contains("odd") ? "" : "Vary: X-A\r\n"))
         }
         let gateway = try CachingGateway(server)
         gateway.store("/", "X-A: 1\r\n")
-        gateway.ask("/", "X-A: 2\r\n")
-        #expect(eventually { gateway.ask("/", "X-A: 3\r\nCache-Control: only-if-cached\r\n").isHit })
-        #expect(gateway.ask("/", "X-A: 1\r\n").body == "1")
-        #expect(server.requests.count == 2)
+        // One whose answer is stored only when it permits that, or one that others may wait for.
+        let fields = "X-A: odd\r\n" + (isIdentified ? "Authorization: x\r\n" : "")
+        #expect(gateway.ask("/", fields).body == "1")
+        #expect(eventually { gateway.ask("/", "X-A: odd\r\nCache-Control: only-if-cached\r\n").isHit })
+        #expect(gateway.ask("/", "X-A: 1\r\n").body == "0")
+        #expect(gateway.ask("/", "X-A: 2\r\n").body == "2")
+        #expect(gateway.ask("/", "X-A: odd\r\n").body == "1")
+        #expect(server.requests.count == 3)
     }
 
     @Test("that did not vary before is a variant from then on")

@@ -188,6 +188,9 @@ extension ProxyExchange {
 
     /// The download under whose name the response is stored. That of the request unless the response varies on other fields
     /// than was known: then what waits for the former is told so, or let go.
+    ///
+    /// A response without Vary where others vary is for requests with the same fields only: many servers leave Vary out of some
+    /// answers, and what one odd request got would be everybody's (RFC 9111 section 4.1 prefers those with Vary).
     private func choose(_ fill: Fill, _ names: CachedBody?, _ cache: ResponseCache) -> Fill? {
         guard let key = use.key else { return nil }
         let primary = ObjectID(key: use.id.key)
@@ -195,6 +198,8 @@ extension ProxyExchange {
         if let names {
             guard let variant = variantID(names.bytes, cache) else { return nil }
             wanted = variant
+        } else if use.isVariant {
+            wanted = fill.id
         }
         guard wanted != fill.id else { return fill }
         let reader = ExchangeReader(self)
