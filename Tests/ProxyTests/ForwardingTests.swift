@@ -68,6 +68,19 @@ import Testing
         #expect(origin.connections == (isShared ? 1 : 2))
     }
 
+    @Test(
+        "says who the client is by no other name either, unless a trusted proxy does",
+        arguments: [
+            "Client-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP", "X-Cluster-Client-IP",
+            "X-Original-Forwarded-For", "Front-End-Https", "x-forwarded-ssl",
+        ])
+    func otherSpellings(_ name: String) throws {
+        for isTrusting in [false, true] {
+            let head = try forwarded("GET / HTTP/1.1\r\nHost: a\r\n\(name): 1.2.3.4\r\n\r\n", trusting: isTrusting)
+            #expect(head.contains("1.2.3.4") == isTrusting)
+        }
+    }
+
     @Test("is no other target and, where it is safe, no other method than what was routed and looked up")
     func overriding() throws {
         let targets = ["X-Original-URL", "x-rewrite-url"]

@@ -36,7 +36,7 @@ struct ForwardedFields {
                 // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
                 if field.nameHasUnderscore { return false }
                 if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
-                if !isTrusted, Self.namesTarget(name) { return false }
+                if !isTrusted, Self.namesTarget(name) || Self.namesAddress(name) { return false }
                 if head.method.isSafe, Self.namesMethod(name) { return false }
             }
             if head.namedByConnection.contains(position) { return false }
@@ -83,6 +83,21 @@ struct ForwardedFields {
         switch name.count {
         case 13: name.equalsIgnoringCase("x-rewrite-url")
         case 14: name.equalsIgnoringCase("x-original-url")
+        default: false
+        }
+    }
+
+    /// Whether a field of this name is another spelling of the client's address, or of TLS in front, by which CDNs and older
+    /// balancers tell it. Only trusted proxies may say so.
+    private static func namesAddress(_ name: Span<UInt8>) -> Bool {
+        switch name.count {
+        case 9: name.equalsIgnoringCase("client-ip")
+        case 11: name.equalsIgnoringCase("x-client-ip")
+        case 14: name.equalsIgnoringCase("true-client-ip")
+        case 15: name.equalsIgnoringCase("front-end-https")
+        case 16: name.equalsIgnoringCase("cf-connecting-ip") || name.equalsIgnoringCase("fastly-client-ip")
+        case 19: name.equalsIgnoringCase("x-cluster-client-ip")
+        case 24: name.equalsIgnoringCase("x-original-forwarded-for")
         default: false
         }
     }
