@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// One end of a TCP connection, with blocking calls that give up after ten seconds: whoever plays a client or an upstream
-/// server in a test says byte for byte what it sends and looks at what comes.
+/// One end of a TCP connection, with blocking calls that give up after a while, by default ten seconds: whoever plays a client
+/// or an upstream server in a test says byte for byte what it sends and looks at what comes.
 ///
 /// `@unchecked Sendable` is safe because a test hands a peer to one thread at a time.
 public class Peer: @unchecked Sendable {
     private(set) var fd: Int32
     private var pending: [UInt8] = []
+    /// What was read last.
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    /// Whether one of its calls has given up.
+    public internal(set) var hasWaitedInVain = false
 
-    init(adopting fd: Int32) {
+    init(adopting fd: Int32, waiting seconds: Int = 10) {
         self.fd = fd
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
-        unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        unsafe setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        limitWaiting(seconds)
         var one: Int32 = 1
         unsafe setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     }
@@ -21,18 +23,19 @@ public class Peer: @unchecked Sendable {
     deinit { close() }
 
     /// Connects to a port on loopback, from 127.0.0.`host`. A small `receiveBuffer` makes a slow reader.
-    public convenience init(port: UInt16, receiveBuffer: Int32? = nil, from host: UInt8 = 1) {
-        self.init(connectingTo: port, receiveBuffer: receiveBuffer, from: host)
+    public convenience init(
+        port: UInt16, receiveBuffer: Int32? = nil, from host: UInt8 = 1, waiting seconds: Int = 10
+    ) {
+        self.init(connectingTo: port, receiveBuffer: receiveBuffer, from: host, waiting: seconds)
     }
 
-    init(connectingTo port: UInt16, receiveBuffer: Int32?, from host: UInt8 = 1) {
+    init(connectingTo port: UInt16, receiveBuffer: Int32?, from host: UInt8 = 1, waiting seconds: Int) {
         signal(SIGPIPE, SIG_IGN)
         fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        limitWaiting(seconds)
         if var size = receiveBuffer {
             unsafe setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         }
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
-        unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         if host != 1 {
             // Another client, as far as the gateway can tell: 127.0.0.`host`.
             var own = loopback(0)
@@ -51,6 +54,12 @@ public class Peer: @unchecked Sendable {
         }
     }
 
+    private func limitWaiting(_ seconds: Int) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        unsafe setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     /// Sends all of `text`. False when the other end is gone.
     @discardableResult public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
@@ -64,13 +73,16 @@ public class Peer: @unchecked Sendable {
         var offset = 0
         while offset < bytes.count {
             let count = unsafe bytes[offset...].withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
-            guard count > 0 else { return false }
+            guard count > 0 else {
+                hasWaitedInVain = count < 0 && errno == EAGAIN
+                return false
+            }
             offset += count
         }
         return true
     }
 
-    /// Some bytes; empty at the end of the connection or after ten seconds.
+    /// Some bytes; empty at the end of the connection or when none came for too long.
     public func receive() -> [UInt8] {
         if !pending.isEmpty {
             defer { pending = [] }
@@ -81,8 +93,8 @@ public class Peer: @unchecked Sendable {
 
     /// Some bytes from the other end; TLS gets them in its own way.
     func read() -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe recv(fd, &buffer, buffer.count, 0)
+        if count < 0, errno == EAGAIN { hasWaitedInVain = true }
         return count > 0 ? Array(buffer[..<count]) : []
     }
 

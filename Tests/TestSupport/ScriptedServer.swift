@@ -18,8 +18,9 @@ public final class ScriptedServer: Sendable {
     /// - Parameters:
     ///   - host: Another address of loopback than 127.0.0.1.
     ///   - wanted: The port, such as that of a server that has stopped; by default one that the system chooses.
+    ///   - seconds: How long its end of a connection in the clear waits for the other.
     public init(
-        tls: TLSSide? = nil, host: UInt32 = 0x7F00_0001, port wanted: UInt16 = 0,
+        tls: TLSSide? = nil, host: UInt32 = 0x7F00_0001, port wanted: UInt16 = 0, waiting seconds: Int = 10,
         _ handle: @escaping @Sendable (Peer, Int, ScriptedServer) -> Void
     ) {
         signal(SIGPIPE, SIG_IGN)
@@ -52,7 +53,7 @@ public final class ScriptedServer: Sendable {
                         let peer = SecurePeer(adopting: fd, tls)
                         if peer.isSecure { handle(peer, number, self) }
                     } else {
-                        handle(Peer(adopting: fd), number, self)
+                        handle(Peer(adopting: fd, waiting: seconds), number, self)
                     }
                     self.ended.add(1, ordering: .relaxed)
                 }
@@ -70,6 +71,14 @@ public final class ScriptedServer: Sendable {
 
     /// Whether the script of some connection has come to its end.
     public var hasEnded: Bool { ended.load(ordering: .relaxed) > 0 }
+
+    /// Waits until the script of every connection has come to its end; false when it does not come to that.
+    public func waitForEnds() -> Bool {
+        func isOver() -> Bool { ended.load(ordering: .relaxed) == accepted.load(ordering: .relaxed) }
+        var waited = 0
+        while waited < 3_000, !isOver() { waited += await10ms() }
+        return isOver()
+    }
 
     /// Heads that the script has `note`d.
     public var requests: [String] { heads.withLock { $0 } }

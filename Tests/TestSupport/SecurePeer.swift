@@ -50,11 +50,11 @@ import Glibc
     /// Connects to a port on loopback and shakes hands, asking for `name` and continuing `session`.
     public init(
         port: UInt16, _ side: TLSSide, name: String? = "localhost", resuming session: Session? = nil,
-        receiveBuffer: Int32? = nil
+        receiveBuffer: Int32? = nil, waiting seconds: Int = 10
     ) {
         unsafe ssl = unsafe side.makeSSL(name: name)
         if let session { unsafe SSL_set_session(ssl, session.pointer) }
-        super.init(connectingTo: port, receiveBuffer: receiveBuffer)
+        super.init(connectingTo: port, receiveBuffer: receiveBuffer, waiting: seconds)
         shakeHands()
     }
 
@@ -142,6 +142,8 @@ import Glibc
                 unsafe SSL_write(ssl, $0.baseAddress, Int32($0.count))
             }
             guard count > 0 else {
+                let error = unsafe SSL_get_error(ssl, count)
+                hasWaitedInVain = error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ
                 ERR_clear_error()
                 return false
             }
@@ -152,7 +154,6 @@ import Glibc
 
     override func read() -> [UInt8] {
         guard isSecure, fd >= 0 else { return [] }
-        var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe SSL_read(ssl, &buffer, Int32(buffer.count))
         if count > 0 { return Array(buffer[..<Int(count)]) }
         noteEnd(count)
@@ -166,7 +167,9 @@ import Glibc
         let reason = gw_err_reason(code)
         switch error {
         case SSL_ERROR_ZERO_RETURN: end = .farewell
-        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: end = .silence
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
+            end = .silence
+            hasWaitedInVain = true
         case SSL_ERROR_SYSCALL: end = .cut
         default:
             if reason == SSL_R_UNEXPECTED_EOF_WHILE_READING {
