@@ -24,7 +24,7 @@ lint: #? check the format
 fuzz: #? fuzz each parser for a minute
 	sh Tests/Fuzz/run.sh 60
 
-chaos: #? break clients and servers at any byte under AddressSanitizer, for HOURS=1
+chaos: #? break clients and servers at any byte, for HOURS=1 under each sanitizer
 	sh scripts/chaos.sh $$(( $${HOURS:-1} * 3600 ))
 
 origins: build #? run three origins on ports 9001 to 9003, and the gateway of config/three-origins.yaml in front

@@ -84,6 +84,12 @@ let package = Package(
             dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine", "Bytes"],
             path: "Tests/TestSupport",
             swiftSettings: language),
+        .target(
+            name: "Chaos", dependencies: ["TestSupport", "ContentCoding", "Settings", "Bytes"], path: "Tests/Chaos",
+            swiftSettings: language),
+        // No product: scripts/chaos.sh runs it.
+        .executableTarget(
+            name: "ChaosCommand", dependencies: ["Chaos"], path: "Tests/ChaosCommand", swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
         .testTarget(
@@ -108,8 +114,7 @@ let package = Package(
             dependencies: ["TestSupport", "Upstream", "Settings", "TLS", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
         .testTarget(
-            name: "ChaosTests", dependencies: ["TestSupport", "ContentCoding", "Settings", "Bytes"],
-            swiftSettings: language),
+            name: "ChaosTests", dependencies: ["Chaos", "TestSupport", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
             dependencies: [

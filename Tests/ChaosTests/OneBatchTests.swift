@@ -2,6 +2,7 @@
 // What comes to a loop in one batch of events. The sanitizers see what is touched after it was freed.
 
 import Bytes
+import Chaos
 import Synchronization
 import TestSupport
 import Testing

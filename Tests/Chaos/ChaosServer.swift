@@ -3,9 +3,6 @@
 
 import TestSupport
 
-/// How long somebody stalls, in milliseconds; the gateway's own patience in this test is both longer and shorter.
-func chaosStall(_ byte: Int) -> Int { 5 + byte % 7 * 60 }
-
 /// Plays one connection.
 func playChaosServer(_ peer: Peer) {
     while true {
@@ -101,7 +98,7 @@ extension Peer {
         case .close: close()
         case .halfClose: finishSending()
         case .stall:
-            pause(milliseconds: chaosStall(breaking.at))
+            breaking.stall()
             return rest.isEmpty || send(rest)
         case .garbage:
             send("\u{0}\r\nHTTP/9.9 what\r\n\r\n" + String(repeating: "x", count: breaking.at % 300))

@@ -3,12 +3,14 @@
 // byte, and what a client that gets a whole response must then have got.
 
 /// A generator of numbers that repeats itself for the same seed (SplitMix64).
-struct SeededNumbers: RandomNumberGenerator {
+public struct SeededNumbers: RandomNumberGenerator {
     private var state: UInt64
 
-    init(_ seed: UInt64) { state = seed }
+    /// The sequence of this seed.
+    public init(_ seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    /// The next number.
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -17,11 +19,12 @@ struct SeededNumbers: RandomNumberGenerator {
     }
 
     /// So many letters that gzip does not make much smaller.
-    static func letters(_ count: Int) -> String {
+    public static func letters(_ count: Int) -> String {
         var numbers = SeededNumbers(1)
         return String((0..<count).map { _ in Character(UnicodeScalar(UInt8(65 + numbers.below(26)))) })
     }
 
+    /// A number from 0 to `bound` - 1.
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
 }
 
@@ -51,6 +54,9 @@ struct Breaking {
         self.fault = fault
         at = byte
     }
+
+    /// Does nothing for a while: about every second time for longer than a gateway waits that is not patient.
+    func stall() { pause(milliseconds: 5 + at % 7 * 40) }
 
     init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ",")
@@ -96,7 +102,7 @@ struct ChaosPlan {
 
     init(_ numbers: inout SeededNumbers) {
         kind = Kind.allCases[numbers.below(Kind.allCases.count)]
-        object = numbers.below(12)
+        object = numbers.below(Self.objects)
         let sizes = [0, 1, 100, 1_500, 4_096, 15_000, 16_384, 40_000, 65_536, 70_000, 200_000]
         let size = sizes[numbers.below(sizes.count)]
         isSecure = numbers.below(4) == 0
@@ -124,23 +130,43 @@ struct ChaosPlan {
         if kind == .tunnel { isPipelined = false }
         if numbers.below(4) == 0 { sending = breaking(&numbers, within: 150 + (isUpload ? length : 0)) }
         if numbers.below(3) == 0 { receiving = breaking(&numbers, within: 300 + (isUpload ? 64 : length)) }
+        // So that the gateway waits for somebody who takes nothing.
+        if receiving?.fault == .stall, kind == .plain || kind == .untilClose { length = Self.huge }
         let start = numbers.below(max(1, length))
         range = start..<min(length, start + 1 + numbers.below(5_000))
     }
 
-    /// The content of an object: letters, so that it is worth compressing.
-    static func content(_ object: Int, _ length: Int) -> [UInt8] {
-        (0..<length).map { index -> UInt8 in
+    /// How many objects there are.
+    private static let objects = 12
+    /// More than the kernel keeps for a client that takes nothing.
+    private static let huge = 6_000_000
+
+    /// The letters of each object, made once: under a sanitizer that takes longer than a hundred exchanges. A longer content
+    /// has them several times.
+    private static let letters: [[UInt8]] = (0..<objects).map { object in
+        (0..<200_003).map { index -> UInt8 in
             let mixed: Int = index &* 31 &+ index / 97 &+ object &* 7
             return UInt8(97 + mixed % 26)
         }
     }
 
+    /// The content of an object: letters, so that it is worth compressing.
+    static func content(_ object: Int, _ length: Int) -> [UInt8] {
+        var content: [UInt8] = []
+        content.reserveCapacity(length)
+        while content.count < length { content += letters[object].prefix(length - content.count) }
+        return content
+    }
+
+    /// Whether it is about more than anybody is going to read.
+    var isHuge: Bool { length == Self.huge }
+
     var content: [UInt8] { Self.content(object, length) }
 
     /// The request as its client sends it.
     var request: [UInt8] {
-        var fields = "Host: chaos.test\r\n"
+        // Who asks for the same at the same time may share a response, and so another's fault: not with those who behave.
+        var fields = "Host: \(isPeaceful ? "peace" : "chaos").test\r\n"
         if let server { fields += "X-Fault: \(server.text)\r\n" }
         if takesGzip { fields += "Accept-Encoding: gzip\r\n" }
         var method = "GET"
