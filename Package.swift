@@ -114,7 +114,7 @@ let package = Package(
             dependencies: ["TestSupport", "Upstream", "Settings", "TLS", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
         .testTarget(
-            name: "ChaosTests", dependencies: ["Chaos", "TestSupport", "Bytes"], swiftSettings: language),
+            name: "ChaosTests", dependencies: ["Chaos", "TestSupport", "Settings", "Bytes"], swiftSettings: language),
         .testTarget(
             name: "ProxyTests",
             dependencies: [

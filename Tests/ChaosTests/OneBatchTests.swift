@@ -3,6 +3,8 @@
 
 import Bytes
 import Chaos
+import Foundation
+import Settings
 import Synchronization
 import TestSupport
 import Testing
@@ -49,5 +51,59 @@ import Testing
         }
         #expect(gateway.exchange("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").hasSuffix("ok"))
         #expect(gateway.waitForBlocks(0))
+    }
+
+    @Test("a server's reset is no end of a body, though the deadline is looked at first")
+    func resetAndDeadline() throws {
+        let (server, answering) = beginningServer()
+        let gateway = try RunningGateway(upstreams: [server.port]) { $0.timeouts.read = 100 }
+        let client = gateway.connect()
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let head = client.receiveHead()
+        #expect(head.hasPrefix("HTTP/1.1 200") && client.receive(count: 8) == "3\r\nabc\r\n")
+        // Safe because the gateway may be asked this by any thread, and lives until the end of the test.
+        nonisolated(unsafe) let other = gateway
+        gateway.whileTheLoopStands {
+            // What comes next on the loop's queue, and makes it look at its deadlines before it hears of the reset.
+            Thread.detachNewThread { unsafe other.whileTheLoopStands {} }
+            pause(milliseconds: 100)
+            answering.peer?.reset()
+            pause(milliseconds: 200)
+        }
+        #expect(client.receiveAll() == "")
+    }
+
+    @Test("a server's reset is no end of a body, though sending hears of it first")
+    func resetAndUpload() throws {
+        let (server, answering) = beginningServer()
+        let gateway = try RunningGateway(upstreams: [server.port])
+        let client = gateway.connect()
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nsome")
+        let head = client.receiveHead()
+        #expect(head.hasPrefix("HTTP/1.1 200") && client.receive(count: 8) == "3\r\nabc\r\n")
+        gateway.whileTheLoopStands {
+            client.send("more")
+            answering.peer?.reset()
+        }
+        #expect(client.receiveAll() == "")
+    }
+
+    private final class Answering: Sendable {
+        private let kept = Lock<Peer?>(nil)
+        var peer: Peer? {
+            get { kept.withLock { $0 } }
+            set { kept.withLock { $0 = newValue } }
+        }
+    }
+
+    /// A server that begins a body which ends with its connection, and its end of that connection.
+    private func beginningServer() -> (ScriptedServer, Answering) {
+        let answering = Answering()
+        let server = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            answering.peer = peer
+            peer.send("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n\r\nabc")
+        }
+        return (server, answering)
     }
 }

@@ -126,7 +126,8 @@ private final class Counting: Acceptor, @unchecked Sendable {
 }
 
 /// A descriptor that several may hold.
-private final class Holder: Sendable {
+final class Holder: Sendable {
     let descriptor: Descriptor
+    var number: Int32 { descriptor.number }
     init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 }

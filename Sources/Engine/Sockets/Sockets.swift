@@ -91,11 +91,12 @@ public enum Sockets {
         return descriptor
     }
 
-    /// Whether an idle connection is still open and has nothing to read: bytes that nobody asked for, or an end, make it
-    /// unfit for another request. The corresponding C function is `recv(MSG_PEEK)`.
+    /// Whether a connection is still open and has nothing to read: bytes that nobody asked for, or an end, make an idle one unfit
+    /// for another request. The corresponding C function is `poll`, which takes nothing away. `recv(MSG_PEEK)` takes the error of a
+    /// reset, and who receives next is told that the peer closed in order.
     public static func isQuiet(_ fd: Int32) -> Bool {
-        var byte: UInt8 = 0
-        return unsafe recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+        var request = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&request, 1, 0) == 0
     }
 
     /// Whether a connection attempt has come to an end, whatever the poller has told so far. The corresponding C function is

@@ -4,6 +4,7 @@
 
 import Bytes
 import Engine
+import Glibc
 import HTTP
 
 extension UpstreamConnection {
@@ -224,7 +225,9 @@ extension UpstreamConnection {
     }
 
     func closedByServer(_ code: Int32) {
-        if code == 0, reading == .body, body.peerClosed() {
+        // A reset that sending was told of is not told again: what receiving is told then looks like an end in order. After such an
+        // end sending is told something else, EPIPE.
+        if code == 0, sendFailure != ECONNRESET, reading == .body, body.peerClosed() {
             complete(hasRest: false)
         } else {
             fail(.broken(code != 0 ? code : sendFailure ?? 0))
