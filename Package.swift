@@ -50,7 +50,8 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: language),
         .target(name: "CachePolicy", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .target(name: "ContentCoding", dependencies: ["CZlib", "HTTP", "Bytes"], swiftSettings: language),
-        .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: language),
+        .target(
+            name: "Settings", dependencies: ["Bytes", .product(name: "Yams", package: "Yams")], swiftSettings: language),
         .target(name: "TLS", dependencies: ["COpenSSL", "Engine", "Bytes"], swiftSettings: language),
         .target(name: "Serving", dependencies: ["TLS", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
@@ -91,24 +92,28 @@ let package = Package(
         .executableTarget(
             name: "ChaosCommand", dependencies: ["Chaos"], path: "Tests/ChaosCommand", swiftSettings: language),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: language),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes"], swiftSettings: language),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Bytes", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "CacheStoreTests", dependencies: ["CacheStore", "Engine", "Bytes", "TestSupport"],
             swiftSettings: language),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
-            name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes"], swiftSettings: language),
+            name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(
             name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "ClientCommand", "TestSupport"], swiftSettings: language),
+            name: "ClientTests", dependencies: ["Client", "ClientCommand", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(
             name: "OriginTests", dependencies: ["Origin", "Engine", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "TLSTests", dependencies: ["TLS", "COpenSSL", "Engine", "Bytes", "TestSupport"],
             swiftSettings: language),
-        .testTarget(name: "ServingTests", dependencies: ["Serving", "Engine", "Bytes"], swiftSettings: language),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: language),
+        .testTarget(
+            name: "ServingTests", dependencies: ["Serving", "Engine", "Bytes", "TestSupport"],
+            swiftSettings: language),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: language),
         .testTarget(
             name: "UpstreamTests",
             dependencies: ["TestSupport", "Upstream", "Settings", "TLS", "HTTP", "Engine", "Bytes"],

@@ -5,6 +5,7 @@ import Bytes
 import Engine
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import CacheStore

@@ -83,15 +83,6 @@ func id(_ key: String, variant: UInt64 = 0) -> ObjectID {
     return ObjectID(key: CacheHash(high: high, low: low), variant: CacheHash(high: 0, low: variant))
 }
 
-/// Waits until `condition` holds; fails after half a minute.
-func eventually(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool) {
-    for _ in 0..<30_000 {
-        if condition() { return }
-        usleep(1000)
-    }
-    fail("never happened: \(what)", sourceLocation: sourceLocation)
-}
-
 extension ObjectStore {
     /// Joins the download of an object whose key belongs to nothing.
     func join(_ id: ObjectID, key: CachedBody, as reader: CacheReader) -> Joined {

@@ -2,31 +2,7 @@
 // What one exchange of the chaos test does, drawn from a seed: which kind of exchange it is, what breaks on which side at which
 // byte, and what a client that gets a whole response must then have got.
 
-/// A generator of numbers that repeats itself for the same seed (SplitMix64).
-public struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    /// The sequence of this seed.
-    public init(_ seed: UInt64) { state = seed }
-
-    /// The next number.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// So many letters that gzip does not make much smaller.
-    public static func letters(_ count: Int) -> String {
-        var numbers = SeededNumbers(1)
-        return String((0..<count).map { _ in Character(UnicodeScalar(UInt8(65 + numbers.below(26)))) })
-    }
-
-    /// A number from 0 to `bound` - 1.
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
-}
+import TestSupport
 
 /// What somebody does at a byte.
 enum Fault: String, CaseIterable {
@@ -100,7 +76,7 @@ struct ChaosPlan {
     /// The part that `ranged` asks for.
     var range: Range<Int>
 
-    init(_ numbers: inout SeededNumbers) {
+    init(_ numbers: inout SeededGenerator) {
         kind = Kind.allCases[numbers.below(Kind.allCases.count)]
         object = numbers.below(Self.objects)
         let sizes = [0, 1, 100, 1_500, 4_096, 15_000, 16_384, 40_000, 65_536, 70_000, 200_000]
@@ -114,7 +90,7 @@ struct ChaosPlan {
         case .tunnel: length = 1 + size
         default: length = size
         }
-        func breaking(_ numbers: inout SeededNumbers, within bytes: Int) -> Breaking {
+        func breaking(_ numbers: inout SeededGenerator, within bytes: Int) -> Breaking {
             let fault = Fault.allCases[numbers.below(Fault.allCases.count)]
             // Near the start and the end of a message, where most states change, as often as in between.
             let near = numbers.below(3) == 0 ? numbers.below(64) : numbers.below(bytes + 1)

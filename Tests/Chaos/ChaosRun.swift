@@ -39,7 +39,7 @@ public struct ChaosRun {
     private static let exchanges = 6
 
     private let seed: UInt64
-    private var settings: SeededNumbers
+    private var settings: SeededGenerator
     private let servers: [ScriptedServer]
     private let gateway: RunningGateway
     private let target: ChaosGateway
@@ -69,7 +69,7 @@ public struct ChaosRun {
                 if peer.hasWaitedInVain { findings.add("the gateway left a server waiting") }
             }
         }
-        var settings = SeededNumbers(seed)
+        var settings = SeededGenerator(seed)
         let patience = settings.below(3) == 0 ? 30_000 : 100
         let file = folder.file("cache")
         gateway = try RunningGateway(
@@ -119,7 +119,7 @@ public struct ChaosRun {
         for client in 0..<Self.clients {
             group.enter()
             Thread.detachNewThread { [seed, target, findings] in
-                var numbers = SeededNumbers(seed &+ UInt64(client) << 32)
+                var numbers = SeededGenerator(seed &+ UInt64(client) << 32)
                 for _ in 0..<Self.exchanges {
                     let plan = ChaosPlan(&numbers)
                     // One that stalls leaves the gateway with what it has to send.

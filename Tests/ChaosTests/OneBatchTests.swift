@@ -44,7 +44,7 @@ import Testing
         #expect(answering.withLock { $0.count } == Self.many)
         // Those end, and as many exchanges as are kept are spare.
         for peer in askAll("/") { #expect(peer.receiveMessage().body == "ok") }
-        let noise = SeededNumbers.letters(15_000)
+        let noise = SeededGenerator.letters(15_000)
         gateway.whileTheLoopStands {
             for peer in answering.withLock({ $0 }) { peer.send("3A98\r\n" + noise + "\r\n") }
             for peer in waiting { peer.reset() }

@@ -15,19 +15,6 @@ func listing(of path: String) -> [String] {
     return names.sorted()
 }
 
-/// A file's bytes; empty when there is none.
-func fileBytes(_ path: String) -> [UInt8] {
-    guard let file = unsafe fopen(path, "r") else { return [] }
-    defer { unsafe fclose(file) }
-    var all: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = unsafe fread(&buffer, 1, buffer.count, file)
-        if count == 0 { return all }
-        all += buffer[..<count]
-    }
-}
-
 /// Writes a file over.
 func writeBytes(_ bytes: [UInt8], to path: String) {
     guard let file = unsafe fopen(path, "w") else { return }

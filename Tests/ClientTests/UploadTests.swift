@@ -17,7 +17,7 @@ import Testing
             var received = peer.receiveBytes(count: 100_000).count
             peer.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
             // Here it is the client that must not stop: what it sends piles up until it has to wait.
-            for _ in 0..<20 { _ = await10ms() }
+            for _ in 0..<20 { dawdle() }
             while received < size {
                 let piece = peer.receive()
                 if piece.isEmpty { return }

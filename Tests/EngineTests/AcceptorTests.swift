@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -27,15 +28,6 @@ private final class Counting: Acceptor, @unchecked Sendable {
         return (loop, acceptor)
     }
 
-    private func wait(_ condition: () -> Bool) -> Bool {
-        var waited = 0
-        while !condition(), waited < 3_000 {
-            _ = poll(nil, 0, 10)
-            waited += 1
-        }
-        return condition()
-    }
-
     @Test("that is closed leaves the poller, and who had come before is accepted")
     func closing() throws {
         let (loop, acceptor) = try start()
@@ -49,7 +41,7 @@ private final class Counting: Acceptor, @unchecked Sendable {
         #expect(loop.perform { acceptor.accepted } == 5)
         // A descriptor that was left in the poller would be reported in every turn of the loop from now on.
         for _ in 0..<20 {
-            _ = poll(nil, 0, 10)
+            dawdle()
             loop.perform {}
         }
         #expect(loop.perform { loop.lateReports } <= 1)
@@ -64,7 +56,7 @@ private final class Counting: Acceptor, @unchecked Sendable {
             try? acceptor.start()
         }
         let clients = try (0..<5).map { _ in try Holder(Sockets.connect(to: acceptor.address)) }
-        #expect(wait { loop.perform { acceptor.isHeld } })
+        eventually { loop.perform { acceptor.isHeld } }
         #expect(loop.perform { acceptor.accepted } == 2)
         for count in 3...5 {
             #expect(loop.perform { acceptor.acceptHeld() })
@@ -74,7 +66,7 @@ private final class Counting: Acceptor, @unchecked Sendable {
         #expect(!loop.perform { acceptor.acceptHeld() })
         loop.perform { acceptor.mayHave = .max }
         let another = try Holder(Sockets.connect(to: acceptor.address))
-        #expect(wait { loop.perform { acceptor.accepted } == 6 })
+        eventually { loop.perform { acceptor.accepted } == 6 }
         withExtendedLifetime((clients, another)) {}
         loop.perform { acceptor.stop() }
     }
@@ -87,7 +79,7 @@ private final class Counting: Acceptor, @unchecked Sendable {
             try? acceptor.start()
         }
         let client = try Holder(Sockets.connect(to: acceptor.address))
-        #expect(wait { loop.perform { acceptor.isHeld } })
+        eventually { loop.perform { acceptor.isHeld } }
         loop.perform { acceptor.stop() }
         #expect(loop.perform { acceptor.accepted } == 1)
         withExtendedLifetime(client) {}
@@ -118,7 +110,7 @@ private final class Counting: Acceptor, @unchecked Sendable {
             acceptor.stop()
         }
         for _ in 0..<20 {
-            _ = poll(nil, 0, 10)
+            dawdle()
             loop.perform {}
         }
         #expect(loop.perform { loop.lateReports } <= 1)

@@ -124,7 +124,7 @@ import Testing
             _ = peer.receiveHead()
             if piece.hasPrefix("X") { peer.send("HTTP/1.1 200 OK\r\n") }
             // Each well within the time for silence.
-            for _ in 0..<(piece.hasPrefix("X") ? 90 : 10) where peer.send(piece) { _ = await10ms() }
+            for _ in 0..<(piece.hasPrefix("X") ? 90 : 10) where peer.send(piece) { dawdle() }
             _ = peer.receiveAll()
         }
         let gateway = try RunningGateway(upstreams: [origin.port]) {

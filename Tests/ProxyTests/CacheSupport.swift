@@ -8,6 +8,7 @@ import Foundation
 import Settings
 import Synchronization
 import TestSupport
+import Testing
 
 /// A response as a client got it.
 struct Reply {
@@ -90,9 +91,7 @@ final class CachingGateway {
     ) throws {
         self.folder = folder
         self.origin = origin
-        gateway = try RunningGateway(upstreams: [origin.port], workers: workers) {
-            $0.cache.isOn = true
-            $0.cache.directory = folder.file("cache")
+        gateway = try RunningGateway(upstreams: [origin.port], workers: workers, cachingIn: folder) {
             $0.cache.purgers = loopbackRange
             configure(&$0)
         }
@@ -112,21 +111,10 @@ final class CachingGateway {
     /// Asks once and waits until the response is stored, stale or not, whatever writes it.
     @discardableResult func store(_ target: String = "/", _ fields: String = "", host: String = "a") -> Reply {
         let first = ask(target, fields, host: host)
-        var waited = 0
-        while waited < 3_000,
-            ask(target, fields + "Cache-Control: only-if-cached, max-stale\r\n", host: host).status == 504
-        {
-            waited += await10ms()
+        eventually("stored") {
+            ask(target, fields + "Cache-Control: only-if-cached, max-stale\r\n", host: host).status != 504
         }
         return first
-    }
-
-    /// Waits until so many files are stored, and known.
-    func waitForFiles(_ count: Int) {
-        var waited = 0
-        while files.count < count, waited < 3_000 { waited += await10ms() }
-        // The name is there a moment before the index knows.
-        for _ in 0..<5 { _ = await10ms() }
     }
 
     /// The paths of all stored files.
@@ -191,14 +179,4 @@ func letters(_ count: Int) -> String {
         line += 1
     }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
-}
-
-/// Waits until `isTrue`, for thirty seconds at most.
-func eventually(_ isTrue: () -> Bool) -> Bool {
-    var waited = 0
-    while !isTrue() {
-        if waited >= 3_000 { return false }
-        waited += await10ms()
-    }
-    return true
 }

@@ -37,8 +37,7 @@ import Testing
         let gateway = try CachingGateway(server)
         gateway.store("/", "X-A: 1\r\n")
         #expect(gateway.ask("/", "X-A: 2\r\nX-B: 1\r\n").body == "1")
-        #expect(
-            eventually { gateway.ask("/", "X-A: 3\r\nX-B: 1\r\nCache-Control: only-if-cached\r\n").status == 200 })
+        eventually { gateway.ask("/", "X-A: 3\r\nX-B: 1\r\nCache-Control: only-if-cached\r\n").status == 200 }
         #expect(gateway.ask("/", "X-A: 3\r\nX-B: 1\r\n").body == "1")
         #expect(!gateway.ask("/", "X-A: 1\r\nX-B: 2\r\n").isHit)
     }
@@ -54,7 +53,7 @@ import Testing
         // One whose answer is stored only when it permits that, or one that others may wait for.
         let fields = "X-A: odd\r\n" + (isIdentified ? "Authorization: x\r\n" : "")
         #expect(gateway.ask("/", fields).body == "1")
-        #expect(eventually { gateway.ask("/", "X-A: odd\r\nCache-Control: only-if-cached\r\n").isHit })
+        eventually { gateway.ask("/", "X-A: odd\r\nCache-Control: only-if-cached\r\n").isHit }
         #expect(gateway.ask("/", "X-A: 1\r\n").body == "0")
         #expect(gateway.ask("/", "X-A: 2\r\n").body == "2")
         #expect(gateway.ask("/", "X-A: odd\r\n").body == "1")
@@ -71,7 +70,7 @@ import Testing
         let gateway = try CachingGateway(server)
         gateway.store("/", "X-A: 1\r\n")
         #expect(gateway.ask("/", "X-A: 1\r\n").body == "1")
-        #expect(eventually { gateway.ask("/", "X-A: 1\r\n").isHit })
+        eventually { gateway.ask("/", "X-A: 1\r\n").isHit }
         #expect(gateway.ask("/", "X-A: 1\r\n").body == "1")
         #expect(gateway.ask("/", "X-A: 2\r\n").body == "2")
     }
@@ -107,7 +106,7 @@ import Testing
         let gateway = try CachingGateway(server)
         gateway.store()
         #expect(gateway.ask("/", "X-A: a\r\n").body == "0")
-        #expect(eventually { gateway.files.isEmpty })
+        eventually { gateway.files.isEmpty }
         #expect(!gateway.ask("/", "X-A: b\r\n").isHit)
     }
 
@@ -145,8 +144,8 @@ import Testing
         for (index, peer) in peers.enumerated() {
             peer.request("/", "Accept-Language: \(index % 2 == 0 ? "de" : "en")\r\n")
         }
-        #expect(eventually { server.requests.count == 1 })
-        for _ in 0..<20 { _ = await10ms() }
+        eventually { server.requests.count == 1 }
+        gateway.gateway.hearAll()
         gate.open()
         for (index, peer) in peers.enumerated() { #expect(peer.reply().body == (index % 2 == 0 ? "de" : "en")) }
         #expect(server.requests.count == 2)

@@ -71,19 +71,17 @@ import Testing
                 let head = peer.receiveHead()
                 if head.isEmpty { return }
                 server.note(head)
-                var waited = 0
-                while !server.requests.contains("go"), waited < 3_000 { waited += await10ms() }
+                eventually { server.requests.contains("go") }
                 peer.send(ok("y"))
             }
         }
         let gateway = try RunningGateway(upstreams: [origin.port], workers: workers) { $0.limits.connections = 4 }
         let first = (0..<4).map { _ in gateway.connect() }
         for client in first { client.send(request) }
-        var waited = 0
-        while origin.requests.count < 4, waited < 3_000 { waited += await10ms() }
+        eventually { origin.requests.count >= 4 }
         let later = (0..<12).map { gateway.connect(from: UInt8(1 + $0 % 3)) }
         for client in later { client.send(request) }
-        while !gateway.reports.contains(where: { $0.contains("has to wait") }), waited < 3_000 { waited += await10ms() }
+        eventually { gateway.reports.contains { $0.contains("has to wait") } }
         origin.note("go")
         let heads = (first + later).map { $0.receiveMessage() }
         #expect(heads.allSatisfy { $0.body == "y" })

@@ -164,8 +164,7 @@ import Testing
         let gateway = try RunningGateway(upstreams: [origin.port]) { $0.timeouts.write = 200 }
         let client = gateway.connect(receiveBuffer: 4096)
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        var waiting = 0
-        while waiting < 3_000, !origin.hasEnded { waiting += await10ms() }
+        eventually { origin.hasEnded }
         #expect(gateway.log().first?.hasSuffix("reason=write-timeout") == true)
     }
 
@@ -236,10 +235,9 @@ import Testing
         let gateway = try RunningGateway(upstreams: [origin.port])
         let client = gateway.connect()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        var waited = 0
-        while origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
+        eventually { !origin.requests.isEmpty }
         client.reset()
-        while origin.requests.count < 2, waited < 3_000 { waited += await10ms() }
+        eventually { origin.requests.count >= 2 }
         #expect(origin.requests.last == "closed")
         #expect(gateway.log().first?.contains(" 499 ") == true)
     }
@@ -274,7 +272,7 @@ import Testing
             _ = peer.receiveHead()
             peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
             for _ in 0..<10 {
-                for _ in 0..<3 { _ = await10ms() }
+                for _ in 0..<3 { dawdle() }
                 peer.send("tick")
             }
             _ = peer.receive(count: 4)
@@ -330,7 +328,7 @@ import Testing
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         _ = client.receiveMessage()
         client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
-        _ = await10ms()
+        gateway.hearAll()
         client.send("body")
         #expect(client.receiveMessage().body == "body")
         #expect(origin.requests == ["", "body", "body"])
@@ -370,9 +368,9 @@ import Testing
         let origin = ScriptedServer { peer, _, _ in
             _ = peer.receiveHead()
             // Long enough for the client's bytes to fill every buffer on their way.
-            for _ in 0..<20 { _ = await10ms() }
+            for _ in 0..<20 { dawdle() }
             peer.send("HTTP/1.1 100 Continue\r\n\r\n")
-            for _ in 0..<20 { _ = await10ms() }
+            for _ in 0..<20 { dawdle() }
             var count = 0
             while count < size {
                 let piece = peer.receive()

@@ -27,8 +27,7 @@ import Foundation
                 server.note(head)
                 if head.hasPrefix("GET /slow") {
                     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nslow")
-                    var waited = 0
-                    while !server.requests.contains("go on"), waited < 3_000 { waited += await10ms() }
+                    eventually { server.requests.contains("go on") }
                     peer.send("done")
                 } else if !peer.send(ok("old")) {
                     return
@@ -61,8 +60,7 @@ import Foundation
             }
         }
         names.set("app.test", .addresses([0x7F00_0003], ttl: 1))
-        var waited = 0
-        while bodies.withLock({ $0.suffix(20).count { $0 == "new" } }) < 20, waited < 2_000 { waited += await10ms() }
+        eventually { bodies.withLock { $0.suffix(20).count { $0 == "new" } } == 20 }
         isOver.store(true, ordering: .relaxed)
         group.wait()
         let seen = bodies.withLock { $0 }
@@ -86,8 +84,7 @@ import Foundation
         #expect(
             gateway.reports.contains { $0.contains("late.test") && $0.contains("does not resolve: it has no address") })
         names.set("late.test", .addresses([0x7F00_0004], ttl: 1))
-        var waited = 0
-        while !gateway.exchange(request).hasSuffix("late"), waited < 3_000 { waited += await10ms() }
+        eventually { gateway.exchange(request).hasSuffix("late") }
         #expect(!late.requests.isEmpty)
     }
 
@@ -98,8 +95,7 @@ import Foundation
         let gateway = try gateway(names, [.init(host: "late.test", port: origin.port)])
         #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 503 "))
         names.set("late.test", .addresses([0x7F00_0005], ttl: 1))
-        var waited = 0
-        while !gateway.exchange(request).hasSuffix("x"), waited < 3_000 { waited += await10ms() }
+        eventually { gateway.exchange(request).hasSuffix("x") }
         #expect(gateway.exchange(request).hasSuffix("x"))
     }
 }

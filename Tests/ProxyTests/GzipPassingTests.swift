@@ -5,45 +5,45 @@ import Foundation
 import Settings
 import Synchronization
 import TestSupport
-import XCTest
+import Testing
 
-final class GzipPassingTests: XCTestCase {
-    private let folder = CacheFolder()
+@Suite("Gzip for what is not stored") struct GzipPassingTests {
+    private let folder = TemporaryFolder()
     private let json = "Content-Type: application/json\nETag: \"v1\""
 
-    func testWhatIsNotStoredIsCompressedForWhoTakesIt() throws {
+    @Test("what is not stored is compressed for those who take it")
+    func whatIsNotStoredIsCompressedForWhoTakesIt() throws {
         let body = text(200_000)
         for hasCache in [false, true] {
             for isChunked in [false, true] {
                 let origin = server { [json] _ in
                     response(json + "\nCache-Control: no-store", body, isChunked: isChunked)
                 }
-                let gateway = try RunningGateway(upstreams: [origin.port]) { configuration in
-                    configuration.cache.isOn = hasCache
-                    configuration.cache.directory = folder.path
-                    configuration.cache.compressesPrivate = true
+                let gateway = try RunningGateway(upstreams: [origin.port], cachingIn: hasCache ? folder : nil) {
+                    $0.cache.compressesPrivate = true
                 }
                 let coded = gateway.get("/", "Accept-Encoding: br, gzip")
-                XCTAssertTrue(coded.isGzip)
-                XCTAssertTrue(coded.content == body)
-                XCTAssertLessThan(coded.body.count, 130_000)
-                XCTAssertEqual(coded["transfer-encoding"], "chunked")
-                XCTAssertEqual(coded.values("content-length"), [])
-                XCTAssertEqual(coded["etag"], "W/\"v1\"")
-                XCTAssertEqual(coded["vary"], "Accept-Encoding")
+                #expect(coded.isGzip)
+                #expect(coded.content == body)
+                #expect(coded.body.count < 130_000)
+                #expect(coded["transfer-encoding"] == "chunked")
+                #expect(coded.values("content-length") == [])
+                #expect(coded["etag"] == "W/\"v1\"")
+                #expect(coded["vary"] == "Accept-Encoding")
                 for accepts in ["", "gzip;q=0", "identity;q=1, gzip;q=0.9"] {
                     let plain = gateway.get("/", "Accept-Encoding: \(accepts)")
-                    XCTAssertFalse(plain.isGzip)
-                    XCTAssertTrue(plain.content == body)
-                    XCTAssertEqual(plain["content-length"], isChunked ? nil : "200000")
-                    XCTAssertEqual(plain["etag"], "\"v1\"")
-                    XCTAssertEqual(plain["vary"], "Accept-Encoding")
+                    #expect(!plain.isGzip)
+                    #expect(plain.content == body)
+                    #expect(plain["content-length"] == (isChunked ? nil : "200000"))
+                    #expect(plain["etag"] == "\"v1\"")
+                    #expect(plain["vary"] == "Accept-Encoding")
                 }
             }
         }
     }
 
-    func testWhatGainsNothingOrMustStayAsItIsPassesUntouched() throws {
+    @Test("what gains nothing, or must stay as it is, passes untouched")
+    func whatGainsNothingOrMustStayAsItIsPassesUntouched() throws {
         let body = text(2_000)
         for (fields, body, request) in [
             ("Content-Type: application/json", Array(body.prefix(859)), "Accept: */*"),
@@ -57,48 +57,52 @@ final class GzipPassingTests: XCTestCase {
             let origin = server { _ in response(fields + "\nETag: \"v1\"", body) }
             let gateway = try RunningGateway(upstreams: [origin.port])
             let reply = gateway.get("/", "Accept-Encoding: gzip", request)
-            XCTAssertFalse(reply.isGzip, fields)
-            XCTAssertTrue(reply.body == body, fields)
-            XCTAssertEqual(reply["content-length"], "\(body.count)")
-            XCTAssertEqual(reply["etag"], "\"v1\"")
-            XCTAssertEqual(reply.values("vary"), [])
+            #expect(!reply.isGzip, "\(fields)")
+            #expect(reply.body == body, "\(fields)")
+            #expect(reply["content-length"] == "\(body.count)")
+            #expect(reply["etag"] == "\"v1\"")
+            #expect(reply.values("vary") == [])
         }
     }
 
-    func testErrorsAndPartsPassUntouched() throws {
+    @Test("errors and parts pass untouched")
+    func errorsAndPartsPassUntouched() throws {
         let body = text(2_000)
         for status in ["404 Not Found", "500 Internal Server Error", "206 Partial Content", "201 Created"] {
             let range = status.hasPrefix("206") ? "\nContent-Range: bytes 0-1999/4000" : ""
             let origin = server { _ in response("Content-Type: text/html" + range, body, status: status) }
             let gateway = try RunningGateway(upstreams: [origin.port])
             let reply = gateway.get("/", "Accept-Encoding: gzip", "Range: bytes=0-1999")
-            XCTAssertFalse(reply.isGzip)
-            XCTAssertTrue(reply.body == body)
+            #expect(!reply.isGzip)
+            #expect(reply.body == body)
         }
     }
 
-    func testAClientOfHTTP10KeepsItsConnectionInsteadOfGzip() throws {
+    @Test("a client of HTTP/1.0 keeps its connection instead of gzip")
+    func aClientOfHTTP10KeepsItsConnectionInsteadOfGzip() throws {
         let body = text(2_000)
         let origin = server { [json] _ in response(json, body) }
         let gateway = try RunningGateway(upstreams: [origin.port])
         let peer = gateway.connect()
         peer.send("GET / HTTP/1.0\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n")
         let message = peer.receiveMessage()
-        XCTAssertTrue(message.head.contains("Connection: keep-alive"))
-        XCTAssertTrue(message.body == String(decoding: body, as: UTF8.self))
+        #expect(message.head.contains("Connection: keep-alive"))
+        #expect(message.body == String(decoding: body, as: UTF8.self))
     }
 
-    func testTheSettingTurnsItOff() throws {
+    @Test("the setting turns it off")
+    func theSettingTurnsItOff() throws {
         let body = text(2_000)
         let origin = server { [json] _ in response(json, body) }
         let gateway = try RunningGateway(upstreams: [origin.port]) { $0.cache.compresses = false }
         let reply = gateway.get("/", "Accept-Encoding: gzip")
-        XCTAssertFalse(reply.isGzip)
-        XCTAssertTrue(reply.body == body)
-        XCTAssertEqual(reply.values("vary"), [])
+        #expect(!reply.isGzip)
+        #expect(reply.body == body)
+        #expect(reply.values("vary") == [])
     }
 
-    func testHeadHasTheFieldsOfGet() throws {
+    @Test("HEAD has the fields of GET")
+    func headHasTheFieldsOfGet() throws {
         let body = text(2_000)
         let origin = server { head in
             let whole = response("Content-Type: text/html\nETag: \"v1\"\nVary: Accept-Encoding", body)
@@ -109,26 +113,28 @@ final class GzipPassingTests: XCTestCase {
             let get = gateway.get("/", accepts)
             let head = gateway.get("/", method: "HEAD", accepts)
             for name in ["content-encoding", "content-length", "etag", "vary", "content-type"] {
-                XCTAssertEqual(head.values(name), get.values(name), name)
+                #expect(head.values(name) == get.values(name), "\(name)")
             }
-            XCTAssertEqual(get.values("vary"), ["Accept-Encoding"])
-            XCTAssertTrue(head.body.isEmpty)
+            #expect(get.values("vary") == ["Accept-Encoding"])
+            #expect(head.body.isEmpty)
         }
     }
 
-    func testA304HasTheTagThatTheClientKnows() throws {
+    @Test("a 304 has the tag that the client knows")
+    func a304HasTheTagThatTheClientKnows() throws {
         let origin = server { _ in Array("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".utf8) }
         let gateway = try RunningGateway(upstreams: [origin.port])
         for (asked, answered) in [
             ("W/\"v1\"", "W/\"v1\""), ("\"v1\"", "\"v1\""), ("W/\"v1\", \"v1\"", "\"v1\""), ("*", "\"v1\""),
         ] {
             let reply = gateway.get("/", "Accept-Encoding: gzip", "If-None-Match: \(asked)")
-            XCTAssertEqual(reply.status, 304)
-            XCTAssertEqual(reply["etag"], answered)
+            #expect(reply.status == 304)
+            #expect(reply["etag"] == answered)
         }
     }
 
-    func testLinesThatTrickleInAreNotHeldBack() throws {
+    @Test("lines that trickle in are not held back")
+    func linesThatTrickleInAreNotHeldBack() throws {
         let go = DispatchSemaphore(value: 0)
         let origin = ScriptedServer { peer, _, _ in
             if peer.receiveHead().isEmpty { return }
@@ -147,16 +153,17 @@ final class GzipPassingTests: XCTestCase {
         var all = Array(peer.receiveHead().utf8)
         for _ in 0..<20 {
             let piece = peer.receive()
-            XCTAssertFalse(piece.isEmpty)
+            #expect(!piece.isEmpty)
             all += piece
             go.signal()
         }
         all += peer.receiveBytes()
         let lines = String(repeating: "a line\n", count: 20)
-        XCTAssertEqual(CodedReply(all).content.map { String(decoding: $0, as: UTF8.self) }, lines)
+        #expect(CodedReply(all).content.map { String(decoding: $0, as: UTF8.self) } == lines)
     }
 
-    func testTrailersPass() throws {
+    @Test("trailers pass")
+    func trailersPass() throws {
         let body = text(2_000)
         let origin = server { [json] _ in
             Array(response(json, body, isChunked: true).dropLast(2)) + Array("X-Sum: 1\r\n\r\n".utf8)
@@ -165,28 +172,20 @@ final class GzipPassingTests: XCTestCase {
         let peer = gateway.connect()
         peer.send("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nAccept-Encoding: gzip\r\nConnection: close, te\r\n\r\n")
         let all = peer.receiveBytes()
-        XCTAssertTrue(CodedReply(all).content == body)
-        XCTAssertTrue(String(decoding: all, as: UTF8.self).hasSuffix("0\r\nX-Sum: 1\r\n\r\n"))
+        #expect(CodedReply(all).content == body)
+        #expect(String(decoding: all, as: UTF8.self).hasSuffix("0\r\nX-Sum: 1\r\n\r\n"))
     }
 
-    func testFiveMegabytesReachSlowAndFastClients() throws {
+    @Test("five megabytes reach slow and fast clients")
+    func fiveMegabytesReachSlowAndFastClients() throws {
         let body = text(5_000_000)
         let origin = server { [json] _ in response(json, body) }
         let gateway = try RunningGateway(upstreams: [origin.port])
-        let peers = (0..<4).map { index in
-            let peer = gateway.connect(receiveBuffer: index < 2 ? 20_000 : nil)
-            let accepts = index % 2 == 0 ? "Accept-Encoding: gzip\r\n" : ""
-            peer.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(accepts)\r\n")
-            return peer
-        }
-        for (index, peer) in peers.enumerated() {
-            let reply = CodedReply(peer.receiveBytes(pausing: index < 2))
-            XCTAssertEqual(reply.isGzip, index % 2 == 0)
-            XCTAssertTrue(reply.content == body)
-        }
+        gateway.expectForSlowAndFast(body)
     }
 
-    func testAResponseThatBreaksOffIsNotWhole() throws {
+    @Test("a response that breaks off is not whole")
+    func aResponseThatBreaksOffIsNotWhole() throws {
         let body = text(300_000)
         let origin = ScriptedServer { [json] peer, _, _ in
             if peer.receiveHead().isEmpty { return }
@@ -195,11 +194,12 @@ final class GzipPassingTests: XCTestCase {
         }
         let gateway = try RunningGateway(upstreams: [origin.port])
         let reply = gateway.get("/", "Accept-Encoding: gzip")
-        XCTAssertTrue(reply.isGzip)
-        XCTAssertNil(reply.content)
+        #expect(reply.isGzip)
+        #expect(reply.content == nil)
     }
 
-    func testClientsThatLeaveInBetweenGiveTheirEncodersBack() throws {
+    @Test("clients that leave in between give their encoders back")
+    func clientsThatLeaveInBetweenGiveTheirEncodersBack() throws {
         let body = text(1_000_000)
         let origin = server { [json] _ in response(json, body) }
         let gateway = try RunningGateway(upstreams: [origin.port])
@@ -207,12 +207,13 @@ final class GzipPassingTests: XCTestCase {
         for _ in 0..<300 {
             let peer = gateway.connect(receiveBuffer: 4_096)
             peer.send("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
-            XCTAssertTrue(peer.receiveHead().contains("Content-Encoding: gzip"))
+            #expect(peer.receiveHead().contains("Content-Encoding: gzip"))
             peer.reset()
         }
     }
 
-    func testRequestsOnOneConnectionAreCompressedOneAfterTheOther() throws {
+    @Test("requests on one connection are compressed one after the other")
+    func requestsOnOneConnectionAreCompressedOneAfterTheOther() throws {
         let origin = server { [json] head in response(json, text(5_000, seed: UInt64(head.utf8.count))) }
         let gateway = try RunningGateway(upstreams: [origin.port])
         let peer = gateway.connect()
@@ -224,7 +225,7 @@ final class GzipPassingTests: XCTestCase {
         }
         peer.send(requests)
         let all = peer.receiveBytes()
-        XCTAssertEqual(String(decoding: all, as: UTF8.self).components(separatedBy: "Content-Encoding: gzip").count, 21)
-        XCTAssertEqual(origin.requests.count, 20)
+        #expect(String(decoding: all, as: UTF8.self).components(separatedBy: "Content-Encoding: gzip").count == 21)
+        #expect(origin.requests.count == 20)
     }
 }

@@ -5,9 +5,9 @@
 import Foundation
 import Settings
 import TestSupport
-import XCTest
+import Testing
 
-final class GzipPrivacyTests: XCTestCase {
+@Suite("Gzip and secrets") struct GzipPrivacyTests {
     private let body = text(3_000)
 
     /// Whether the answer to a request with these fields is compressed; by default, with the cache and without.
@@ -16,19 +16,15 @@ final class GzipPrivacyTests: XCTestCase {
         _ configure: (inout Configuration) -> Void = { _ in }
     ) throws -> Bool {
         let body = body
-        let folder = CacheFolder()
         let origin = server { head in
             let whole = ProxyTests.response("Content-Type: text/html\n" + response, body)
             return head.hasPrefix("HEAD") ? Array(whole[..<(whole.count - body.count)]) : whole
         }
-        let gateway = try RunningGateway(upstreams: [origin.port]) { configuration in
-            configuration.cache.isOn = hasCache
-            configuration.cache.directory = folder.path
-            configure(&configuration)
-        }
+        let gateway = try RunningGateway(
+            upstreams: [origin.port], cachingIn: hasCache ? TemporaryFolder() : nil, configure)
         let reply = gateway.get("/", method: method, "Accept-Encoding: gzip", request)
-        if method != "HEAD" { XCTAssertTrue(reply.content == body) }
-        if !reply.isGzip { XCTAssertEqual(reply["content-length"], "3000") }
+        if method != "HEAD" { #expect(reply.content == body) }
+        if !reply.isGzip { #expect(reply["content-length"] == "3000") }
         return reply.isGzip
     }
 
@@ -58,16 +54,18 @@ final class GzipPrivacyTests: XCTestCase {
         ("Set-Cookie: a=b\nCache-Control: public, max-age=60", "Accept: */*", "GET", false),
     ]
 
-    func testWhatIsForOnePersonIsNotCompressedUnasked() throws {
+    @Test("what is for one person is not compressed unasked")
+    func whatIsForOnePersonIsNotCompressedUnasked() throws {
         for (response, request, method, wanted) in Self.cases {
             for hasCache in [false, true] {
                 let found = try isCompressed(response, request, method: method, hasCache: hasCache)
-                XCTAssertEqual(found, wanted, "\(method), \(request), \(response), cache: \(hasCache)")
+                #expect(found == wanted, "\(method), \(request), \(response), cache: \(hasCache)")
             }
         }
     }
 
-    func testTheOperatorMayHaveItCompressedHereOrThere() throws {
+    @Test("the operator may have it compressed here or there")
+    func theOperatorMayHaveItCompressedHereOrThere() throws {
         for (everywhere, onRoute, wanted) in [
             (true, nil, true), (false, true, true), (true, false, false), (false, false, false),
         ] as [(Bool, Bool?, Bool)] {
@@ -77,7 +75,7 @@ final class GzipPrivacyTests: XCTestCase {
                 route.cache = .init(compressesPrivate: onRoute)
                 $0.routes = [route]
             }
-            XCTAssertEqual(found, wanted)
+            #expect(found == wanted)
         }
     }
 }

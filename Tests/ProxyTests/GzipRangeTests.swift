@@ -18,10 +18,7 @@ import Testing
     private let folder = TemporaryFolder()
 
     private func gateway(_ origin: ScriptedServer) throws -> RunningGateway {
-        try RunningGateway(upstreams: [origin.port]) { [path = folder.path] in
-            $0.cache.isOn = true
-            $0.cache.directory = path
-        }
+        try RunningGateway(upstreams: [origin.port], cachingIn: folder)
     }
 
     private func store(_ gateway: RunningGateway) -> CodedReply {

@@ -5,6 +5,7 @@ import Foundation
 import Settings
 import Synchronization
 import TestSupport
+import Testing
 
 /// A response as it came over the wire, taken apart.
 struct CodedReply {
@@ -103,7 +104,7 @@ extension Peer {
             if piece.isEmpty { return all }
             all += piece
             turns += 1
-            if isSlow, turns % 50 == 0 { _ = await10ms() }
+            if isSlow, turns % 50 == 0 { dawdle() }
         }
     }
 }
@@ -119,21 +120,34 @@ extension RunningGateway {
         return CodedReply(peer.receiveBytes(pausing: receiveBuffer != nil), hasContent: method != "HEAD")
     }
 
-    /// The same until the answer is `wanted`, for what happens on other threads: two seconds at most.
-    func get(_ path: String = "/", _ fields: String, until wanted: (CodedReply) -> Bool) -> CodedReply {
-        for _ in 0..<200 {
-            let reply = get(path, fields)
-            if wanted(reply) { return reply }
-            _ = await10ms()
+    /// Four clients at once, of whom two are slow and two take gzip, get this content.
+    func expectForSlowAndFast(_ content: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
+        let clients = (0..<4).map { index in
+            let client = connect(receiveBuffer: index < 2 ? 20_000 : nil)
+            let accepts = index % 2 == 0 ? "Accept-Encoding: gzip\r\n" : ""
+            client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(accepts)\r\n")
+            return client
         }
-        return get(path, fields)
+        for (index, client) in clients.enumerated() {
+            let reply = CodedReply(client.receiveBytes(pausing: index < 2))
+            #expect(reply.isGzip == (index % 2 == 0), sourceLocation: sourceLocation)
+            #expect(reply.content == content, sourceLocation: sourceLocation)
+        }
     }
-}
 
-/// A folder of a cache that goes away with its owner.
-final class CacheFolder {
-    let path = FileManager.default.temporaryDirectory.path + "/gateway-gzip-\(UUID().uuidString)"
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    /// Asks until the answer is `wanted`, for what happens on other threads.
+    func get(
+        _ path: String = "/", _ fields: String, sourceLocation: SourceLocation = #_sourceLocation,
+        until wanted: (CodedReply) -> Bool
+    ) -> CodedReply {
+        var reply = get(path, fields)
+        eventually("the answer that is wanted", sourceLocation: sourceLocation) {
+            if wanted(reply) { return true }
+            reply = get(path, fields)
+            return false
+        }
+        return reply
+    }
 }
 
 /// A server that answers the request's head with what `answer` makes of it, on persistent connections.

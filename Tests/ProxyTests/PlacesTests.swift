@@ -88,7 +88,7 @@ private let innocent: UInt8 = 3
         let clients = (0..<40).map { _ in gateway.connect(receiveBuffer: 4_096, from: hostile) }
         for client in clients { client.send(request) }
         // Three quarters of eight; the loops see of each other what they have.
-        #expect(comesTrue { origin.requests.count >= 6 })
+        eventually { origin.requests.count >= 6 }
         for _ in 0..<20 { #expect(isServed(gateway)) }
         let others = origin.requests.count { $0.hasPrefix("GET / ") }
         #expect(origin.requests.count - others <= 5 + workers)
@@ -123,7 +123,7 @@ private let innocent: UInt8 = 3
         #expect(clients[0].receiveMessage().body == "x")
         #expect(origin.requests.count == 4)
         clients[1].send(isChunked ? "1\r\nx\r\n" : "x")
-        #expect(comesTrue { origin.requests.count == 5 })
+        eventually { origin.requests.count == 5 }
     }
 
     @Test("arrive whole, wherever their bodies are cut, and whatever follows them")
@@ -183,12 +183,12 @@ private let innocent: UInt8 = 3
         }
         let first = gateway.connect(from: hostile)
         first.send(head("/slow"))
-        #expect(comesTrue { origin.requests.count == 1 })
+        eventually { origin.requests.count == 1 }
         let clients = (0..<20).map { _ in gateway.connect(from: hostile) }
         // Three quarters of 16 wait, here in this order.
         for (index, client) in clients[..<12].enumerated() {
             client.send(get)
-            #expect(comesTrue { gateway.waitedRequests == index + 1 })
+            eventually { gateway.waitedRequests == index + 1 }
         }
         for client in clients[12...] {
             client.send(get)
@@ -196,7 +196,7 @@ private let innocent: UInt8 = 3
         }
         let other = gateway.connect(from: innocent)
         other.send(head("/other"))
-        #expect(comesTrue { gateway.waitedRequests == 13 })
+        eventually { gateway.waitedRequests == 13 }
         first.reset()
         #expect(other.receiveMessage().body == "x")
         // At most one of the others went before it.
@@ -214,16 +214,16 @@ private let innocent: UInt8 = 3
         // A client with one place keeps it, whatever the other takes.
         let patient = gateway.connect(receiveBuffer: 4_096, from: innocent)
         patient.send(head("/large"))
-        #expect(comesTrue { origin.requests.count == 1 })
+        eventually { origin.requests.count == 1 }
         let stalled = (0..<3).map { _ in gateway.connect(receiveBuffer: 4_096, from: hostile) }
         // The upload has its place first, and so has made no progress for longest.
         for (index, client) in stalled.enumerated() {
             let upload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx"
             client.send(index == 0 ? upload : head("/large"))
-            if index < 2 { #expect(comesTrue { origin.requests.count == index + 2 }) }
+            if index < 2 { eventually { origin.requests.count == index + 2 } }
         }
         // All four places are taken now.
-        #expect(comesTrue { origin.requests.count == 4 })
+        eventually { origin.requests.count == 4 }
         #expect(stalled[0].receiveHead().hasPrefix("HTTP/1.1 408 "))
         #expect(patient.receiveHead().hasPrefix("HTTP/1.1 200 "))
         #expect(patient.receiveBytes(count: 40_000_000).count == 40_000_000)
@@ -257,7 +257,7 @@ private let innocent: UInt8 = 3
         other.send("hello")
         #expect(other.receive(count: 5) == "hello")
         for client in tunnels { client.close() }
-        #expect(comesTrue { open(from: hostile).1.hasPrefix("HTTP/1.1 101 ") })
+        eventually { open(from: hostile).1.hasPrefix("HTTP/1.1 101 ") }
         let log = gateway.log()
         #expect(log.contains { $0.contains(" 503 ") && $0.hasSuffix("reason=upstream-tunnels") })
     }
@@ -275,7 +275,7 @@ private let innocent: UInt8 = 3
             return peer
         }
         let greedy = (0..<6).map { send("/slow", for: "2001:db8::\($0)") }
-        #expect(comesTrue { origin.requests.count == 3 })
+        eventually { origin.requests.count == 3 }
         for _ in 0..<5 { #expect(send("/", for: "192.0.2.1").receiveMessage().body == "x") }
         for _ in 0..<5 { #expect(send("/", for: "2001:db8:0:1::1").receiveMessage().body == "x") }
         #expect(origin.requests.count { $0.contains("/slow") } == 3)

@@ -19,7 +19,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
                     let head = peer.receiveHead()
                     if head.isEmpty { return }
                     server.note(head)
-                    _ = comesTrue { isOpen.load(ordering: .relaxed) }
+                    eventually { isOpen.load(ordering: .relaxed) }
                     if !peer.send(ok("late")) { return }
                 }
             }
@@ -45,7 +45,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         let clients = (0..<4).map { _ in gateway.connect() }
         for (index, client) in clients.enumerated() {
             client.send("GET /\(index) HTTP/1.1\r\nHost: a\r\n\r\n")
-            if index == 0 { #expect(comesTrue { origin.requests.count == 1 }) }
+            if index == 0 { eventually { origin.requests.count == 1 } }
         }
         #expect(gateway.waitForConnections(4))
         held.open()
@@ -64,7 +64,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         }
         let first = gateway.connect()
         first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
+        eventually { origin.requests.count == 1 }
         let second = gateway.connect()
         second.send(get)
         let third = gateway.connect()
@@ -86,7 +86,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         let gateway = try gateway(origin) { $0.queue = 1 }
         let first = gateway.connect()
         first.send(get)
-        #expect(comesTrue { origin.requests.count == 1 })
+        eventually { origin.requests.count == 1 }
         let second = gateway.connect()
         second.send(get)
         #expect(gateway.waitForConnections(2))
@@ -122,11 +122,11 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         }
         let first = gateway.connect()
         first.send(get)
-        #expect(comesTrue { busy.requests.count == 1 })
+        eventually { busy.requests.count == 1 }
         // Its connection is reset, so that it may only go where no place is.
         let repeated = gateway.connect()
         repeated.send(get)
-        #expect(comesTrue { free.requests.count == 1 })
+        eventually { free.requests.count == 1 }
         for _ in 0..<4 { #expect(gateway.exchange(get).hasSuffix("free")) }
         held.open()
         #expect(first.receiveMessage().body == "late")
@@ -144,7 +144,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         }
         let first = gateway.connect()
         first.send(get)
-        #expect(comesTrue { busy.requests.count == 1 })
+        eventually { busy.requests.count == 1 }
         #expect(gateway.exchange(get).hasSuffix("busy"))
         held.open()
         #expect(first.receiveMessage().body == "late")
@@ -183,7 +183,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
             let client = gateway.connect()
             Thread.detachNewThread {
                 ready.add(1, ordering: .relaxed)
-                _ = comesTrue { ready.load(ordering: .relaxed) == count }
+                eventually { ready.load(ordering: .relaxed) == count }
                 // All of them go on until each has been served, so that those served often do not make room.
                 while answered.withLock({ $0.contains { $0 < 20 } }), refused.load(ordering: .relaxed) == 0 {
                     client.send(get)
@@ -193,7 +193,7 @@ private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
                 ended.add(1, ordering: .relaxed)
             }
         }
-        #expect(comesTrue { ended.load(ordering: .relaxed) == count })
+        eventually { ended.load(ordering: .relaxed) == count }
         #expect(refused.load(ordering: .relaxed) == 0)
         #expect(counted.most.load(ordering: .relaxed) == 1)
         // Each loop has as many turns as the other; its clients share them, and those of the loop with fewer have more each.

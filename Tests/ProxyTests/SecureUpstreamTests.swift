@@ -44,7 +44,7 @@ import Testing
             $0.pools[0].settings.balance.warm = isWarm ? 1 : 0
             $0.pools[0].settings.check.isOn = !isWarm
         }
-        #expect(comesTrue { secured.load(ordering: .relaxed) > 0 })
+        eventually { secured.load(ordering: .relaxed) > 0 }
         withExtendedLifetime(gateway) {}
     }
 
@@ -149,8 +149,7 @@ import Testing
             // One that cannot be repeated is only sent on a connection that was looked at.
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
             #expect(client.receiveMessage().body == "x")
-            var waited = 0
-            while origin.requests.count < round, waited < 3_000 { waited += await10ms() }
+            eventually { origin.requests.count >= round }
         }
         #expect(origin.connections == 1)
     }
@@ -168,8 +167,7 @@ import Testing
         for round in 1...3 {
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
             #expect(client.receiveMessage().body == "x")
-            var waited = 0
-            while origin.requests.count < round, waited < 3_000 { waited += await10ms() }
+            eventually { origin.requests.count >= round }
         }
         #expect(origin.connections == 3)
     }

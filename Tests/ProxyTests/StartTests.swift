@@ -21,7 +21,7 @@ import Testing
         process.standardError = FileHandle(forWritingAtPath: errors)
         try process.run()
         // One that serves never ends by itself.
-        let isOver = eventually { !process.isRunning }
+        let isOver = comesTrue { !process.isRunning }
         if !isOver { process.terminate() }
         process.waitUntilExit()
         return (isOver ? process.terminationStatus : -1, contents(of: errors))

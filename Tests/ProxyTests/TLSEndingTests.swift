@@ -79,10 +79,9 @@ import Testing
         let gateway = try RunningGateway(upstreams: [origin.port], certificates: [localhost])
         let client = gateway.connectSecurely()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        var waited = 0
-        while origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
+        eventually { !origin.requests.isEmpty }
         client.reset()
-        while origin.requests.count < 2, waited < 3_000 { waited += await10ms() }
+        eventually { origin.requests.count >= 2 }
         #expect(origin.requests.last == "closed")
         #expect(gateway.waitForConnections(0))
         #expect(gateway.log().first?.contains(" 499 ") == true)
@@ -99,8 +98,8 @@ import Testing
         client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         if withFarewell { client.close() } else { client.cut() }
         #expect(gateway.waitForConnections(0))
-        var waited = 0
-        while origin.connections > 0, origin.requests.isEmpty, waited < 3_000 { waited += await10ms() }
+        // The gateway may not have asked the server when it was left, or have connected and asked nothing.
+        eventually { origin.connections == 0 || origin.hasEnded }
         #expect(!origin.requests.contains("true"))
     }
 

@@ -178,7 +178,7 @@ let localhost = authority.issue()
                 all += piece
                 turns += 1
                 // Lets the sender run into a full socket now and then.
-                if turns % 40 == 0 { _ = await10ms() }
+                if turns % 40 == 0 { dawdle() }
             }
             peer.send(ok(all == body ? "same" : "other"))
         }

@@ -191,8 +191,7 @@ import Testing
         #expect(gateway.waitForConnections(1))
         DispatchQueue.global().async {
             // The listener is gone once a connection is refused.
-            var tries = 0
-            while tries < 500, Peer(port: port).send([0x16]) { tries += await10ms() }
+            eventually { !Peer(port: port).send([0x16]) }
             while !client.isDone {
                 let piece = peer.receive()
                 if piece.isEmpty { break }

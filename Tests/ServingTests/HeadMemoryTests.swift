@@ -2,6 +2,7 @@
 import Bytes
 import Engine
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Serving
@@ -32,13 +33,8 @@ private final class Served: @unchecked Sendable {
     }
 
     /// Waits until `condition` holds on the loop.
-    func wait(_ condition: @Sendable () -> Bool) -> Bool {
-        var waited = 0
-        while !loop.perform(condition), waited < 3_000 {
-            _ = poll(nil, 0, 10)
-            waited += 1
-        }
-        return loop.perform(condition)
+    func wait(sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable () -> Bool) {
+        eventually(sourceLocation: sourceLocation) { loop.perform(condition) }
     }
 }
 
@@ -56,10 +52,10 @@ private final class Client: Sendable {
         let clients = try (0..<100).map { _ in try Client(served.listener.address) }
         for piece in ["G", "ET / HTTP/1.1\r\nHost", ": a"] as [StaticString] {
             for client in clients { client.send(piece) }
-            #expect(served.wait { served.places.count == 100 })
+            served.wait { served.places.count == 100 }
             // Each has been heard: whoever has a head that waits is not idle.
-            #expect(served.wait { served.service.door?.idleCount == 0 })
-            #expect(served.wait { served.loop.smallBlocks.inUse == 0 && served.loop.largeBlocks.inUse == 0 })
+            served.wait { served.service.door?.idleCount == 0 }
+            served.wait { served.loop.smallBlocks.inUse == 0 && served.loop.largeBlocks.inUse == 0 }
         }
         withExtendedLifetime(clients) {}
         served.stop()

@@ -3,6 +3,7 @@
 
 import Foundation
 import Settings
+import TestSupport
 import Testing
 
 /// Reads settings with nothing from outside.
@@ -36,12 +37,9 @@ struct UnexpectedInvocation: Error {}
 
 /// Calls `body` with the path of a file of this text.
 func withFile<Result>(_ bytes: some Sequence<UInt8>, _ body: (String) throws -> Result) throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: "gateway.yaml")
-    try Data(bytes).write(to: file)
-    return try body(file.path)
+    let folder = TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    return try body(folder.write(Array(bytes), to: "gateway.yaml"))
 }
 
 /// The repository's root.

@@ -5,11 +5,14 @@ import Engine
 public import Proxy
 public import Settings
 import Synchronization
+public import Testing
 
 /// A gateway on a port that the system chose, in front of servers on loopback; stopped when it goes away.
 public final class RunningGateway {
     private let gateway: Gateway
     private let folder = TemporaryFolder()
+    /// Of its cache; kept until the gateway has stopped, which would make it anew.
+    private let cacheFolder: TemporaryFolder?
     private var isStopped = false
     private let told = Told()
 
@@ -22,9 +25,11 @@ public final class RunningGateway {
         let sentences = Lock<[String]>([])
     }
 
-    /// Starts one in front of servers on these ports. With `certificates`, it listens through TLS on a second port.
+    /// Starts one in front of servers on these ports. With `certificates`, it listens through TLS on a second port; with a folder, it
+    /// caches in `cache` there.
     public init(
         upstreams: [UInt16], workers: Int = 1, certificates: [TestCertificate] = [],
+        cachingIn cacheFolder: TemporaryFolder? = nil,
         _ configure: (inout Configuration) -> Void = { _ in }
     ) throws {
         var configuration = Configuration()
@@ -37,7 +42,9 @@ public final class RunningGateway {
         configuration.pools[0].settings.check.isOn = false
         configuration.logPath = folder.file("access.log")
         configuration.timeouts.drain = 100
-        configuration.cache.isOn = false
+        self.cacheFolder = cacheFolder
+        configuration.cache.isOn = cacheFolder != nil
+        configuration.cache.directory = cacheFolder?.file("cache")
         if !certificates.isEmpty {
             configuration.listeners.append(.init(address: "127.0.0.1", port: 0, isTLS: true))
             for (index, certificate) in certificates.enumerated() {
@@ -86,10 +93,17 @@ public final class RunningGateway {
     public var openConnections: Int { gateway.openConnections }
 
     /// Waits until so many client connections are open; false when it does not come to that.
-    public func waitForConnections(_ count: Int) -> Bool {
-        var waited = 0
-        while waited < 3_000, openConnections != count { waited += await10ms() }
-        return openConnections == count
+    public func waitForConnections(_ count: Int) -> Bool { comesTrue { openConnections == count } }
+
+    /// Waits until every loop has looked at all that clients have sent so far. A loop hears of its clients in the order in which they
+    /// spoke, so it has looked at the others when it refuses one that came last; that one counts, and is in the log.
+    public func hearAll(sourceLocation: SourceLocation = #_sourceLocation) {
+        func refused() -> [Int] { counters.map { $0.refused.load(ordering: .relaxed) } }
+        let before = refused()
+        eventually("every loop refuses a client", sourceLocation: sourceLocation) {
+            _ = exchange("?\r\n\r\n")
+            return zip(before, refused()).allSatisfy { $0 < $1 }
+        }
     }
 
     /// Lets the loops stand still, so that what peers do meanwhile comes to them in one batch.
@@ -103,6 +117,9 @@ public final class RunningGateway {
     /// Requests that have waited for a place at a server so far.
     public var waitedRequests: Int { gateway.waitedRequests }
 
+    /// Responses that its cache has written so far, those that were brought up to date included.
+    public var storedResponses: Int { gateway.storedResponses }
+
     /// Blocks that its loops have handed out.
     public var blocksInUse: Int {
         let count = Atomic<Int>(0)
@@ -111,11 +128,7 @@ public final class RunningGateway {
     }
 
     /// Waits until so many blocks are handed out; false when it does not come to that.
-    public func waitForBlocks(_ count: Int) -> Bool {
-        var waited = 0
-        while waited < 3_000, blocksInUse != count { waited += await10ms() }
-        return blocksInUse == count
-    }
+    public func waitForBlocks(_ count: Int) -> Bool { comesTrue { blocksInUse == count } }
 
     /// Sends `request` on a connection of its own and returns everything that comes back until the gateway closes, or,
     /// for a persistent connection, the one response.

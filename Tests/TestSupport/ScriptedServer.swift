@@ -74,10 +74,7 @@ public final class ScriptedServer: Sendable {
 
     /// Waits until the script of every connection has come to its end; false when it does not come to that.
     public func waitForEnds() -> Bool {
-        func isOver() -> Bool { ended.load(ordering: .relaxed) == accepted.load(ordering: .relaxed) }
-        var waited = 0
-        while waited < 3_000, !isOver() { waited += await10ms() }
-        return isOver()
+        comesTrue { ended.load(ordering: .relaxed) == accepted.load(ordering: .relaxed) }
     }
 
     /// Heads that the script has `note`d.
@@ -115,51 +112,4 @@ public final class ScriptedServer: Sendable {
 /// `HTTP/1.1 200 OK` with a body.
 public func ok(_ body: String, fields: String = "") -> String {
     "HTTP/1.1 200 OK\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
-}
-
-/// A folder that goes away with its owner.
-public final class TemporaryFolder: Sendable {
-    /// Its path.
-    public let path: String
-
-    /// Makes one.
-    public init() {
-        var template = Array("/tmp/gateway-test-XXXXXX".utf8CString)
-        path = unsafe template.withUnsafeMutableBufferPointer { buffer in
-            unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) }.map { unsafe String(cString: $0) } ?? ""
-        }
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// The path of a file in it.
-    public func file(_ name: String) -> String { "\(path)/\(name)" }
-
-    /// Writes a file that only its owner may read, in place of one that is there, and returns its path.
-    @discardableResult public func write(_ text: String, to name: String) -> String {
-        let fd = unsafe open("\(path)/.new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        _ = unsafe Array(text.utf8).withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
-        close(fd)
-        unsafe rename("\(path)/.new", file(name))
-        return file(name)
-    }
-}
-
-/// A file's text; empty when there is none.
-public func contents(of path: String) -> String {
-    guard let file = unsafe fopen(path, "r") else { return "" }
-    defer { unsafe fclose(file) }
-    var all: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = unsafe fread(&buffer, 1, buffer.count, file)
-        if count == 0 { return String(decoding: all, as: UTF8.self) }
-        all += buffer[..<count]
-    }
-}
-
-/// Waits 10 ms for something that only other threads can bring about, and returns 1: to be counted and bounded.
-public func await10ms() -> Int {
-    _ = poll(nil, 0, 10)
-    return 1
 }

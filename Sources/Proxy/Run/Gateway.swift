@@ -334,6 +334,9 @@ public final class Gateway {
     /// Requests that have waited for a place at a server so far.
     package var waitedRequests: Int { loops.reduce(0) { $0 + $1.counters.waited.load(ordering: .relaxed) } }
 
+    /// Responses that its cache has written so far, those that were brought up to date included.
+    package var storedResponses: Int { cache?.store.counters.stores.load(ordering: .relaxed) ?? 0 }
+
     /// Runs `work` on every loop, one after the other, and waits for it.
     package func onEveryLoop(_ work: @Sendable (Loop) -> Void) {
         for running in loops {
