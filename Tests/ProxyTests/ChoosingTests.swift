@@ -32,7 +32,8 @@ import Testing
             $0.balance.hashKey = key
         }
         var servers: Set<String> = []
-        for value in 0..<24 {
+        // The system chooses the ports, and they decide where a key goes: a few keys may all miss one of the servers.
+        for value in 0..<1_000 where value < 24 || servers.count < 4 {
             let answers = (0..<4).map { _ in
                 String(gateway.exchange(template.replacing("%@", with: "user\(value)")).suffix(1))
             }
@@ -65,12 +66,12 @@ import Testing
         }
         // Until one hangs on the slow one.
         var hanging: [Peer] = []
-        var waited = 0
-        while slow.requests.isEmpty, waited < 3_000 {
+        eventually {
             let client = gateway.connect()
             client.send(request)
+            gateway.hearAll()
             hanging.append(client)
-            waited += await10ms()
+            return !slow.requests.isEmpty
         }
         for _ in 0..<20 { #expect(gateway.exchange(request).hasSuffix("fast")) }
         #expect(slow.requests.count <= 2)
@@ -135,7 +136,7 @@ import Testing
         let stuck = "GET / HTTP/1.1\r\nHost: a\r\nCookie: \(cookie(first))\r\n\r\n"
         #expect(gateway.exchange(stuck).hasSuffix("backup"))
         let again = ScriptedServer.answering(ok("main"), port: port)
-        #expect(comesTrue { gateway.exchange(stuck).hasSuffix("main") })
+        eventually { gateway.exchange(stuck).hasSuffix("main") }
         #expect(again.requests.count >= 1)
     }
 
@@ -156,7 +157,7 @@ import Testing
         #expect(administrator.reply(to: "POST").status == 200)
         #expect(gateway.exchange(stuck).hasSuffix("one"))
         origins[0].fails(with: "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nbad")
-        #expect(comesTrue { gateway.exchange(stuck).hasSuffix("two") })
+        eventually { gateway.exchange(stuck).hasSuffix("two") }
     }
 
     @Test("keeps connections open for those who come, and makes closed ones anew")
@@ -177,10 +178,7 @@ import Testing
             $0.balance.warm = 2
             $0.check.isOn = false
         }
-        var waited = 0
-        while origin.connections < 4, waited < 3_000 { waited += await10ms() }
-        let before = origin.connections
-        #expect(before >= 4)
+        eventually { origin.connections >= 4 }
         #expect(gateway.exchange(request).hasPrefix("HTTP/1.1 200 "))
         #expect(origin.requests.count == 1)
     }
