@@ -5,19 +5,19 @@ import Bytes
 import COpenSSL
 import Engine
 import Glibc
-import XCTest
+import Testing
 
 @testable import TLS
 
-final class BadPeerTests: XCTestCase {
+@Suite("Peers that are not TLS, or not whole") final class BadPeerTests {
     private let blocks = Blocks()
 
-    override func tearDown() { XCTAssertEqual(blocks.inUse, 0, "blocks were not given back") }
+    deinit { #expect(blocks.inUse == 0, "blocks were not given back") }
 
     private func makeServer() throws -> ServerTLS {
         let pair = try CertificatePair.selfSigned(now: TestAuthority.now)
         return try ServerTLS(
-            policy: .init(), certificates: XCTUnwrap(CertificateSet([pair])), tickets: TicketKeys(now: 0))
+            policy: .init(), certificates: #require(CertificateSet([pair])), tickets: TicketKeys(now: 0))
     }
 
     /// What a server makes of `bytes`, after which the peer sends nothing more.
@@ -27,15 +27,14 @@ final class BadPeerTests: XCTestCase {
             close(near)
             close(far)
         }
-        let session = try XCTUnwrap(
-            server.makeSession(fd: near, smallBlocks: blocks.small, largeBlocks: blocks.large))
+        let session = try #require(server.makeSession(fd: near, smallBlocks: blocks.small, largeBlocks: blocks.large))
         defer { session.close() }
-        unsafe XCTAssertEqual(write(far, bytes, bytes.count), bytes.count)
+        unsafe #expect(write(far, bytes, bytes.count) == bytes.count)
         if ends { _ = shutdown(far, Int32(SHUT_WR)) }
         var result = session.handshake()
         // A short read tells that the socket is empty, so the end behind it is found by the next step.
         if ends, result == .wantsRead { result = session.handshake() }
-        XCTAssertEqual(ERR_peek_error(), 0, "an error was left in OpenSSL's queue")
+        #expect(ERR_peek_error() == 0, "an error was left in OpenSSL's queue")
         return result
     }
 
@@ -47,38 +46,41 @@ final class BadPeerTests: XCTestCase {
             close(far)
         }
         let client = try ClientTLS(policy: .init(verifies: false))
-        let session = try XCTUnwrap(
+        let session = try #require(
             client.makeSession(fd: near, smallBlocks: blocks.small, largeBlocks: blocks.large, host: "a.example"))
-        XCTAssertEqual(session.handshake(), .wantsRead)
+        #expect(session.handshake() == .wantsRead)
         session.close()
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = unsafe read(far, &bytes, bytes.count)
         return Array(bytes.prefix(max(0, count)))
     }
 
-    func testPlainHTTPIsRecognised() throws {
+    @Test("plain HTTP is recognised")
+    func plainHTTPIsRecognised() throws {
         let server = try makeServer()
         for text in [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n",
             "CONNECT a:1 HTTP/1.1\r\n\r\n",
         ] {
-            XCTAssertEqual(try outcome(server, Array(text.utf8)).failure, .plainHTTP, text)
+            #expect(try outcome(server, Array(text.utf8)).failure == .plainHTTP, "\(text)")
         }
     }
 
-    func testEveryTruncationOfAClientHelloFailsOrWaits() throws {
+    @Test("every truncation of a client hello fails or waits")
+    func everyTruncationOfAClientHelloFailsOrWaits() throws {
         let server = try makeServer()
         let hello = try clientHello()
-        XCTAssertGreaterThan(hello.count, 100)
+        #expect(hello.count > 100)
         for length in 0..<hello.count {
             let part = Array(hello.prefix(length))
-            XCTAssertEqual(try outcome(server, part).failure, .closed, "\(length) bytes")
-            XCTAssertEqual(try outcome(server, part, ends: false), .wantsRead, "\(length) bytes")
+            #expect(try outcome(server, part).failure == .closed, "\(length) bytes")
+            #expect(try outcome(server, part, ends: false) == .wantsRead, "\(length) bytes")
         }
-        XCTAssertEqual(try outcome(server, hello, ends: false), .wantsRead)
+        #expect(try outcome(server, hello, ends: false) == .wantsRead)
     }
 
-    func testAClientHelloInPiecesIsTheSame() throws {
+    @Test("a client hello in pieces is as good as a whole one")
+    func aClientHelloInPiecesIsTheSame() throws {
         let server = try makeServer()
         let hello = try clientHello()
         for piece in [1, 2, 3, 5, 6, 77] {
@@ -87,21 +89,22 @@ final class BadPeerTests: XCTestCase {
                 close(near)
                 close(far)
             }
-            let session = try XCTUnwrap(
+            let session = try #require(
                 server.makeSession(fd: near, smallBlocks: blocks.small, largeBlocks: blocks.large))
             for start in stride(from: 0, to: hello.count, by: piece) {
                 let part = Array(hello[start..<min(hello.count, start + piece)])
-                unsafe XCTAssertEqual(write(far, part, part.count), part.count)
-                XCTAssertEqual(session.handshake(), .wantsRead)
+                unsafe #expect(write(far, part, part.count) == part.count)
+                #expect(session.handshake() == .wantsRead)
             }
             var answer = [UInt8](repeating: 0, count: 8192)
-            unsafe XCTAssertGreaterThan(read(far, &answer, answer.count), 100)
-            XCTAssertEqual(answer[0], 22, "a ServerHello")
+            unsafe #expect(read(far, &answer, answer.count) > 100)
+            #expect(answer[0] == 22, "a ServerHello")
             session.close()
         }
     }
 
-    func testRandomBytesAndDamagedHellosFail() throws {
+    @Test("random bytes and damaged hellos fail")
+    func randomBytesAndDamagedHellosFail() throws {
         let server = try makeServer()
         let hello = try clientHello()
         var generator = SystemRandomNumberGenerator()
@@ -118,7 +121,7 @@ final class BadPeerTests: XCTestCase {
             }
             switch try outcome(server, bytes) {
             case .failed, .wantsRead: break
-            case .done, .blocked: XCTFail("\(bytes)")
+            case .done, .blocked: Issue.record("\(bytes)")
             }
         }
         // A record that claims more than it may, one without content, a change of cipher out of turn, an alert.
@@ -126,29 +129,31 @@ final class BadPeerTests: XCTestCase {
             [22, 3, 1, 0xFF, 0xFF, 1], [22, 3, 1, 0, 0], [20, 3, 3, 0, 1, 1], [21, 3, 3, 0, 2, 2, 40],
             [22, 3, 1, 0, 4, 1, 0xFF, 0xFF, 0xFF], [0x80, 0x2E, 1, 0, 2],
         ] {
-            guard case .failed = try outcome(server, bytes) else { XCTFail("\(bytes)"); continue }
+            guard case .failed = try outcome(server, bytes) else { Issue.record("\(bytes)"); continue }
         }
     }
 
-    func testATLSClientHearsThatTheOtherSideIsNone() throws {
+    @Test("a TLS client hears that the other side does not speak TLS")
+    func clientOfPlainServer() throws {
         let (near, far) = try socketPair()
         defer {
             close(near)
             close(far)
         }
-        let session = try XCTUnwrap(
+        let session = try #require(
             ClientTLS(policy: .init(verifies: false)).makeSession(
                 fd: near, smallBlocks: blocks.small, largeBlocks: blocks.large, host: "a.example"))
-        XCTAssertEqual(session.handshake(), .wantsRead)
+        #expect(session.handshake() == .wantsRead)
         let text = Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)
-        unsafe XCTAssertEqual(write(far, text, text.count), text.count)
-        guard case .failed(let failure) = session.handshake() else { return XCTFail("that is no TLS") }
-        XCTAssertNotEqual(failure.kind, .closed)
-        XCTAssertEqual(ERR_peek_error(), 0)
+        unsafe #expect(write(far, text, text.count) == text.count)
+        guard case .failed(let failure) = session.handshake() else { Issue.record("that is no TLS"); return }
+        #expect(failure.kind != .closed)
+        #expect(ERR_peek_error() == 0)
         session.close()
     }
 
-    func testThousandsOfHandshakesGoodAndAbortedHoldNothing() throws {
+    @Test("thousands of handshakes, good and aborted, hold nothing")
+    func thousandsOfHandshakesGoodAndAbortedHoldNothing() throws {
         let server = try makeServer()
         let client = try ClientTLS(policy: .init(verifies: false))
         let hello = try clientHello()
@@ -157,7 +162,7 @@ final class BadPeerTests: XCTestCase {
             switch round % 10 {
             case 0:
                 let joined = try JoinedSessions(server, client, store: store, blocks: blocks)
-                XCTAssertEqual(joined.shakeHands().server, .done)
+                #expect(joined.shakeHands().server == .done)
                 joined.settle()
             case 1:
                 // Goes away without a word in the middle of the server's flight.
@@ -167,7 +172,7 @@ final class BadPeerTests: XCTestCase {
             case 2...5: _ = try outcome(server, Array(hello.prefix(round % hello.count)))
             default: _ = try outcome(server, hello, ends: round % 2 == 0)
             }
-            if blocks.inUse != 0 { return XCTFail("blocks are held after round \(round)") }
+            if blocks.inUse != 0 { Issue.record("blocks are held after round \(round)"); return }
         }
     }
 }

@@ -2,27 +2,25 @@
 
 import COpenSSL
 import Engine
+import Foundation
 import Glibc
-import XCTest
+import TestSupport
+import Testing
 
 @testable import TLS
 
-final class ClientCertificateTests: XCTestCase {
+@Suite("Certificates of clients") final class ClientCertificateTests {
     private let blocks = Blocks()
     private let now = TestAuthority.now
-    private var folder: Folder?
+    private let folder = TemporaryFolder()
     private let tickets = TicketKeys(now: 0)
 
-    override func setUpWithError() throws { folder = try Folder() }
-    override func tearDown() {
-        folder = nil
-        XCTAssertEqual(blocks.inUse, 0, "blocks were not given back")
-    }
+    deinit { #expect(blocks.inUse == 0, "blocks were not given back") }
 
     private func server(_ clients: ServerTLS.ClientCertificates) throws -> ServerTLS {
         try ServerTLS(
             policy: .init(clientCertificates: clients),
-            certificates: XCTUnwrap(CertificateSet([.selfSigned(now: now)])),
+            certificates: #require(CertificateSet([.selfSigned(now: now)])),
             tickets: tickets)
     }
 
@@ -32,16 +30,16 @@ final class ClientCertificateTests: XCTestCase {
         return client
     }
 
-    func testOnlyAGoodCertificateIsLetIn() throws {
+    @Test("only a good certificate is let in")
+    func onlyAGoodCertificateIsLetIn() throws {
         let authority = try TestAuthority()
-        let folder = try XCTUnwrap(folder)
         let good = try authority.issue([], subject: "alice, \"the\" <admin>\u{e9}\n", usage: "clientAuth")
         let revoked = try authority.issue([], subject: "mallory", usage: "clientAuth")
         let expired = try authority.issue([], subject: "bob", from: -7200, until: -3600, usage: "clientAuth")
         let foreign = try TestAuthority("Foreign CA").issue([], subject: "eve", usage: "clientAuth")
         let wrongUse = try authority.issue([], subject: "server", usage: "serverAuth")
         let trusted = try authority.trusted(folder, lists: authority.revocationList(of: [revoked]))
-        XCTAssertTrue(trusted.checksRevocation)
+        #expect(trusted.checksRevocation)
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
             for mode in [ServerTLS.ClientCertificates.required(trusted), .optional(trusted)] {
                 let server = try server(mode)
@@ -50,55 +48,56 @@ final class ClientCertificateTests: XCTestCase {
                     (foreign, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY), (wrongUse, X509_V_ERR_INVALID_PURPOSE),
                 ] {
                     let ends = try JoinedSessions(server, client(pair, version: version), blocks: blocks).shakeHands()
-                    XCTAssertEqual(ends.server.failure, .certificate(Int(code)), pair.leaf.subject)
+                    #expect(ends.server.failure == .certificate(Int(code)), "\(pair.leaf.subject)")
                 }
                 let joined = try JoinedSessions(server, client(good, version: version), blocks: blocks)
-                XCTAssertEqual(joined.shakeHands().server, .done)
-                XCTAssertNil(joined.server.verifyPeer(now: now))
-                XCTAssertEqual(
-                    String(decoding: joined.server.peerName, as: UTF8.self),
-                    #"CN=alice\, \"the\" \<admin\>\C3\A9\0A"#)
-                XCTAssertEqual(
-                    joined.server.verifyPeer(now: now + 86_400 * 60)?.kind,
-                    .certificate(Int(X509_V_ERR_CERT_HAS_EXPIRED)))
+                #expect(joined.shakeHands().server == .done)
+                #expect(joined.server.verifyPeer(now: now) == nil)
+                #expect(
+                    String(decoding: joined.server.peerName, as: UTF8.self) == #"CN=alice\, \"the\" \<admin\>\C3\A9\0A"#
+                )
+                #expect(
+                    joined.server.verifyPeer(now: now + 86_400 * 60)?.kind
+                        == .certificate(Int(X509_V_ERR_CERT_HAS_EXPIRED)))
                 let none = try JoinedSessions(server, client(nil, version: version), blocks: blocks)
                 let ends = none.shakeHands()
                 if case .required = mode {
-                    XCTAssertEqual(ends.server.failure, .noCertificate)
+                    #expect(ends.server.failure == .noCertificate)
                 } else {
-                    XCTAssertEqual(ends.server, .done)
-                    XCTAssertNil(none.server.verifyPeer(now: now))
-                    XCTAssertEqual(none.server.peerName, [])
+                    #expect(ends.server == .done)
+                    #expect(none.server.verifyPeer(now: now) == nil)
+                    #expect(none.server.peerName == [])
                 }
             }
         }
     }
 
-    func testAResumedSessionKeepsTheClientsIdentityAndItsEnd() throws {
+    @Test("a resumed session keeps the client's identity and its end")
+    func aResumedSessionKeepsTheClientsIdentityAndItsEnd() throws {
         let authority = try TestAuthority()
         let good = try authority.issue([], subject: "alice", usage: "clientAuth")
-        let server = try server(.required(authority.trusted(XCTUnwrap(folder))))
+        let server = try server(.required(authority.trusted(folder)))
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
             let client = try client(good, version: version)
             let store = ResumptionStore()
             for turn in 0..<2 {
                 let joined = try JoinedSessions(server, client, store: store, blocks: blocks)
-                XCTAssertEqual(joined.shakeHands().server, .done)
+                #expect(joined.shakeHands().server == .done)
                 joined.settle()
-                XCTAssertEqual(joined.server.isResumed, turn == 1)
-                XCTAssertNil(joined.server.verifyPeer(now: now))
-                XCTAssertEqual(String(decoding: joined.server.peerName, as: UTF8.self), "CN=alice")
+                #expect(joined.server.isResumed == (turn == 1))
+                #expect(joined.server.verifyPeer(now: now) == nil)
+                #expect(String(decoding: joined.server.peerName, as: UTF8.self) == "CN=alice")
                 guard let failure = joined.server.verifyPeer(now: now + 86_400 * 60) else {
-                    return XCTFail("it expired")
+                    Issue.record("it expired"); return
                 }
-                XCTAssertEqual(failure.word.description, "certificate-expired")
+                #expect(failure.word.description == "certificate-expired")
             }
         }
     }
 
-    func testASessionMadeUnderAnotherPolicyIsNotResumed() throws {
+    @Test("a session made under another policy is not resumed")
+    func aSessionMadeUnderAnotherPolicyIsNotResumed() throws {
         let authority = try TestAuthority()
-        let folder = try XCTUnwrap(folder)
         let trusted = try authority.trusted(folder)
         let other = try TestAuthority("Other CA").trusted(folder)
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
@@ -111,24 +110,24 @@ final class ClientCertificateTests: XCTestCase {
                 _ = first.shakeHands()
                 first.settle()
                 let second = try JoinedSessions(server(.required(trusted)), client, store: store, blocks: blocks)
-                XCTAssertEqual(second.shakeHands().server, .done)
-                XCTAssertFalse(second.server.isResumed)
-                XCTAssertNil(second.server.verifyPeer(now: now))
-                XCTAssertEqual(String(decoding: second.server.peerName, as: UTF8.self), "CN=alice")
+                #expect(second.shakeHands().server == .done)
+                #expect(!second.server.isResumed)
+                #expect(second.server.verifyPeer(now: now) == nil)
+                #expect(String(decoding: second.server.peerName, as: UTF8.self) == "CN=alice")
             }
             let nobody = try client(nil, version: version)
             let store = ResumptionStore()
             let open = try JoinedSessions(server(.notAsked), nobody, store: store, blocks: blocks)
-            XCTAssertEqual(open.shakeHands().server, .done)
+            #expect(open.shakeHands().server == .done)
             open.settle()
-            XCTAssertFalse(store.isEmpty)
+            #expect(!store.isEmpty)
             let closed = try JoinedSessions(server(.required(trusted)), nobody, store: store, blocks: blocks)
-            XCTAssertEqual(closed.shakeHands().server.failure, .noCertificate)
+            #expect(closed.shakeHands().server.failure == .noCertificate)
         }
     }
 
-    func testAnUnusableFileOfAuthoritiesIsAnError() throws {
-        let folder = try XCTUnwrap(folder)
+    @Test("an unusable file of authorities is an error")
+    func anUnusableFileOfAuthoritiesIsAnError() throws {
         let authority = try TestAuthority()
         let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
         let list = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
@@ -142,14 +141,12 @@ final class ClientCertificateTests: XCTestCase {
                 "PATH is damaged: a PEM block in it cannot be decoded"
             ),
         ] {
-            let path = try folder.write(text)
-            XCTAssertThrowsError(try TrustedAuthorities(path: path)) {
-                XCTAssertEqual("\($0)", ending.replacing("PATH", with: path))
-            }
+            let path = folder.write(text)
+            let error = #expect(throws: TLSFileProblem.self) { try TrustedAuthorities(path: path) }
+            #expect(error?.sentence == ending.replacing("PATH", with: path))
         }
-        XCTAssertThrowsError(try TrustedAuthorities(path: "/nonexistent/ca.pem")) {
-            XCTAssertEqual("\($0)", "/nonexistent/ca.pem does not exist")
-        }
-        XCTAssertEqual(ERR_peek_error(), 0)
+        let error = #expect(throws: TLSFileProblem.self) { try TrustedAuthorities(path: "/nonexistent/ca.pem") }
+        #expect(error?.sentence == "/nonexistent/ca.pem does not exist")
+        #expect(ERR_peek_error() == 0)
     }
 }

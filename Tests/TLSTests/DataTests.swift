@@ -5,25 +5,25 @@ import Bytes
 import COpenSSL
 import Engine
 import Glibc
-import XCTest
+import Testing
 
 @testable import TLS
 
-final class DataTests: XCTestCase {
+@Suite("Data over TLS") final class DataTests {
     private let blocks = Blocks()
 
-    override func tearDown() { XCTAssertEqual(blocks.inUse, 0, "blocks were not given back") }
+    deinit { #expect(blocks.inUse == 0, "blocks were not given back") }
 
     private func joined(version: Int32 = TLS1_3_VERSION) throws -> JoinedSessions {
         let pair = try CertificatePair.selfSigned(now: TestAuthority.now)
         let server = try ServerTLS(
-            policy: .init(), certificates: XCTUnwrap(CertificateSet([pair])), tickets: TicketKeys(now: 0))
+            policy: .init(), certificates: #require(CertificateSet([pair])), tickets: TicketKeys(now: 0))
         let client = try ClientTLS(policy: .init(verifies: false))
         unsafe gw_ctx_max_version(client.context.pointer, version)
         let joined = try JoinedSessions(server, client, blocks: blocks)
         let ends = joined.shakeHands()
-        XCTAssertEqual(ends.server, .done)
-        XCTAssertEqual(ends.client, .done)
+        #expect(ends.server == .done)
+        #expect(ends.client == .done)
         joined.settle()
         return joined
     }
@@ -51,7 +51,8 @@ final class DataTests: XCTestCase {
         return received
     }
 
-    func testBytesArriveAsTheyWereSentWhateverTheirPieces() throws {
+    @Test("bytes arrive as they were sent, whatever their pieces")
+    func bytesArriveAsTheyWereSentWhateverTheirPieces() throws {
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
             let joined = try joined(version: version)
             for count in [1, 2, 255, 4095, 16_383, 16_384, 16_385, 40_000, 65_537, 200_000] {
@@ -59,32 +60,31 @@ final class DataTests: XCTestCase {
                 for (piece, limit) in [
                     (Int.max / 2, Int.max), (16_384, 1000), (7919, 16_384), (max(1, count / 13), 77_777),
                 ] {
-                    XCTAssertTrue(
+                    #expect(
                         carry(bytes, from: joined.client, to: joined.server, piece: piece, limit: limit, joined)
-                            == bytes,
-                        "\(count) bytes in pieces of \(piece) to the server")
-                    XCTAssertTrue(
+                            == bytes, "\(count) bytes in pieces of \(piece) to the server")
+                    #expect(
                         carry(bytes, from: joined.server, to: joined.client, piece: piece, limit: limit, joined)
-                            == bytes,
-                        "\(count) bytes in pieces of \(piece) to the client")
+                            == bytes, "\(count) bytes in pieces of \(piece) to the client")
                 }
             }
-            XCTAssertEqual(joined.client.take([UInt8]().span), .bytes(0))
-            XCTAssertTrue(joined.server.isQuiet())
-            XCTAssertTrue(joined.client.isQuiet())
+            #expect(joined.client.take([UInt8]().span) == .bytes(0))
+            #expect(joined.server.isQuiet())
+            #expect(joined.client.isQuiet())
         }
     }
 
-    func testAFullSocketBlocksAndGoesOnWhereItStopped() throws {
+    @Test("a full socket blocks and goes on where it stopped")
+    func aFullSocketBlocksAndGoesOnWhereItStopped() throws {
         let joined = try joined()
         var size: Int32 = 4096
         unsafe setsockopt(joined.serverSocket, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         let bytes = pattern(1 << 20)
-        guard case .bytes(let taken) = joined.server.take(bytes.span) else { return XCTFail("it is not broken") }
-        XCTAssertLessThan(taken, bytes.count)
-        XCTAssertGreaterThan(taken, 0)
-        XCTAssertEqual(joined.server.flush(), .blocked)
-        XCTAssertEqual(joined.server.take(bytes.span), .bytes(0), "nothing is taken before the kernel has the rest")
+        guard case .bytes(let taken) = joined.server.take(bytes.span) else { Issue.record("it is not broken"); return }
+        #expect(taken < bytes.count)
+        #expect(taken > 0)
+        #expect(joined.server.flush() == .blocked)
+        #expect(joined.server.take(bytes.span) == .bytes(0), "nothing is taken before the kernel has the rest")
         var received = joined.receive(joined.client)
         let rest = Array(bytes[taken...])
         for _ in 0..<100 where received.count < taken {
@@ -92,46 +92,49 @@ final class DataTests: XCTestCase {
             received += joined.receive(joined.client)
         }
         received += carry(rest, from: joined.server, to: joined.client, piece: 50_000, limit: .max, joined)
-        XCTAssertTrue(received == bytes)
+        #expect(received == bytes)
     }
 
-    func testAFarewellIsToldFromACut() throws {
+    @Test("a farewell is told from a cut")
+    func aFarewellIsToldFromACut() throws {
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
             let ended = try joined(version: version)
             ended.server.finishSending()
-            XCTAssertEqual(ended.client.receive(into: Block(capacity: 100), limit: 100), .closed)
-            XCTAssertEqual(ended.client.receive(into: Block(capacity: 100), limit: 100), .closed)
-            XCTAssertFalse(ended.client.isQuiet())
+            #expect(ended.client.receive(into: Block(capacity: 100), limit: 100) == .closed)
+            #expect(ended.client.receive(into: Block(capacity: 100), limit: 100) == .closed)
+            #expect(!ended.client.isQuiet())
             let cut = try joined(version: version)
             _ = shutdown(cut.serverSocket, Int32(SHUT_WR))
-            XCTAssertEqual(cut.client.receive(into: Block(capacity: 100), limit: 100), .cut)
-            XCTAssertFalse(cut.client.isQuiet())
+            #expect(cut.client.receive(into: Block(capacity: 100), limit: 100) == .cut)
+            #expect(!cut.client.isQuiet())
             let abandoned = try joined(version: version)
             abandoned.server.abandon()
             abandoned.server.close()
             _ = shutdown(abandoned.serverSocket, Int32(SHUT_WR))
-            XCTAssertEqual(abandoned.client.receive(into: Block(capacity: 100), limit: 100), .cut)
-            XCTAssertEqual(ERR_peek_error(), 0)
+            #expect(abandoned.client.receive(into: Block(capacity: 100), limit: 100) == .cut)
+            #expect(ERR_peek_error() == 0)
         }
     }
 
-    func testGarbageInAnOpenConnectionBreaksIt() throws {
+    @Test("garbage in an open connection breaks it")
+    func garbageInAnOpenConnectionBreaksIt() throws {
         let joined = try joined()
         let garbage = [UInt8](repeating: 0x17, count: 500)
-        unsafe XCTAssertEqual(write(joined.clientSocket, garbage, garbage.count), garbage.count)
-        XCTAssertEqual(joined.server.receive(into: Block(capacity: 100), limit: 100), .failed(EPROTO))
-        XCTAssertEqual(joined.server.take(garbage.span), .failed(EPROTO))
-        XCTAssertEqual(ERR_peek_error(), 0)
+        unsafe #expect(write(joined.clientSocket, garbage, garbage.count) == garbage.count)
+        #expect(joined.server.receive(into: Block(capacity: 100), limit: 100) == .failed(EPROTO))
+        #expect(joined.server.take(garbage.span) == .failed(EPROTO))
+        #expect(ERR_peek_error() == 0)
     }
 
-    func testRenegotiationIsRefused() throws {
+    @Test("renegotiation is refused")
+    func renegotiationIsRefused() throws {
         let joined = try joined(version: TLS1_2_VERSION)
-        unsafe XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 0, "our client does not ask for it either")
+        unsafe #expect(SSL_renegotiate(joined.client.ssl) == 0, "our client does not ask for it either")
         ERR_clear_error()
         unsafe SSL_clear_options(joined.client.ssl, gw_op_no_renegotiation)
-        unsafe XCTAssertEqual(SSL_renegotiate(joined.client.ssl), 1)
-        XCTAssertEqual(joined.client.handshake(), .wantsRead)
+        unsafe #expect(SSL_renegotiate(joined.client.ssl) == 1)
+        #expect(joined.client.handshake() == .wantsRead)
         _ = joined.receive(joined.server)
-        XCTAssertEqual(joined.client.handshake().failure, .malformed(Int(SSL_R_NO_RENEGOTIATION)))
+        #expect(joined.client.handshake().failure == .malformed(Int(SSL_R_NO_RENEGOTIATION)))
     }
 }

@@ -2,16 +2,17 @@
 
 import Bytes
 import COpenSSL
+import Foundation
 import Glibc
 import Synchronization
-import XCTest
+import Testing
 
 @testable import TLS
 
-final class OCSPTests: XCTestCase {
+@Suite("OCSP") final class OCSPTests {
     private let now = TestAuthority.now
 
-    override func tearDown() { XCTAssertEqual(ERR_peek_error(), 0, "an error was left in OpenSSL's queue") }
+    deinit { #expect(ERR_peek_error() == 0, "an error was left in OpenSSL's queue") }
 
     private func verdict(_ der: [UInt8], _ pair: CertificatePair) -> String {
         do {
@@ -20,7 +21,8 @@ final class OCSPTests: XCTestCase {
         } catch { return error.sentence.replacing("the OCSP response in FILE is not used: ", with: "") }
     }
 
-    func testOnlyAGoodAndCurrentResponseOfTheIssuerIsUsed() throws {
+    @Test("only a good and current response of the issuer is used")
+    func onlyAGoodAndCurrentResponseOfTheIssuerIsUsed() throws {
         let authority = try TestAuthority()
         let chain = [authority.certificate]
         let pair = try authority.issue(["a.example"], chain: chain)
@@ -28,32 +30,33 @@ final class OCSPTests: XCTestCase {
         // Same name, another key.
         let impostor = try TestAuthority()
         let good = try authority.response(about: pair)
-        XCTAssertEqual(verdict(good, pair), "good until 3600")
-        XCTAssertEqual(verdict(good, other), "it is for another certificate")
-        XCTAssertEqual(verdict(try impostor.response(about: pair), pair), "the issuer did not sign it")
-        XCTAssertEqual(
-            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_REVOKED), pair),
-            "the certificate was revoked")
-        XCTAssertEqual(
-            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_UNKNOWN), pair),
-            "the responder does not know the certificate")
-        XCTAssertEqual(
-            verdict(try authority.response(about: pair, from: 600), pair),
-            "it is valid only from \(Certificate.date(now + 600)) on")
-        XCTAssertEqual(
-            verdict(try authority.response(about: pair, until: -1), pair),
-            "it was valid only until \(Certificate.date(now - 1))")
-        XCTAssertEqual(
-            verdict(good, try authority.issue(["a.example"])),
-            "the issuer's certificate is not in the chain of a.example")
+        #expect(verdict(good, pair) == "good until 3600")
+        #expect(verdict(good, other) == "it is for another certificate")
+        #expect(verdict(try impostor.response(about: pair), pair) == "the issuer did not sign it")
+        #expect(
+            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_REVOKED), pair)
+                == "the certificate was revoked")
+        #expect(
+            verdict(try authority.response(about: pair, status: V_OCSP_CERTSTATUS_UNKNOWN), pair)
+                == "the responder does not know the certificate")
+        #expect(
+            verdict(try authority.response(about: pair, from: 600), pair)
+                == "it is valid only from \(Certificate.date(now + 600)) on")
+        #expect(
+            verdict(try authority.response(about: pair, until: -1), pair)
+                == "it was valid only until \(Certificate.date(now - 1))")
+        #expect(
+            verdict(good, try authority.issue(["a.example"]))
+                == "the issuer's certificate is not in the chain of a.example")
         for length in stride(from: 0, to: good.count, by: 7) {
-            XCTAssertNotEqual(verdict(Array(good.prefix(length)), pair), "good until 3600")
+            #expect(verdict(Array(good.prefix(length)), pair) != "good until 3600")
         }
         // RFC 6960 section 4.2.1: tryLater without anything else.
-        XCTAssertEqual(verdict([0x30, 3, 0x0A, 1, 3], pair), "the responder answered \"trylater\"")
+        #expect(verdict([0x30, 3, 0x0A, 1, 3], pair) == "the responder answered \"trylater\"")
     }
 
-    func testAResponderIsAskedAgainAtHalfTimeAndLessOftenWhileItFails() throws {
+    @Test("a responder is asked again at half time, and less often while it fails")
+    func aResponderIsAskedAgainAtHalfTimeAndLessOftenWhileItFails() throws {
         let authority = try TestAuthority()
         let pair = try authority.issue(
             ["a.example"], chain: [authority.certificate], responder: "http://ocsp.example/x")
@@ -66,28 +69,29 @@ final class OCSPTests: XCTestCase {
             return der
         }
         func count() -> Int { asked.withLock { $0.count } }
-        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now), ["nobody is there; service goes on without a new one"])
-        XCTAssertEqual(asked.withLock { $0 }, ["http://ocsp.example/x false"])
-        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now + 59), [])
-        XCTAssertEqual(count(), 1)
-        XCTAssertEqual(fetcher.tick(pairs: [pair], now: now + 60), [], "it is said once")
-        XCTAssertEqual(count(), 2)
+        #expect(fetcher.tick(pairs: [pair], now: now) == ["nobody is there; service goes on without a new one"])
+        #expect(asked.withLock { $0 } == ["http://ocsp.example/x false"])
+        #expect(fetcher.tick(pairs: [pair], now: now + 59) == [])
+        #expect(count() == 1)
+        #expect(fetcher.tick(pairs: [pair], now: now + 60) == [], "it is said once")
+        #expect(count() == 2)
         _ = fetcher.tick(pairs: [pair], now: now + 60 + 119)
-        XCTAssertEqual(count(), 2)
+        #expect(count() == 2)
         answer.withLock { $0 = good }
-        XCTAssertEqual(
-            fetcher.tick(pairs: [pair], now: now + 60 + 120), ["the OCSP response for a.example is current again"])
-        XCTAssertEqual(pair.staple.withLock { $0?.der }, good)
+        #expect(
+            fetcher.tick(pairs: [pair], now: now + 60 + 120) == ["the OCSP response for a.example is current again"])
+        #expect(pair.staple.withLock { $0?.der } == good)
         _ = fetcher.tick(pairs: [pair], now: now + 3599)
-        XCTAssertEqual(count(), 3)
+        #expect(count() == 3)
         _ = fetcher.tick(pairs: [pair], now: now + 3600)
-        XCTAssertEqual(count(), 4)
-        XCTAssertEqual(OCSPFetcher.wait(afterFailures: 1000), 3600)
-        XCTAssertEqual(fetcher.tick(pairs: [try authority.issue(["no.responder"])], now: now), [])
-        XCTAssertEqual(count(), 4)
+        #expect(count() == 4)
+        #expect(OCSPFetcher.wait(afterFailures: 1000) == 3600)
+        #expect(fetcher.tick(pairs: [try authority.issue(["no.responder"])], now: now) == [])
+        #expect(count() == 4)
     }
 
-    func testAResponseIsFetchedOverHTTP() throws {
+    @Test("a response is fetched over HTTP")
+    func aResponseIsFetchedOverHTTP() throws {
         let authority = try TestAuthority()
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(listener) }
@@ -97,15 +101,15 @@ final class OCSPTests: XCTestCase {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe XCTAssertEqual(bind(listener, $0, length), 0)
-                XCTAssertEqual(listen(listener, 4), 0)
-                unsafe XCTAssertEqual(getsockname(listener, $0, &length), 0)
+                unsafe #expect(bind(listener, $0, length) == 0)
+                #expect(listen(listener, 4) == 0)
+                unsafe #expect(getsockname(listener, $0, &length) == 0)
             }
         }
         let url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/status"
         let pair = try authority.issue(["a.example"], chain: [authority.certificate], responder: url)
         let good = try authority.response(about: pair)
-        XCTAssertEqual(pair.responder, url)
+        #expect(pair.responder == url)
         let responder = Thread {
             let fd = accept(listener, nil, nil)
             defer { close(fd) }
@@ -118,7 +122,7 @@ final class OCSPTests: XCTestCase {
             while unsafe read(fd, &request, request.count) > 0 {}
         }
         responder.start()
-        XCTAssertEqual(OCSPFetcher().tick(pairs: [pair], now: now), [])
-        XCTAssertEqual(pair.staple.withLock { $0?.der }, good)
+        #expect(OCSPFetcher().tick(pairs: [pair], now: now) == [])
+        #expect(pair.staple.withLock { $0?.der } == good)
     }
 }

@@ -5,7 +5,7 @@ import Bytes
 import COpenSSL
 import Engine
 import Glibc
-import XCTest
+import Testing
 
 @testable import TLS
 
@@ -22,9 +22,9 @@ final class JoinedSessions {
         blocks: Blocks
     ) throws {
         (serverSocket, clientSocket) = try socketPair()
-        server = try XCTUnwrap(
+        server = try #require(
             serverTLS.makeSession(fd: serverSocket, smallBlocks: blocks.small, largeBlocks: blocks.large))
-        client = try XCTUnwrap(
+        client = try #require(
             clientTLS.makeSession(
                 fd: clientSocket, smallBlocks: blocks.small, largeBlocks: blocks.large, host: host, resumption: store))
     }
@@ -51,7 +51,7 @@ final class JoinedSessions {
             if !isSettled(ends.server) { ends.server = step(server) }
             if case .failed = ends.server { _ = shutdown(serverSocket, Int32(SHUT_WR)) }
         }
-        XCTAssertEqual(ERR_peek_error(), 0, "an error was left in OpenSSL's queue")
+        #expect(ERR_peek_error() == 0, "an error was left in OpenSSL's queue")
         return ends
     }
 

@@ -2,26 +2,26 @@
 
 import COpenSSL
 import Glibc
-import XCTest
+import Testing
 
 @testable import TLS
 
-final class ResumptionTests: XCTestCase {
+@Suite("Resumption of sessions") final class ResumptionTests {
     private let blocks = Blocks()
     private let now = TestAuthority.now
 
-    override func tearDown() { XCTAssertEqual(blocks.inUse, 0, "blocks were not given back") }
+    deinit { #expect(blocks.inUse == 0, "blocks were not given back") }
 
     private func isResumed(
         _ server: ServerTLS, _ client: ClientTLS, _ store: ResumptionStore, host: String = "a.example"
     ) throws -> Bool {
         let joined = try JoinedSessions(server, client, host: host, store: store, blocks: blocks)
         let ends = joined.shakeHands()
-        XCTAssertEqual(ends.server, .done)
-        XCTAssertEqual(ends.client, .done)
-        XCTAssertNil(joined.client.verifyPeer(now: now))
+        #expect(ends.server == .done)
+        #expect(ends.client == .done)
+        #expect(joined.client.verifyPeer(now: now) == nil)
         joined.settle()
-        XCTAssertEqual(joined.server.isResumed, joined.client.isResumed)
+        #expect(joined.server.isResumed == joined.client.isResumed)
         return joined.client.isResumed
     }
 
@@ -32,54 +32,56 @@ final class ResumptionTests: XCTestCase {
         return client
     }
 
-    func testTicketsLiveThroughARotationAndAChangeOfCertificatesAndThenEnd() throws {
+    @Test("tickets live through a rotation and a change of certificates, and then end")
+    func ticketsLiveThroughARotationAndAChangeOfCertificatesAndThenEnd() throws {
         for version in [TLS1_2_VERSION, TLS1_3_VERSION] {
             let keys = TicketKeys(now: 0)
-            let set = try XCTUnwrap(CertificateSet([.selfSigned(now: now)]))
+            let set = try #require(CertificateSet([.selfSigned(now: now)]))
             let server = try ServerTLS(policy: .init(), certificates: set, tickets: keys)
             let client = try client(version)
             let store = ResumptionStore()
-            XCTAssertFalse(try isResumed(server, client, store))
-            XCTAssertFalse(store.isEmpty)
-            XCTAssertTrue(try isResumed(server, client, store))
+            #expect(try !isResumed(server, client, store))
+            #expect(!store.isEmpty)
+            #expect(try isResumed(server, client, store))
             let hour = 3600
-            XCTAssertFalse(keys.rotate(now: 8 * hour - 1))
-            XCTAssertTrue(keys.rotate(now: 8 * hour))
-            XCTAssertTrue(try isResumed(server, client, store), "a ticket of the key before is accepted")
-            try server.replace(certificates: XCTUnwrap(CertificateSet([.selfSigned(now: now)])))
-            XCTAssertTrue(try isResumed(server, client, store))
-            XCTAssertTrue(keys.rotate(now: 16 * hour))
-            XCTAssertTrue(keys.rotate(now: 24 * hour))
-            XCTAssertTrue(
-                try isResumed(server, client, store), "it was renewed by the resumption after the first rotation")
-            XCTAssertTrue(keys.rotate(now: 100 * hour))
-            XCTAssertFalse(try isResumed(server, client, store), "all older keys have outlived their time")
+            #expect(!keys.rotate(now: 8 * hour - 1))
+            #expect(keys.rotate(now: 8 * hour))
+            #expect(try isResumed(server, client, store), "a ticket of the key before is accepted")
+            try server.replace(certificates: #require(CertificateSet([.selfSigned(now: now)])))
+            #expect(try isResumed(server, client, store))
+            #expect(keys.rotate(now: 16 * hour))
+            #expect(keys.rotate(now: 24 * hour))
+            #expect(try isResumed(server, client, store), "it was renewed by the resumption after the first rotation")
+            #expect(keys.rotate(now: 100 * hour))
+            #expect(try !isResumed(server, client, store), "all older keys have outlived their time")
             // Another server with the same keys, as after a change of configuration.
             let next = try ServerTLS(policy: .init(), certificates: set, tickets: keys)
-            XCTAssertTrue(try isResumed(next, client, store))
+            #expect(try isResumed(next, client, store))
         }
     }
 
-    func testAClientWithoutTicketsResumesFromTheCache() throws {
+    @Test("a client without tickets resumes from the cache")
+    func aClientWithoutTicketsResumesFromTheCache() throws {
         let server = try ServerTLS(
-            policy: .init(), certificates: XCTUnwrap(CertificateSet([.selfSigned(now: now)])),
+            policy: .init(), certificates: #require(CertificateSet([.selfSigned(now: now)])),
             tickets: TicketKeys(now: 0))
         let store = ResumptionStore()
         let client = try client(TLS1_2_VERSION, tickets: false)
-        XCTAssertFalse(try isResumed(server, client, store))
-        XCTAssertTrue(try isResumed(server, client, store))
+        #expect(try !isResumed(server, client, store))
+        #expect(try isResumed(server, client, store))
     }
 
-    func testASessionIsOnlyForTheClientAndTheHostThatMadeIt() throws {
+    @Test("a session is only for the client and the host that made it")
+    func aSessionIsOnlyForTheClientAndTheHostThatMadeIt() throws {
         let server = try ServerTLS(
-            policy: .init(), certificates: XCTUnwrap(CertificateSet([.selfSigned(now: now)])),
+            policy: .init(), certificates: #require(CertificateSet([.selfSigned(now: now)])),
             tickets: TicketKeys(now: 0))
         let store = ResumptionStore()
         let client = try client(TLS1_3_VERSION)
-        XCTAssertFalse(try isResumed(server, client, store))
-        XCTAssertFalse(try isResumed(server, self.client(TLS1_3_VERSION), store))
-        XCTAssertFalse(try isResumed(server, client, store), "the store holds the other client's")
-        XCTAssertFalse(try isResumed(server, client, store, host: "b.example"))
-        XCTAssertTrue(try isResumed(server, client, store, host: "b.example"))
+        #expect(try !isResumed(server, client, store))
+        #expect(try !isResumed(server, self.client(TLS1_3_VERSION), store))
+        #expect(try !isResumed(server, client, store), "the store holds the other client's")
+        #expect(try !isResumed(server, client, store, host: "b.example"))
+        #expect(try isResumed(server, client, store, host: "b.example"))
     }
 }

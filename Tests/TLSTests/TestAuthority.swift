@@ -4,7 +4,7 @@
 import COpenSSL
 import Glibc
 import TestSupport
-import XCTest
+import Testing
 
 @testable import TLS
 
@@ -17,7 +17,7 @@ final class TestAuthority {
     static let rsaKey = unsafe PrivateKey(adopting: gw_new_rsa(2048))
 
     init(_ name: String = "Test CA", issuer: TestAuthority? = nil) throws {
-        key = unsafe PrivateKey(adopting: try XCTUnwrap(gw_new_p256()))
+        key = unsafe PrivateKey(adopting: try #require(gw_new_p256()))
         certificate = Self.make(
             subject: name, key: key, issuer: issuer?.certificate, issuerKey: issuer?.key ?? key, from: -86_400,
             until: 86_400 * 365,
@@ -32,7 +32,7 @@ final class TestAuthority {
         _ names: [String], subject: String? = nil, key: PrivateKey? = nil, from: Int = -3600, until: Int = 86_400 * 30,
         usage: String = "serverAuth", chain: [Certificate] = [], responder: String? = nil
     ) throws -> CertificatePair {
-        let key = try unsafe key ?? PrivateKey(adopting: XCTUnwrap(gw_new_p256()))
+        let key = try unsafe key ?? PrivateKey(adopting: #require(gw_new_p256()))
         var extensions: [(Int32, String)] = [
             (NID_basic_constraints, "critical,CA:FALSE"), (NID_ext_key_usage, usage),
         ]
@@ -79,8 +79,8 @@ final class TestAuthority {
         let generalStart = unsafe ASN1_TIME_to_generalizedtime(start, nil)
         let generalEnd = unsafe ASN1_TIME_to_generalizedtime(end, nil)
         defer { unsafe [start, end, generalStart, generalEnd].forEach { unsafe ASN1_STRING_free($0) } }
-        unsafe XCTAssertNotNil(OCSP_basic_add1_status(basic, id, status, 0, revoked, generalStart, generalEnd))
-        unsafe XCTAssertEqual(OCSP_basic_sign(basic, certificate.pointer, key.pointer, EVP_sha256(), nil, 0), 1)
+        unsafe #expect(OCSP_basic_add1_status(basic, id, status, 0, revoked, generalStart, generalEnd) != nil)
+        unsafe #expect(OCSP_basic_sign(basic, certificate.pointer, key.pointer, EVP_sha256(), nil, 0) == 1)
         let response = unsafe OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)
         defer { unsafe OCSP_RESPONSE_free(response) }
         var bytes: UnsafeMutablePointer<UInt8>?
@@ -90,7 +90,7 @@ final class TestAuthority {
     }
 
     /// Roots with this authority, and revocation lists.
-    func trusted(_ folder: Folder, lists: String = "") throws -> TrustedAuthorities {
+    func trusted(_ folder: TemporaryFolder, lists: String = "") throws -> TrustedAuthorities {
         try TrustedAuthorities(path: folder.write(certificate.pem + lists))
     }
 }
@@ -107,39 +107,5 @@ extension PrivateKey {
         unsafe CertificateMaker.pem {
             unsafe PEM_write_bio_PKCS8PrivateKey($0, pointer, EVP_aes_128_cbc(), "secret", 6, nil, nil)
         }
-    }
-}
-
-/// A temporary folder that goes away with its files.
-final class Folder {
-    let path: String
-    private var files: [String] = []
-
-    init() throws {
-        var template = Array("/tmp/gateway-tls-XXXXXX".utf8CString)
-        path = unsafe String(cString: try XCTUnwrap(mkdtemp(&template)))
-    }
-
-    deinit {
-        for file in files { unsafe unlink(file) }
-        unsafe rmdir(path)
-    }
-
-    /// Writes a file (a new one unless named) and returns its path.
-    @discardableResult
-    func write(_ text: String, to name: String? = nil, mode: mode_t = 0o600) throws -> String {
-        try write(Array(text.utf8), to: name, mode: mode)
-    }
-
-    @discardableResult
-    func write(_ bytes: [UInt8], to name: String? = nil, mode: mode_t = 0o600) throws -> String {
-        let file = "\(path)/\(name ?? "file\(files.count).pem")"
-        let fd = unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC, mode)
-        XCTAssertGreaterThanOrEqual(fd, 0)
-        defer { close(fd) }
-        unsafe XCTAssertEqual(Glibc.write(fd, bytes, bytes.count), bytes.count)
-        XCTAssertEqual(fchmod(fd, mode), 0)
-        if !files.contains(file) { files.append(file) }
-        return file
     }
 }
