@@ -2,9 +2,9 @@
 // docs/caching.md names a test for every line, and every test of a clause stands there.
 
 import Foundation
-import XCTest
+import Testing
 
-final class DocumentationTests: XCTestCase {
+@Suite("The page on caching") struct DocumentationTests {
     private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 
     /// The words of `text` that are names of tests, each where it occurs.
@@ -13,17 +13,18 @@ final class DocumentationTests: XCTestCase {
             .map { String($0) }.filter { $0.hasPrefix("test_") }
     }
 
-    func testEveryTestThatThePageNamesExistsAndTheOtherWayRound() throws {
+    @Test("names tests that exist, and every test of a clause")
+    func everyTestThatThePageNamesExistsAndTheOtherWayRound() throws {
         let page = try String(contentsOf: folder.appendingPathComponent("../../docs/caching.md"), encoding: .utf8)
         var lines = 0
         var named: [String] = []
         for line in page.split(separator: "\n") where line.hasPrefix("| ") && !line.hasSuffix("| test |") {
             let tests = tests(in: line)
-            XCTAssertFalse(tests.isEmpty, "a line without a test: \(line)")
+            #expect(!tests.isEmpty, "a line without a test: \(line)")
             named += tests
             lines += 1
         }
-        XCTAssertGreaterThan(lines, 100)
+        #expect(lines > 100)
 
         var existing: [String] = []
         for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
@@ -34,9 +35,9 @@ final class DocumentationTests: XCTestCase {
             }
         }
         for name in Set(named) where !existing.contains(name) {
-            XCTFail("docs/caching.md names \(name), which does not exist")
+            Issue.record("docs/caching.md names \(name), which does not exist")
         }
-        for name in existing where !named.contains(name) { XCTFail("docs/caching.md does not name \(name)") }
-        XCTAssertEqual(Set(existing).count, existing.count, "two tests have one name")
+        for name in existing where !named.contains(name) { Issue.record("docs/caching.md does not name \(name)") }
+        #expect(Set(existing).count == existing.count, "two tests have one name")
     }
 }

@@ -4,25 +4,10 @@
 import Bytes
 import CachePolicy
 import HTTP
-import XCTest
+import TestSupport
+import Testing
 
-/// The same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        // SplitMix64.
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
-final class FuzzTests: XCTestCase {
+@Suite("The rules of caching under random fields") struct FuzzTests {
     private static let names = [
         "Cache-Control", "CDN-Cache-Control", "Gateway-Cache-Control", "Vary", "ETag", "Last-Modified", "Date", "Age",
         "Expires",
@@ -61,6 +46,7 @@ final class FuzzTests: XCTestCase {
             response: edges[Int.random(in: 0..<edges.count, using: &random)])
     }
 
+    @Test("any field is read without a trap")
     func test_bounds_anyFieldIsReadWithoutATrap() {
         var random = SeededGenerator(9_111)
         let statuses = [200, 206, 304, 404, 500]
@@ -77,7 +63,7 @@ final class FuzzTests: XCTestCase {
                 exchange(request, first, second, policy, rules, times)
             }
         }
-        XCTAssertGreaterThan(storedOnes, 300)
+        #expect(storedOnes > 300)
     }
 
     /// Stores a response and looks it up.
@@ -96,15 +82,15 @@ final class FuzzTests: XCTestCase {
         let decided = try? Storing.decide(request.cache, response.head, bytes, times, rules, isSecure: true)
         guard let policy = decided else { return nil }
         for now in [Int64.min, 0, clockMilliseconds, Int64.max] {
-            XCTAssertLessThanOrEqual(policy.age(at: now), 2_147_483_648)
+            #expect(policy.age(at: now) <= 2_147_483_648)
             _ = Reuse.decide(policy, request.directives, now: now, rules)
             _ = ValidationOutcome.decide(policy, request.directives, now: now, status: 503)
             for size: UInt64 in [0, 1, 10, UInt64.max] {
                 let served = ClientConditions.evaluate(
                     request.cache, request.head, request.bytes.span, policy, response.head, bytes, size: size, now: now)
                 if case .partial(let range) = served {
-                    XCTAssertFalse(range.isEmpty)
-                    XCTAssertLessThanOrEqual(range.upperBound, size)
+                    #expect(!range.isEmpty)
+                    #expect(range.upperBound <= size)
                 }
             }
         }
@@ -117,22 +103,22 @@ final class FuzzTests: XCTestCase {
         _ times: ExchangeTimes
     ) {
         let age = ResponseAge(new.head, new.bytes.span, times)
-        XCTAssertTrue((0...2_147_483_648_000).contains(age.initial))
+        #expect((0...2_147_483_648_000).contains(age.initial))
         var freshening = Freshening(new.head, new.bytes.span)
         freshening.offer(policy, stored.head, stored.bytes.span, bytes: new.bytes.span)
-        XCTAssertLessThanOrEqual(freshening.selected, 1)
+        #expect(freshening.selected <= 1)
         _ = HeadUpdate.decide(new.head, new.bytes.span, stored.head, stored.bytes.span, length: 5)
         _ = PartialFields.part(new.head, new.bytes.span, stored.head, stored.bytes.span)
         let count = stored.head.fields.count + new.head.fields.count
         let block = Block(capacity: stored.head.length + new.head.length + count + 64)
-        XCTAssertTrue(
+        #expect(
             FieldMerge.write(
-                stored.head, stored.bytes.span, new.head, new.bytes.span, age: age, rules, to: block))
+                stored.head, stored.bytes.span, new.head, new.bytes.span, age: age, rules, to: block) == true)
         // What is written is a head that can be read, and is stored again.
         let merged = Response(text: "HTTP/1.1 200 OK\r\n\(block.readable.string)\r\n")
         _ = try? Storing.renew(policy, merged.head, merged.bytes.span, times, age: age, rules, isSecure: false)
         let again = Block(capacity: merged.head.length + merged.head.fields.count + 64)
-        XCTAssertTrue(StoredFields.write(merged.head, merged.bytes.span, age: age, rules, to: again))
+        #expect(StoredFields.write(merged.head, merged.bytes.span, age: age, rules, to: again) == true)
         let conditions = Block(capacity: ValidationFields.byteLimit)
         _ = ValidationFields.write(stored.head, stored.bytes.span, to: conditions)
     }

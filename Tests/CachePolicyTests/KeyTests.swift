@@ -4,11 +4,11 @@
 import Bytes
 import CachePolicy
 import HTTP
-import XCTest
+import Testing
 
 @testable import CachePolicy
 
-final class KeyTests: XCTestCase {
+@Suite("The key of a response") struct KeyTests {
     private func key(
         _ target: String, host: String = "h", method: String = "GET", scheme: URIScheme = .http, fields: [String] = []
     ) -> [UInt8]? {
@@ -19,32 +19,35 @@ final class KeyTests: XCTestCase {
         return span.indices.map { span[$0] }
     }
 
+    @Test("spellings of one URI have one key (RFC 9110 §4.2.3)")
     func test_9110_4_2_3_spellingsThatAreOneURI() {
         let plain = key("/a?b")
-        XCTAssertNotNil(plain)
-        XCTAssertEqual(key("/a?b", host: "H"), plain)
-        XCTAssertEqual(key("/a?b", host: "h:80"), plain)
-        XCTAssertEqual(key("/a?b", host: "h:"), plain)
-        XCTAssertEqual(key("http://H:80/a?b", host: "other"), plain)
-        XCTAssertEqual(key("http://h", host: "h"), key("/"))
-        XCTAssertEqual(key("http://h?x", host: "h"), key("/?x"))
-        XCTAssertEqual(key("/", host: "h:443", scheme: .https), key("/", scheme: .https))
-        XCTAssertEqual(key("/", host: "[::A]"), key("/", host: "[::a]:80"))
+        #expect(plain != nil)
+        #expect(key("/a?b", host: "H") == plain)
+        #expect(key("/a?b", host: "h:80") == plain)
+        #expect(key("/a?b", host: "h:") == plain)
+        #expect(key("http://H:80/a?b", host: "other") == plain)
+        #expect(key("http://h", host: "h") == key("/"))
+        #expect(key("http://h?x", host: "h") == key("/?x"))
+        #expect(key("/", host: "h:443", scheme: .https) == key("/", scheme: .https))
+        #expect(key("/", host: "[::A]") == key("/", host: "[::a]:80"))
     }
 
+    @Test("spellings that an origin could tell apart are kept apart (RFC 3986 §6.2)")
     func test_3986_6_2_spellingsThatAnOriginCouldTellApartAreKeptApart() {
         let keys = [
             "/~a", "/%7Ea", "/%7ea", "/a/../~a", "//~a", "/./~a", "/~A", "/~a?", "/~a?b", "/~a%3Fb", "/~a/", "/~a;b",
             "/~a?B",
             "/~a?b&", "/%2F~a", "/%2f~a", "/~a?%62",
         ].map { key($0) }
-        XCTAssertEqual(Set(keys).count, keys.count)
+        #expect(Set(keys).count == keys.count)
         let hosts = ["h", "h.", "h:8080", "g", "h:443"].map { key("/", host: $0) }
-        XCTAssertEqual(Set(hosts).count, hosts.count)
-        XCTAssertNotEqual(key("/"), key("/", scheme: .https))
-        XCTAssertNotEqual(key("/", host: "h:80"), key("/", host: "h:80", scheme: .https))
+        #expect(Set(hosts).count == hosts.count)
+        #expect(key("/") != key("/", scheme: .https))
+        #expect(key("/", host: "h:80") != key("/", host: "h:80", scheme: .https))
     }
 
+    @Test("keys cannot be composed of other parts")
     func test_poisoning_keysCannotBeComposedOfOtherParts() {
         func parts(_ host: String, _ path: String, _ query: String?) -> [UInt8]? {
             let block = Block(capacity: 256)
@@ -63,48 +66,53 @@ final class KeyTests: XCTestCase {
             parts("a", "/bc", ""),
             parts("a", "/b?c", nil), parts("a", "/b?", "c"),
         ]
-        XCTAssertFalse(keys.contains(nil))
-        XCTAssertEqual(Set(keys).count, keys.count)
-        XCTAssertNil(parts("", "/", nil))
-        XCTAssertNil(parts("u@h", "/", nil))
+        #expect(!keys.contains(nil))
+        #expect(Set(keys).count == keys.count)
+        #expect(parts("", "/", nil) == nil)
+        #expect(parts("u@h", "/", nil) == nil)
     }
 
+    @Test("GET and HEAD share a key (RFC 9111 §2)")
     func test_9111_2_getAndHeadShareAKey() {
-        XCTAssertEqual(key("/a", method: "HEAD"), key("/a"))
-        XCTAssertNil(key("*", method: "OPTIONS"))
+        #expect(key("/a", method: "HEAD") == key("/a"))
+        #expect(key("*", method: "OPTIONS") == nil)
     }
 
+    @Test("fields that are not in the key change nothing")
     func test_poisoning_fieldsThatAreNotInTheKeyChangeNothing() {
         let fields = [
             "X-Forwarded-Host: evil", "X-Original-URL: /evil", "X-HTTP-Method-Override: POST", "Forwarded: host=evil",
         ]
-        XCTAssertEqual(key("/a", fields: fields), key("/a"))
+        #expect(key("/a", fields: fields) == key("/a"))
     }
 
-    func test_aKeyWithoutRoomOrHostIsNone() {
+    @Test("without room or a host there is no key")
+    func test_aKeyWithoutRoomOrHostIsNone() throws {
         let request = Request(target: "/abc?def")
         let long = Request(target: "/abc?def", host: "a.host.of.a.longer.name")
         for capacity in 1..<22 {
             let block = Block(capacity: capacity)
-            XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: block))
-            XCTAssertFalse(CacheKey.write(.http, long.head, long.bytes.span, to: block))
-            XCTAssertEqual(block.count, 0)
+            #expect(CacheKey.write(.http, request.head, request.bytes.span, to: block) == false)
+            #expect(CacheKey.write(.http, long.head, long.bytes.span, to: block) == false)
+            #expect(block.count == 0)
         }
         for request in [request, long, Request(target: "http://h")] {
             let whole = Block(capacity: 256)
-            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: whole))
+            #expect(CacheKey.write(.http, request.head, request.bytes.span, to: whole) == true)
             let exact = Block(capacity: whole.count)
-            XCTAssertTrue(CacheKey.write(.http, request.head, request.bytes.span, to: exact))
+            #expect(CacheKey.write(.http, request.head, request.bytes.span, to: exact) == true)
             let short = Block(capacity: whole.count - 1)
-            XCTAssertFalse(CacheKey.write(.http, request.head, request.bytes.span, to: short))
+            #expect(CacheKey.write(.http, request.head, request.bytes.span, to: short) == false)
         }
         var head = RequestHead()
         var parser = RequestParser()
         let bytes = Array("GET / HTTP/1.0\r\n\r\n".utf8)
-        XCTAssertEqual(try parser.parse(bytes.span, limits: HeadLimits(), into: &head), true)
-        XCTAssertFalse(CacheKey.write(.http, head, bytes.span, to: Block(capacity: 64)))
+        let isComplete = try parser.parse(bytes.span, limits: HeadLimits(), into: &head)
+        #expect(isComplete)
+        #expect(CacheKey.write(.http, head, bytes.span, to: Block(capacity: 64)) == false)
     }
 
+    @Test("SipHash has the published values")
     func test_sipHashHasThePublishedValues() {
         // The first vectors of the reference implementation's SipHash-2-4 with 128 bits: key 00…0f, input 00, 01, 02, …
         let expected: [(UInt64, UInt64)] = [
@@ -115,25 +123,26 @@ final class KeyTests: XCTestCase {
         for (count, value) in expected.enumerated() {
             let input = (0..<count).map { UInt8($0) }
             let hash = key.hash(input.span, rounds: 2, finalRounds: 4)
-            XCTAssertEqual(hash, KeyHash(low: value.0, high: value.1), "\(count)")
+            #expect(hash == KeyHash(low: value.0, high: value.1), "\(count)")
         }
     }
 
+    @Test("the hash depends on the key and on every byte")
     func test_poisoning_theHashDependsOnKeyAndEveryByte() {
         let key = HashKey(1, 2)
         var seen = Set<KeyHash>()
         for count in 0..<40 {
             var input = [UInt8](repeating: 0, count: count)
-            XCTAssertTrue(seen.insert(key.hash(input.span)).inserted)
+            #expect(seen.insert(key.hash(input.span)).inserted)
             for position in 0..<count {
                 input[position] = 1
-                XCTAssertTrue(seen.insert(key.hash(input.span)).inserted)
+                #expect(seen.insert(key.hash(input.span)).inserted)
                 input[position] = 0
             }
         }
         let input: [UInt8] = [1, 2, 3]
-        XCTAssertNotEqual(key.hash(input.span), HashKey(1, 3).hash(input.span))
-        XCTAssertNotEqual(key.hash(input.span), HashKey(2, 2).hash(input.span))
-        XCTAssertEqual(key.hash(input.span), key.hash(input.span))
+        #expect(key.hash(input.span) != HashKey(1, 3).hash(input.span))
+        #expect(key.hash(input.span) != HashKey(2, 2).hash(input.span))
+        #expect(key.hash(input.span) == key.hash(input.span))
     }
 }

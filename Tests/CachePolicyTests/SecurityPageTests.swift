@@ -2,9 +2,9 @@
 // docs/security.md names a test for every promise, in any of the tests' folders.
 
 import Foundation
-import XCTest
+import Testing
 
-final class SecurityPageTests: XCTestCase {
+@Suite("The page on security") struct SecurityPageTests {
     private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
         .standardized
 
@@ -32,21 +32,21 @@ final class SecurityPageTests: XCTestCase {
         return names
     }
 
-    func testEveryPromiseNamesATestThatExists() throws {
+    @Test("names a test that exists for every promise")
+    func everyPromiseNamesATestThatExists() throws {
         let page = try String(contentsOf: root.appendingPathComponent("docs/security.md"), encoding: .utf8)
         let existing = try existing()
-        XCTAssertGreaterThan(existing.count, 500)
+        #expect(existing.count > 500)
         var promises = 0
         for line in page.split(separator: "\n") where line.hasPrefix("| ") && !line.hasSuffix("| test |") {
             let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
             let tests = (cells.last ?? "").split(separator: ",").map {
                 $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
             }
-            XCTAssertEqual(
-                line.split(separator: "|", omittingEmptySubsequences: false).count, 6, "not four cells: \(line)")
-            for test in tests { XCTAssertTrue(existing.contains(test), "there is no test \(test)") }
+            #expect(line.split(separator: "|", omittingEmptySubsequences: false).count == 6, "not four cells: \(line)")
+            for test in tests { #expect(existing.contains(test), "there is no test \(test)") }
             promises += 1
         }
-        XCTAssertGreaterThan(promises, 10)
+        #expect(promises > 10)
     }
 }

@@ -4,7 +4,7 @@
 import Bytes
 import CachePolicy
 import HTTP
-import XCTest
+import Testing
 
 /// The clock of the tests in seconds: Fri, 15 Jan 2027 08:00:00 GMT.
 let clock: Int64 = 1_800_000_000
@@ -45,9 +45,9 @@ struct Response {
         let limits = HeadLimits(headBytes: 65_535, lineBytes: 65_535)
         do {
             let isComplete = try parser.parse(bytes.span, limits: limits, requestMethod: method, into: &head)
-            if !isComplete { XCTFail("not a whole head: \(text)") }
+            if !isComplete { Issue.record("not a whole head: \(text)") }
         } catch {
-            XCTFail("\(error): \(text)")
+            Issue.record("\(error): \(text)")
         }
         self.bytes = bytes
         held = Held(head)
@@ -70,9 +70,9 @@ struct Request {
         let limits = HeadLimits(headBytes: 65_535, lineBytes: 65_535)
         do {
             let isComplete = try parser.parse(bytes.span, limits: limits, into: &head)
-            if !isComplete { XCTFail("not a whole head") }
+            if !isComplete { Issue.record("not a whole head") }
         } catch {
-            XCTFail("\(error)")
+            Issue.record("\(error)")
         }
         self.bytes = bytes
         held = HeldRequestHead(head)
@@ -104,7 +104,7 @@ func policy(
     switch decide(Response(fields, status: status), request, rules, took: took, isSecure: isSecure) {
     case .success(let policy): return policy
     case .failure(let why):
-        XCTFail("not stored: \(why)", file: file, line: line)
+        Issue.record("not stored: \(why)")
         return ResponsePolicy()
     }
 }
