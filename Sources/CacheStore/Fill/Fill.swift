@@ -29,7 +29,7 @@ public final class Fill: @unchecked Sendable {
     private var appended = 0
     private var bodyLength: Int?
     private var watch: FillWatch?
-    private var paceWatch: FillPaceWatch?
+    private var paceWatch: FillWatch?
     let disk = FillDisk()
 
     /// What is written with one turn of a disk thread at least, while more is to come.
@@ -135,7 +135,7 @@ public final class Fill: @unchecked Sendable {
     private func watchDisk(_ room: FillRoom, stalls: UInt64, now: UInt64) {
         if now >= stalls { _ = loseStalledDisk(now: now) }
         guard room == .blocked, now < stalls else { return }
-        let watch = self.watch ?? FillWatch(self, on: loop)
+        let watch = self.watch ?? FillWatch(self, on: loop) { $0.loseStalledDisk(now: $1) }
         self.watch = watch
         watch.start(stalls)
     }
@@ -143,13 +143,15 @@ public final class Fill: @unchecked Sendable {
     private var readerPatience: UInt64 { UInt64(max(0, store.options.readerPatience)) }
 
     private func watchReaders() {
-        let watch = paceWatch ?? FillPaceWatch(self, on: loop)
+        let watch = paceWatch ?? FillWatch(self, on: loop) { $0.lookAtReaders(now: $1) }
         paceWatch = watch
-        watch.start()
+        watch.start(loop.milliseconds + FillPace.tick)
     }
 
-    /// The download waits for its slowest reader: goes on when that has caught up, or all have waited long enough. True while it waits.
-    func lookAtReaders(now: UInt64) -> Bool {
+    /// The download waits for its slowest reader: goes on when that has caught up, or all have waited long enough.
+    ///
+    /// - Returns: when to look again, in monotonic milliseconds; nil when it waits no more.
+    private func lookAtReaders(now: UInt64) -> UInt64? {
         let (waits, drained) = state.withLock { state -> (Bool, CacheReader?) in
             guard state.phase == .open, state.pace.isWaiting else { return (false, nil) }
             if state.pace.waits(lag: state.lag, limit: memoryLimit, patience: readerPatience, now: now) {
@@ -158,7 +160,7 @@ public final class Fill: @unchecked Sendable {
             return (false, state.isLeaderBlocked ? nil : state.leader)
         }
         drained?.fillDrained()
-        return waits
+        return waits ? now + FillPace.tick : nil
     }
 
     /// The body is complete. One that is shorter or longer than was said has failed.

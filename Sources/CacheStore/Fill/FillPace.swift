@@ -2,14 +2,12 @@
 // A download that is not stored goes at the pace of its fastest reader, but a reader that is late for a moment, or has less in its
 // socket's buffer, is no reason to cut it: the download waits for the slowest, for so long in sum and no longer.
 
-import Engine
-
 /// How long a download has waited for the slowest of its readers. Pure.
 struct FillPace {
     /// Bytes that come, at most, before the readers are looked at again.
     static let step = 256 << 10
     /// Milliseconds after which that is done when nothing comes.
-    static let tick = 20
+    static let tick: UInt64 = 20
 
     /// Milliseconds that it has waited, but for the present wait.
     private var waited: UInt64 = 0
@@ -41,32 +39,5 @@ struct FillPace {
             since = now
         }
         return isWaiting
-    }
-}
-
-/// Looks at the readers for as long as a download waits for them. On the leader's loop.
-final class FillPaceWatch: Watcher {
-    /// It may end before.
-    private weak var fill: Fill?
-    private let loop: Loop
-
-    init(_ fill: Fill, on loop: Loop) {
-        self.fill = fill
-        self.loop = loop
-        super.init()
-    }
-
-    func start() {
-        guard slot < 0 else { return }
-        loop.register(self)
-        loop.setDeadline(self, in: FillPace.tick)
-    }
-
-    override func deadlineReached() {
-        if fill?.lookAtReaders(now: loop.milliseconds) == true {
-            loop.setDeadline(self, in: FillPace.tick)
-        } else {
-            loop.unregister(self)
-        }
     }
 }

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
 
-/// Notices that the disk hangs while a leader waits for it, and so appends nothing. On the leader's loop.
+/// Looks at a download, again and again, while its leader appends nothing: whether the disk hangs, and whether readers that are waited
+/// for have caught up. On the leader's loop.
 final class FillWatch: Watcher {
     /// It may end before the deadline.
     private weak var fill: Fill?
     private let loop: Loop
+    private let look: (_ fill: Fill, _ now: UInt64) -> UInt64?
 
-    init(_ fill: Fill, on loop: Loop) {
+    /// - Parameter look: Returns when to look again, in monotonic milliseconds; nil when there is nothing to look at any more.
+    init(_ fill: Fill, on loop: Loop, look: @escaping (_ fill: Fill, _ now: UInt64) -> UInt64?) {
         self.fill = fill
         self.loop = loop
+        self.look = look
         super.init()
     }
 
-    /// Looks at the disk at that time, and as long as it has something to do. `milliseconds`: monotonic.
+    /// Looks at that time, unless it is to look already. `milliseconds`: monotonic.
     func start(_ milliseconds: UInt64) {
         guard slot < 0 else { return }
         loop.register(self)
@@ -21,7 +25,7 @@ final class FillWatch: Watcher {
     }
 
     override func deadlineReached() {
-        if let next = fill?.loseStalledDisk(now: loop.milliseconds) {
+        if let fill, let next = look(fill, loop.milliseconds) {
             loop.setDeadline(self, at: next)
         } else {
             loop.unregister(self)
