@@ -4,11 +4,11 @@ import Testing
 
 @testable import Serving
 
-@Suite("The share of one client") struct FairShareTests {
+@Suite("The share of one client") struct PlaceShareTests {
     @Test("is all but an eighth of the places, however many there are", arguments: [8, 10, 50, 1_000, 100_000])
     func oneClient(_ limit: Int) {
         var held = 0
-        while held < limit, FairShare.allows(held: held, left: limit - held) { held += 1 }
+        while held < limit, ClientConnections.share.allows(held: held, free: limit - held) { held += 1 }
         #expect(held < limit)
         #expect(held >= limit * 7 / 8)
     }
@@ -19,7 +19,7 @@ import Testing
         var held: [Int] = []
         for _ in 0..<4 {
             var own = 0
-            while open < limit, FairShare.allows(held: own, left: limit - open) {
+            while open < limit, ClientConnections.share.allows(held: own, free: limit - open) {
                 own += 1
                 open += 1
             }
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test("is the last place, too, for who has none")
-    func lastPlace() { #expect(FairShare.allows(held: 0, left: 1)) }
+    func lastPlace() { #expect(ClientConnections.share.allows(held: 0, free: 1)) }
 }
 
 @Suite("A place that becomes free") struct PlaceQueueTests {

@@ -40,6 +40,9 @@ public final class ClientConnections: Sendable {
         case exempt
     }
 
+    /// A single client comes to seven eighths of all places, however hard it tries, and whoever has none finds one in the last eighth.
+    static let share = ClientShare(7, of: 8)
+
     /// Counts a connection of `peer`, for which one of `left` places is there.
     func take(_ peer: SocketAddress, left: Int) -> Admission {
         for block in exempt where peer.isIn(block.bytes, prefix: block.prefix) { return .exempt }
@@ -47,7 +50,7 @@ public final class ClientConnections: Sendable {
         return part(of: client).counts.withLock { counts in
             let count = counts[client, default: 0]
             if let limit, count >= limit, count - limit >= limit { return .refused }
-            guard FairShare.allows(held: count, left: left) else { return .beyondShare }
+            guard Self.share.allows(held: count, free: left) else { return .beyondShare }
             counts[client] = count + 1
             return count < limit ?? .max ? .served : .crowded
         }

@@ -2,6 +2,8 @@
 // Who is asked next. The counter is shared by all loops, so round robin is even over the whole process, not only within
 // each loop; the cycle that it walks is each loop's own copy, made anew when the pool's generation has changed.
 
+public import Engine
+
 /// One loop's choice of servers: pure, over `Members`.
 public struct Balancer {
     /// The pool it balances over.

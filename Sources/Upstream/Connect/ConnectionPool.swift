@@ -2,7 +2,7 @@
 // The connections of one loop to one server. Each loop has its own, so leasing one takes no lock; the limits are for the
 // process, so each loop keeps its share of the idle ones, and the open ones are counted in the shared server.
 
-import Engine
+public import Engine
 public import HTTP
 public import Settings
 

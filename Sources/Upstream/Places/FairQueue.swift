@@ -2,6 +2,8 @@
 // Requests that wait for a place, in a lane for each client: first come, first served within a lane, and the lanes in turn. So
 // whoever has a thousand requests waiting delays the first request of another by one turn.
 
+import Engine
+
 /// A queue with a lane for each client: pure.
 struct FairQueue<Element> {
     /// Stands for a waiting request.

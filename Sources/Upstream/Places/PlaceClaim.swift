@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Engine
+
 /// What a request asks of a server: a place, and where it asks for an upgrade, a tunnel.
 public struct PlaceClaim: Sendable {
     /// Who asks; nil for the gateway itself, which has no share.
