@@ -93,3 +93,17 @@ public struct Authority: Sendable, Equatable {
         }
     }
 }
+
+extension Span where Element == UInt8 {
+    /// The host of an authority that is valid (`host`, `host:port`, `[v6]:port`): what is before the port.
+    public var withoutPort: Span<UInt8> {
+        @_lifetime(copy self)
+        get {
+            var start = count
+            // Digits may be a port, anything else belongs to the host.
+            while start > 0, self[start &- 1].isDigit { start &-= 1 }
+            guard start > 0, self[start &- 1] == 0x3A else { return self }
+            return extracting(first: start &- 1)
+        }
+    }
+}

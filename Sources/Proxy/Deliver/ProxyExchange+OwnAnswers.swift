@@ -6,26 +6,6 @@ import Engine
 import HTTP
 import Serving
 
-extension Span where Element == UInt8 {
-    /// An authority (`host`, `host:port`, `[v6]:port`) without its port.
-    fileprivate var hostEnd: Int {
-        var index = count
-        while index > 0 {
-            index -= 1
-            if self[index] == UInt8(ascii: ":") { return index }
-            // Digits may be a port, anything else belongs to the host.
-            if !self[index].isDigit { break }
-        }
-        return count
-    }
-
-    /// The host of an authority: what is before the port.
-    var withoutPort: Span<UInt8> {
-        @_lifetime(copy self)
-        get { extracting(first: hostEnd) }
-    }
-}
-
 extension ProxyExchange {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 

@@ -228,12 +228,9 @@ struct RouteTable: Sendable {
     /// An authority without its port and without the dot that ends a fully qualified name.
     @_lifetime(copy authority)
     private static func host(_ authority: Span<UInt8>) -> Span<UInt8> {
-        var end = authority.count
-        var index = end
-        while index > 0, authority[index - 1].isDigit { index -= 1 }
-        if index > 0, authority[index - 1] == UInt8(ascii: ":") { end = index - 1 }
-        if end > 1, authority[end - 1] == UInt8(ascii: ".") { end -= 1 }
-        return authority.extracting(0..<end)
+        let host = authority.withoutPort
+        guard host.count > 1, host[host.count - 1] == UInt8(ascii: ".") else { return host }
+        return host.extracting(droppingLast: 1)
     }
 }
 
