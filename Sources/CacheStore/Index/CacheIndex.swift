@@ -21,9 +21,6 @@ final class CacheIndex: Sendable {
     /// The record of an object, and that it was asked for. Nil when it is not known.
     func look(_ id: ObjectID) -> CacheRecord? { parts[id.part].table.withLock { $0.look(id) } }
 
-    /// The object was asked for and served without the index.
-    func touch(_ id: ObjectID) { _ = look(id) }
-
     func contains(_ id: ObjectID) -> Bool { parts[id.part].table.withLock { $0.slot(of: id) != nil } }
 
     /// All objects of one key: its variants.

@@ -86,13 +86,6 @@ final class BodyReader {
         return .file(path: path, length: UInt64(max(0, status.st_size)))
     }
 
-    /// Begins anew.
-    func rewind() {
-        current = 0
-        offset = 0
-        descriptor = nil
-    }
-
     /// Fills the free space of `block`, or as much of it as there is. False at the end.
     func read(into block: Block) throws(ClientFailure) -> Bool {
         while current < pieces.count {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The places for client connections, of all loops: who may have one, and who gets one that becomes free.
 //
-// While there are places, a client gets one unless it has its share (`FairShare`). When there is none, the connection that has
+// While there are places, a client gets one unless it has its share (`ClientShare`). When there is none, the connection that has
 // idled longest gives way, on whatever loop it is; when none idles, who comes waits in the kernel's queue, and responses say
 // `Connection: close`, so that connections come to an end. A client that has its share waits in a queue of its own at the door,
 // so that those behind it can be seen, and only its own idle connections give way to it.
@@ -26,8 +26,6 @@ public final class ClientPlaces: Sendable {
     private let parked = Atomic<Int>(0)
     /// The client that waits for one of its own connections to end, or `.max`.
     private let contended = Atomic<UInt64>(.max)
-    private let gaveWay = Atomic<Int>(0)
-    private let turnedAway = Atomic<Int>(0)
 
     /// - Parameters:
     ///   - limit: Connections at most.
@@ -41,10 +39,6 @@ public final class ClientPlaces: Sendable {
     public var limit: Int { budget.limit }
     /// Connections that are open, or wait for a place, now.
     public var count: Int { budget.count + parked.load(ordering: .relaxed) }
-    /// Idle connections that were closed for others so far.
-    public var idleClosed: Int { gaveWay.load(ordering: .relaxed) }
-    /// Connections of clients beyond their share that were closed since too many of them waited.
-    public var refused: Int { turnedAway.load(ordering: .relaxed) }
 
     /// Allows no more than `limit` connections from now on: the process has room for no more.
     public func lower(to limit: Int) { budget.lower(to: limit) }
@@ -178,8 +172,6 @@ public final class ClientPlaces: Sendable {
         doors.withLock { $0.filter { $0 !== door } }
     }
 
-    func countIdleClosed() { gaveWay.add(1, ordering: .relaxed) }
-    func countRefused() { turnedAway.add(1, ordering: .relaxed) }
     func countParked(_ change: Int) { parked.add(change, ordering: .relaxed) }
 }
 

@@ -96,10 +96,7 @@ final class Door: Watcher, @unchecked Sendable {
             guard let connection = loop.watcher(at: current) as? HTTP1Connection else { continue }
             if let client, connection.peer.clientNetwork != client { continue }
             guard connection.mayGiveWay(after: loop.milliseconds &- idle.since(current)) else { continue }
-            if connection.giveWay() {
-                places.countIdleClosed()
-                return true
-            }
+            if connection.giveWay() { return true }
             // A request was there, and its exchange may have changed the order.
             slot = idle.first
         }
@@ -140,10 +137,7 @@ final class Door: Watcher, @unchecked Sendable {
             case .full, .beyondShare: break
             }
         }
-        guard parked.count < Self.parkingLimit else {
-            places.countRefused()
-            return
-        }
+        guard parked.count < Self.parkingLimit else { return }
         if parked.isEmpty { lastServed = loop.milliseconds }
         parked.append(Parked(descriptor, peer, listener))
         parkedClients[peer.clientNetwork, default: 0] += 1
