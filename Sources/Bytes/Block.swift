@@ -173,7 +173,7 @@ import Glibc
         } else {
             for digit in 0..<digits {
                 let nibble = UInt8(truncatingIfNeeded: value >> UInt64(4 &* (digits &- 1 &- digit))) & 15
-                unsafe base[end &+ digit] = nibble &+ (nibble < 10 ? 0x30 : 0x57)
+                unsafe base[end &+ digit] = UInt8(hexadecimalDigit: nibble)
             }
         }
         end &+= digits

@@ -2,6 +2,7 @@
 // From the text of a settings file to a tree whose nodes know their places, with the mistakes of YAML itself told in our
 // own words. A key given twice is found here, with both lines: Yams stops at one and does not say where the second is.
 
+import Bytes
 import Yams
 
 enum FileTree {
@@ -87,7 +88,7 @@ enum FileTree {
             case 0x0A: (line, column) = (line + 1, 1)
             case 0x09, 0x0D, 0x20...0x7E, 0x85, 0xA0...0xFEFE, 0xFF00...0xFFFD, 0x10000...: column += 1
             default:
-                let digits = "U+" + String(scalar.value + 0x10000, radix: 16, uppercase: true).suffix(4)
+                let digits = "U+" + String(hexadecimal: UInt64(scalar.value), digits: 4, uppercase: true)
                 return problem(name, Spot(line: line, column: column), "the character \(digits) cannot stand in YAML")
             }
         }

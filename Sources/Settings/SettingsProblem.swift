@@ -2,6 +2,8 @@
 // What may be wrong with the settings, and where. Every problem names its place so exactly that an editor can jump to it,
 // and all of them are told at once: an operator who repairs one mistake should not meet the next one on the next try.
 
+import Bytes
+
 /// One mistake in the settings.
 public struct SettingsProblem: Error, Equatable, Sendable, CustomStringConvertible {
     /// Where a value came from.
@@ -71,7 +73,7 @@ func quoted(_ text: String, isName: Bool = false) -> String {
     var result = "\""
     for scalar in text.unicodeScalars.prefix(60) {
         if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
-            result += "\\x" + String(scalar.value + 0x100, radix: 16).suffix(2)
+            result += Escaping.escape(UInt8(scalar.value))
         } else {
             result.unicodeScalars.append(scalar)
         }

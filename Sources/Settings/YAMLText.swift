@@ -2,6 +2,8 @@
 // Strings as YAML has them, for the dump: always in double quotes, so that no value turns into a number, a null or a
 // comment when it is read again.
 
+import Bytes
+
 enum YAMLText {
     static func string(_ text: String) -> String {
         var result = "\""
@@ -16,8 +18,7 @@ enum YAMLText {
                 result.unicodeScalars.append(scalar)
             case "\u{FF00}"..."\u{FFFD}", "\u{10000}"...: result.unicodeScalars.append(scalar)
             default:
-                let digits = String(scalar.value, radix: 16, uppercase: true)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                result += "\\u" + String(hexadecimal: UInt64(scalar.value), digits: 4, uppercase: true)
             }
         }
         return result + "\""

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import TestSupport
 import Testing
 
@@ -17,8 +18,7 @@ import Testing
     }
 
     private func sent(_ server: ScriptedServer) -> Int {
-        var waited = 0
-        while waited < 3_000, server.requests.isEmpty { waited += await10ms() }
+        eventually { !server.requests.isEmpty }
         return server.requests.first.flatMap { Int($0) } ?? .max
     }
 

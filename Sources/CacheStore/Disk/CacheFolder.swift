@@ -166,7 +166,7 @@ final class CacheFolder: Sendable {
         }
     }
 
-    private static func partName(_ part: Int) -> String { ObjectName.hexadecimal(UInt64(part), digits: 2) }
+    private static func partName(_ part: Int) -> String { String(hexadecimal: UInt64(part), digits: 2) }
 
     // MARK: Being removed
 
@@ -286,7 +286,7 @@ final class CacheFolder: Sendable {
 
     /// Makes a new file under a temporary name.
     func makeTemporary() -> Result<(number: Int32, name: String), SystemFailure> {
-        let name = ObjectName.hexadecimal(temporaries.add(1, ordering: .relaxed).newValue, digits: 16)
+        let name = String(hexadecimal: temporaries.add(1, ordering: .relaxed).newValue, digits: 16)
         return FileCalls.open(name, in: tmp.number, O_RDWR | O_CREAT | O_EXCL).map { ($0, name) }
     }
 

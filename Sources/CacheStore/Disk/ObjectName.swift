@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
+
 /// The names of objects' files: the hash of the key, and that of the variant where there is one.
 enum ObjectName {
     static func of(_ id: ObjectID) -> String {
-        let key = hexadecimal(id.key.high, digits: 16) + hexadecimal(id.key.low, digits: 16)
-        guard id.variant != .none else { return key }
-        return key + "-" + hexadecimal(id.variant.high, digits: 16) + hexadecimal(id.variant.low, digits: 16)
+        guard id.variant != .none else { return digits(id.key) }
+        return digits(id.key) + "-" + digits(id.variant)
+    }
+
+    private static func digits(_ hash: CacheHash) -> String {
+        String(hexadecimal: hash.high, digits: 16) + String(hexadecimal: hash.low, digits: 16)
     }
 
     /// The object of a file's name, or nil when it is not one that `of` makes.
@@ -14,14 +19,7 @@ enum ObjectName {
         guard bytes.count == 32 || (bytes.count == 65 && bytes[32] == UInt8(ascii: "-")) else { return nil }
         var words: [UInt64] = []
         for start in bytes.count == 32 ? [0, 16] : [0, 16, 33, 49] {
-            var word: UInt64 = 0
-            for byte in bytes[start..<start + 16] {
-                switch byte {
-                case 0x30...0x39: word = word << 4 | UInt64(byte - 0x30)
-                case 0x61...0x66: word = word << 4 | UInt64(byte - 0x57)
-                default: return nil
-                }
-            }
+            guard let word = UInt64(hexadecimal: bytes.span.extracting(start..<start + 16)) else { return nil }
             words.append(word)
         }
         let key = CacheHash(high: words[0], low: words[1])
@@ -31,9 +29,4 @@ enum ObjectName {
     }
 
     static func isOurs(_ name: String) -> Bool { read(name) != nil }
-
-    static func hexadecimal(_ value: UInt64, digits: Int) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
-    }
 }

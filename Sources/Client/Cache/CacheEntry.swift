@@ -181,10 +181,8 @@ struct CachePlace: Equatable, Hashable, Sendable {
         return (String(digits.prefix(2)), digits + ".")
     }
 
-    private static func digits(_ hash: CacheHash) -> String { digits(hash.high) + digits(hash.low) }
-    private static func digits(_ number: UInt64) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - text.utf8.count) + text
+    private static func digits(_ hash: CacheHash) -> String {
+        String(hexadecimal: hash.high, digits: 16) + String(hexadecimal: hash.low, digits: 16)
     }
 }
 

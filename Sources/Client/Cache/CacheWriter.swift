@@ -149,7 +149,7 @@ struct TemporaryFile: ~Copyable {
     /// Whether a name is of the form that `init` gives: digits, a hyphen, hexadecimal digits.
     static func isOwn(_ name: String) -> Bool {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
-        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty } && parts[0].utf8.allSatisfy(\.isDigitByte)
+        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty } && parts[0].utf8.allSatisfy(\.isDigit)
             && parts[1].utf8.allSatisfy(\.isLowerHexadecimal)
     }
 

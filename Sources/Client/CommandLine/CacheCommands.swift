@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `client flush` and `client cache …`.
 
+import Bytes
 import CachePolicy
 import CacheStore
 import Engine

@@ -2,6 +2,7 @@
 // A command line, understood: settings for the transfers, where the bodies go, what is told. Files that flags name are read
 // here; nothing else is done.
 
+import Bytes
 import Glibc
 
 /// All that a command line asks for.
@@ -147,7 +148,7 @@ public struct CommandLineOptions: Sendable {
         case "cookie-jar": cookieJar = text
         case "junk-session-cookies": junksSessionCookies = isOn
         case "range":
-            guard text.utf8.allSatisfy({ $0.isDigitByte || $0 == 0x2D || $0 == 0x2C }), text.contains("-") else {
+            guard text.utf8.allSatisfy({ $0.isDigit || $0 == 0x2D || $0 == 0x2C }), text.contains("-") else {
                 throw .usage("-r \"\(text)\": expected a range such as 0-499, 500- or -500")
             }
             settings.range = text

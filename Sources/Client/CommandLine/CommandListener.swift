@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person sees of a transfer: heads, notes, progress, the body where it was asked for.
 
+import Bytes
 import Engine
 import Glibc
 import Synchronization

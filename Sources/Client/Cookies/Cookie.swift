@@ -2,6 +2,8 @@
 // One cookie, and how it is read from Set-Cookie (RFC 6265 section 5.2; prefixes and the rest of RFC 6265bis that keeps one
 // site from setting another's).
 
+import Bytes
+
 /// A cookie. Times are seconds of Unix time.
 public struct Cookie: Equatable, Sendable {
     /// The name, possibly empty.
@@ -145,7 +147,7 @@ enum CookieDomain {
     }
 
     static func isAddress(_ host: String) -> Bool {
-        host.contains(":") || (host.last?.isNumber ?? false) && host.utf8.allSatisfy { $0.isDigitByte || $0 == 0x2E }
+        host.contains(":") || (host.last?.isNumber ?? false) && host.utf8.allSatisfy { $0.isDigit || $0 == 0x2E }
     }
 
     /// Whether strangers share the name, so that nobody may set cookies for all of it: a single label such as `com`, and what

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // URLs as a client needs them, and references relative to one, which is what a redirect brings.
 
+import Bytes
+
 /// An `http` or `https` URL taken apart (RFC 3986 section 3, RFC 9110 section 4.2.1).
 public struct HTTPURL: Equatable, Sendable {
     /// Lower-case scheme.
@@ -81,7 +83,7 @@ public struct HTTPURL: Equatable, Sendable {
         if Self.schemeEnd(rest) != nil { return try HTTPURL(Self.string(rest)) }
         if rest.starts(with: Array("//".utf8)) { return try HTTPURL("\(scheme):\(Self.string(rest))") }
         if let colon = rest.firstIndex(of: 0x3A), colon > 0,
-            rest[..<colon].allSatisfy({ Self.isSchemeByte($0) }), !rest[..<colon].allSatisfy(\.isDigitByte)
+            rest[..<colon].allSatisfy({ Self.isSchemeByte($0) }), !rest[..<colon].allSatisfy(\.isDigit)
         {
             throw .unsupportedScheme(Self.string(rest[..<colon]).lowercased())
         }
@@ -100,7 +102,7 @@ public struct HTTPURL: Equatable, Sendable {
     }
 
     private static func isSchemeByte(_ byte: UInt8) -> Bool {
-        (byte | 0x20) &- 0x61 < 26 || byte.isDigitByte || byte == 0x2B || byte == 0x2D || byte == 0x2E
+        (byte | 0x20) &- 0x61 < 26 || byte.isDigit || byte == 0x2B || byte == 0x2D || byte == 0x2E
     }
 
     /// Where the colon of `scheme://` is.
@@ -134,7 +136,8 @@ public struct HTTPURL: Equatable, Sendable {
             guard behind.isEmpty || behind.first == 0x3A else {
                 throw .malformed("\"\(string(behind))\" behind the address")
             }
-            guard host.contains(0x3A), host.allSatisfy({ $0.isHexadecimal || $0 == 0x3A || $0 == 0x2E || $0 == 0x25 })
+            guard host.contains(0x3A),
+                host.allSatisfy({ $0.hexadecimalValue < 16 || $0 == 0x3A || $0 == 0x2E || $0 == 0x25 })
             else { throw .malformed("\"[\(string(host))]\" is not an IPv6 address") }
             portText = behind.isEmpty ? nil : behind.dropFirst()
             shown = rest[...close]
@@ -155,7 +158,7 @@ public struct HTTPURL: Equatable, Sendable {
         let usual: UInt16 = scheme == "https" ? 443 : 80
         var port = usual
         if let portText, !portText.isEmpty {
-            guard portText.allSatisfy(\.isDigitByte), let number = UInt16(string(portText)) else {
+            guard portText.allSatisfy(\.isDigit), let number = UInt16(string(portText)) else {
                 throw .malformed("the port is not a number up to 65535: \"\(string(portText))\"")
             }
             port = number
@@ -187,7 +190,7 @@ public struct HTTPURL: Equatable, Sendable {
                 if byte < 0x80 {
                     result.unicodeScalars.append(Unicode.Scalar(byte))
                 } else {
-                    result += "%" + String(byte, radix: 16, uppercase: true)
+                    result += PercentCoding.encode(byte)
                 }
             }
         }
@@ -217,10 +220,10 @@ enum PercentCoding {
         let all = Array(bytes)
         var index = 0
         while index < all.count {
-            if all[index] == 0x25, index + 2 < all.count, all[index + 1].isHexadecimal, all[index + 2].isHexadecimal,
-                let value = UInt8(String(decoding: all[(index + 1)...(index + 2)], as: UTF8.self), radix: 16)
+            if all[index] == 0x25, index + 2 < all.count, all[index + 1].hexadecimalValue < 16,
+                all[index + 2].hexadecimalValue < 16
             {
-                result.append(value)
+                result.append(all[index + 1].hexadecimalValue << 4 | all[index + 2].hexadecimalValue)
                 index += 3
             } else {
                 result.append(all[index])
@@ -230,26 +233,22 @@ enum PercentCoding {
         return result
     }
 
+    /// A byte as `%2F`.
+    static func encode(_ byte: UInt8) -> String { "%" + String(hexadecimal: UInt64(byte), digits: 2, uppercase: true) }
+
     /// Everything but unreserved characters encoded, as in a form's value.
     static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         for byte in bytes {
             let isPlain =
-                (byte | 0x20) &- 0x61 < 26 || byte.isDigitByte || byte == 0x2D || byte == 0x2E || byte == 0x5F
+                (byte | 0x20) &- 0x61 < 26 || byte.isDigit || byte == 0x2D || byte == 0x2E || byte == 0x5F
                 || byte == 0x7E
             if isPlain {
                 result.append(byte)
             } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += ("%" + (digits.utf8.count < 2 ? "0" : "") + digits).utf8
+                result += encode(byte).utf8
             }
         }
         return result
     }
-}
-
-extension UInt8 {
-    var isDigitByte: Bool { self &- 0x30 < 10 }
-    var isHexadecimal: Bool { isDigitByte || (self | 0x20) &- 0x61 < 6 }
-    var isLowerHexadecimal: Bool { isDigitByte || self &- 0x61 < 6 }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // All that a command line says about how to fetch, as values. The same for every URL of one command.
 
+import Bytes
+
 /// A field to send, or not to.
 public struct RequestField: Equatable, Sendable {
     /// The name, as given.
@@ -39,7 +41,7 @@ public struct RequestField: Equatable, Sendable {
 
     /// Whether a byte may stand in a name (RFC 9110 section 5.6.2).
     static func isToken(_ byte: UInt8) -> Bool {
-        byte.isDigitByte || (byte | 0x20) &- 0x61 < 26 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        byte.isDigit || (byte | 0x20) &- 0x61 < 26 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 
     /// Whether the name is `other`, which is in lower case.

@@ -2,30 +2,6 @@
 // JSON with line breaks and indents, while it comes: nothing but white space between tokens is changed, so what is not JSON
 // comes out as what it is.
 
-/// Strings in JSON.
-enum JSONText {
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            default:
-                if scalar.value < 0x20 || scalar.value == 0x7F {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return result
-    }
-}
-
 /// Re-indents JSON. Pure; pieces may be cut anywhere.
 public struct JSONPrinter: Sendable {
     /// Deeper than this, indents do not grow: a million brackets must not become a million million spaces.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Engine
 import Glibc
 
@@ -105,7 +106,7 @@ public final class RequestLog: Sendable {
         /// The same as one object of JSON.
         public var json: String {
             let (date, clock) = when
-            func text(_ value: String) -> String { "\"\(JSONText.escaped(value))\"" }
+            func text(_ value: String) -> String { "\"\(JSONString.escaped(value))\"" }
             var parts = [
                 "\"time\":\"\(date)T\(clock)Z\"", "\"method\":\(text(method))", "\"url\":\(text(url))",
                 "\"status\":\(status == 0 ? "null" : "\(status)")", "\"bytes\":\(bytes)",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `-w`: a line about a transfer, as the user words it.
 
+import Bytes
 import Engine
 
 /// Fills in a format such as `%{http_code} %{time_total}\n`.
@@ -132,7 +133,7 @@ public struct WriteOut: Sendable {
             // 000 and 040 are no numbers in JSON.
             let shown =
                 found.isNumber
-                ? name == "http_code" ? "\(report.status)" : found.text : "\"\(JSONText.escaped(found.text))\""
+                ? name == "http_code" ? "\(report.status)" : found.text : "\"\(JSONString.escaped(found.text))\""
             return "\"\(name)\":\(shown)"
         }
         return "{\(parts.joined(separator: ","))}"

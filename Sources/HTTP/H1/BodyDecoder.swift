@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where content begins and ends among the bytes behind a head. Nothing is copied: what is found are ranges.
 
+import Bytes
+
 /// Finds the content of one message (RFC 9112 §§6.3, 7.1). The same for requests and responses.
 public struct BodyDecoder: Sendable {
     /// Most bytes of chunk extensions in one body: they are skipped, and mean nothing to anyone.

@@ -44,14 +44,6 @@ extension UInt8 {
 
     /// Whether the byte may stand in a field value (RFC 9110 §5.5): HTAB, SP, visible ASCII, 0x80–0xFF.
     @inline(__always) var isFieldContent: Bool { (self >= 0x20 && self != 0x7F) || self == 0x09 }
-
-    /// The value of a hexadecimal digit, or 16.
-    @inline(__always) var hexadecimalValue: UInt8 {
-        let digit = self &- 0x30
-        if digit < 10 { return digit }
-        let letter = (self | 0x20) &- 0x61
-        return letter < 6 ? letter &+ 10 : 16
-    }
 }
 
 /// Eight ASCII bytes with their upper-case letters made lower-case; other bytes stay.

@@ -162,10 +162,9 @@ enum AdminCall: Equatable {
         var index = 0
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: "%") {
-                guard index + 2 < bytes.count, let high = digit(bytes[index + 1]), let low = digit(bytes[index + 2])
-                else {
-                    return nil
-                }
+                guard index + 2 < bytes.count else { return nil }
+                let (high, low) = (bytes[index + 1].hexadecimalValue, bytes[index + 2].hexadecimalValue)
+                guard high < 16, low < 16 else { return nil }
                 result.append(high << 4 | low)
                 index += 3
             } else {
@@ -174,14 +173,5 @@ enum AdminCall: Equatable {
             }
         }
         return result
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -25,18 +25,11 @@ struct JSONText {
     /// Adds a string.
     mutating func add(_ name: StaticString, _ text: String) { add(name, text.utf8Span.span) }
 
-    /// Adds a string of bytes that others chose: those that are no printable ASCII become `\u00HH`, one by one.
+    /// Adds a string of bytes that others chose.
     mutating func add(_ name: StaticString, _ text: Span<UInt8>) {
         begin(name)
         bytes.append(UInt8(ascii: "\""))
-        for index in text.indices {
-            let byte = text[index]
-            switch byte {
-            case 0x22, 0x5C: bytes += [0x5C, byte]
-            case 0x20...0x7E: bytes.append(byte)
-            default: bytes += "\\u00\(String(byte >> 4, radix: 16))\(String(byte & 15, radix: 16))".utf8
-            }
-        }
+        JSONString.escape(text) { bytes.append($0) }
         bytes.append(UInt8(ascii: "\""))
     }
 

@@ -21,8 +21,7 @@ struct VisitMark: Sendable {
         let prefix: StaticString = "gateway-"
         bytes = InlineArray { index in
             guard index >= 8 else { return prefix.span[index] }
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * (23 - index))) & 15
-            return digit < 10 ? 0x30 + digit : 0x57 + digit
+            return UInt8(hexadecimalDigit: UInt8(truncatingIfNeeded: number >> UInt64(4 * (23 - index))) & 15)
         }
     }
 

@@ -30,23 +30,10 @@ extension Block {
         if end < bytes.count { append("...") }
     }
 
-    /// Appends `bytes` as the inside of a JSON string. Bytes outside ASCII become `\u00HH`, one by one, since nobody says
-    /// that they are UTF-8.
+    /// Appends `bytes` as the inside of a JSON string. At most `limit` bytes are taken.
     func append(json bytes: Span<UInt8>, limit: Int) {
         let end = min(bytes.count, limit)
-        for index in 0..<end {
-            let byte = bytes[index]
-            switch byte {
-            case 0x22, 0x5C:
-                append(0x5C)
-                append(byte)
-            case 0x20...0x7E:
-                append(byte)
-            default:
-                append("\\u00")
-                append(hexadecimal: UInt64(byte), digits: 2)
-            }
-        }
+        JSONString.escape(bytes.extracting(0..<end)) { append($0) }
         if end < bytes.count { append("...") }
     }
 

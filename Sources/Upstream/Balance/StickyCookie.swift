@@ -37,17 +37,7 @@ public struct StickyCookie: Sendable {
 
     /// Reads a value; nil when it is none that was written here.
     public static func token(_ value: Span<UInt8>) -> UInt64? {
-        guard value.count == valueLength else { return nil }
-        var token: UInt64 = 0
-        for index in value.indices {
-            let byte = value[index]
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): token = token << 4 | UInt64(byte &- 0x30)
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): token = token << 4 | UInt64(byte &- 0x57)
-            default: return nil
-            }
-        }
-        return token
+        value.count == valueLength ? UInt64(hexadecimal: value) : nil
     }
 
     /// Writes the field's value: the cookie for the server with this token, for the whole site and no script.

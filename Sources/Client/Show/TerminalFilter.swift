@@ -1,47 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes from elsewhere, made fit for a terminal or a log: an escape sequence could clear the screen, change its title or
-// type for the user.
 
-/// Makes control bytes visible.
-public enum Escaping {
-    /// Text with every byte that is not printable ASCII or part of printable UTF-8 as `\x1b`.
-    public static func visible(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if isHarmless(scalar) {
-                result.unicodeScalars.append(scalar)
-            } else {
-                for byte in String(scalar).utf8 { result += escape(byte) }
-            }
-        }
-        return result
-    }
-
-    /// The same for one line of a log: ASCII without spaces only.
-    static func plain(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            if byte > 0x20, byte < 0x7F {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                result += escape(byte)
-            }
-        }
-        return result
-    }
-
-    fileprivate static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
-        default: true
-        }
-    }
-
-    fileprivate static func escape(_ byte: UInt8) -> String {
-        let digits = String(byte, radix: 16)
-        return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
-    }
-}
+import Bytes
 
 /// Makes a body harmless for a terminal, piece by piece: line ends and tabs stay, and so does printable UTF-8, wherever the
 /// pieces are cut.
