@@ -28,15 +28,9 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
 }
 
 @Suite struct CrowdTests {
-    @Test func aDownloadThatIsNotStoredGoesAtThePaceOfTheFastestReader() throws {
-        let test = try TestStore {
-            $0.largestBody = 100_000
-            $0.fillWindow = 64 << 10
-            $0.readerPatience = 0
-        }
-        guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
-        let fast = TestReader(on: test.loop)
-        let slow = TestReader(on: test.loop)
+    /// A fast and a slow reader of a download, which begins; the slow one takes a piece and stops.
+    private func readers(of fill: Fill, in test: TestStore) -> (fast: TestReader, slow: TestReader) {
+        let (fast, slow) = (TestReader(on: test.loop), TestReader(on: test.loop))
         let store = test.store
         test.loop.perform {
             for reader in [fast, slow] {
@@ -45,12 +39,25 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
                 }
             }
             fill.begin(description())
-            // The one whose request it is takes its head and no more.
-            leader.limit = 0
-            _ = fill.next(leader)
             slow.limit = 1
             fast.follow(fill)
             slow.follow(fill)
+        }
+        return (fast, slow)
+    }
+
+    @Test func aDownloadThatIsNotStoredGoesAtThePaceOfTheFastestReader() throws {
+        let test = try TestStore {
+            $0.largestBody = 100_000
+            $0.fillWindow = 64 << 10
+            $0.readerPatience = 0
+        }
+        guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
+        let (fast, slow) = readers(of: fill, in: test)
+        test.loop.perform {
+            // The one whose request it is takes its head and no more.
+            leader.limit = 0
+            _ = fill.next(leader)
         }
         let body = pattern(3_000_000, seed: 1)
         for start in stride(from: 0, to: body.count, by: 50_000) {
@@ -89,19 +96,7 @@ private func description(_ length: Int? = nil) -> ObjectDescription {
             $0.readerPatience = 600_000
         }
         guard let (fill, leader) = test.lead("key") else { return fail("nobody leads") }
-        let (fast, slow) = (TestReader(on: test.loop), TestReader(on: test.loop))
-        let store = test.store
-        test.loop.perform {
-            for reader in [fast, slow] {
-                guard case .follow = store.join(id("key"), key: bytes("key"), as: reader) else {
-                    return fail("somebody else leads")
-                }
-            }
-            fill.begin(description())
-            slow.limit = 1
-            fast.follow(fill)
-            slow.follow(fill)
-        }
+        let (fast, slow) = readers(of: fill, in: test)
         var body: [UInt8] = []
         for round in 0..<8 as Range<UInt64> {
             // Both have taken all there was; then one takes nothing, until the download waits for it.
