@@ -121,9 +121,7 @@ import Testing
         let body = letters(500_000)
         let server = Self.halved(body, gate)
         let gateway = try CachingGateway(server)
-        let first = gateway.gateway.connect()
-        first.request()
-        _ = first.receiveHead()
+        let first = gateway.startReading()
         let second = gateway.gateway.connect()
         second.request()
         #expect(second.receiveHead().contains("collapsed"))
@@ -141,9 +139,7 @@ import Testing
         let body = letters(500_000)
         let server = Self.halved(body, gate)
         let gateway = try CachingGateway(server)
-        let first = gateway.gateway.connect()
-        first.request()
-        _ = first.receiveHead()
+        let first = gateway.startReading()
         first.reset()
         #expect(gateway.gateway.waitForConnections(0))
         gate.open()
@@ -169,9 +165,7 @@ import Testing
             ended.open()
         }
         let gateway = try CachingGateway(server)
-        let first = gateway.gateway.connect()
-        first.request()
-        _ = first.receiveHead()
+        let first = gateway.startReading()
         first.reset()
         ended.pass()
         #expect(sent.withLock { $0 } < 100 << 20)
@@ -255,9 +249,7 @@ import Testing
             _ = peer.receiveAll()
         }
         let gateway = try CachingGateway(server, workers: 2)
-        let first = gateway.gateway.connect()
-        first.request()
-        eventually { server.requests.count == 1 }
+        let first = gateway.begin()
         let others = (0..<10).map { _ in gateway.gateway.connect() }
         for peer in others { peer.request() }
         gateway.gateway.hearAll()
@@ -274,9 +266,7 @@ import Testing
             return response("\(number)", "Cache-Control: private\r\n")
         }
         let gateway = try CachingGateway(server, workers: 2)
-        let first = gateway.gateway.connect()
-        first.request()
-        eventually { server.requests.count == 1 }
+        let first = gateway.begin()
         let others = (0..<10).map { _ in gateway.gateway.connect() }
         for peer in others { peer.request() }
         gateway.gateway.hearAll()
@@ -301,9 +291,7 @@ import Testing
             return response("\(number)", "Cache-Control: max-age=60\r\n")
         }
         let gateway = try CachingGateway(server) { $0.cache.lockTimeout = 50 }
-        let first = gateway.gateway.connect()
-        first.request()
-        eventually { server.requests.count == 1 }
+        let first = gateway.begin()
         let reply = gateway.ask()
         #expect(reply.body == "1")
         #expect(reply.cacheStatus.contains("collapsed=?0"))
@@ -319,9 +307,7 @@ import Testing
             return response("\(number)", "Cache-Control: max-age=60\r\n")
         }
         let gateway = try CachingGateway(server) { $0.cache.lockTimeout = 0 }
-        let first = gateway.gateway.connect()
-        first.request()
-        eventually { server.requests.count == 1 }
+        let first = gateway.begin()
         #expect(gateway.ask().body == "1")
         gate.open()
         #expect(first.reply().body == "0")
@@ -480,9 +466,7 @@ import Testing
         let gate = Gate()
         let server = Self.halved(letters(500_000), gate)
         let gateway = try CachingGateway(server)
-        let first = gateway.gateway.connect()
-        first.request()
-        _ = first.receiveHead()
+        let first = gateway.startReading()
         first.reset()
         #expect(gateway.gateway.waitForConnections(0))
         #expect(gateway.gateway.stop() == 0)

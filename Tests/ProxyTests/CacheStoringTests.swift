@@ -204,9 +204,7 @@ import Testing
             return response("\(number)", "Cache-Control: max-age=600\r\n")
         }
         let gateway = try CachingGateway(server)
-        let peer = gateway.gateway.connect()
-        peer.request()
-        eventually { server.requests.count == 1 }
+        let peer = gateway.begin()
         gateway.ask("/", "Content-Length: 0\r\n", method: "POST")
         gate.open()
         #expect(peer.reply().body == "0")

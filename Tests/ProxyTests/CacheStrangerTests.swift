@@ -133,9 +133,7 @@ import Testing
         let gate = Gate()
         let server = Self.page(gate)
         let gateway = try CachingGateway(server)
-        let alice = gateway.gateway.connect()
-        alice.request("/", Self.alice)
-        eventually { server.requests.count == 1 }
+        let alice = gateway.begin("/", Self.alice)
         // Alice's answer is held back; nobody waits for it.
         #expect(gateway.store().body == "page1")
         #expect(gateway.ask().isHit)
@@ -176,9 +174,7 @@ import Testing
             return response("\(number)", "Cache-Control: public, max-age=60\r\n")
         }
         let gateway = try CachingGateway(server)
-        let alice = gateway.gateway.connect()
-        alice.request("/", Self.alice)
-        eventually { server.requests.count == 1 }
+        let alice = gateway.begin("/", Self.alice)
         if changes { gateway.ask("/", "Content-Length: 0\r\n", method: "POST") }
         gate.open()
         #expect(alice.reply().body == "0")
@@ -195,9 +191,7 @@ import Testing
         let gate = Gate()
         let server = Self.page(gate)
         let gateway = try CachingGateway(server)
-        let alice = gateway.gateway.connect()
-        alice.request("/", "Cookie: session=1\r\n")
-        eventually { server.requests.count == 1 }
+        let alice = gateway.begin("/", "Cookie: session=1\r\n")
         let peer = gateway.gateway.connect()
         peer.request()
         gateway.gateway.hearAll()

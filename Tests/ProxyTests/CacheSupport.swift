@@ -108,6 +108,25 @@ final class CachingGateway {
         return peer.reply(to: method)
     }
 
+    /// Asks on a connection of its own, and waits until the origin has been asked.
+    func begin(
+        _ target: String = "/", _ fields: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    ) -> Peer {
+        let before = origin.requests.count
+        let peer = gateway.connect()
+        peer.request(target, fields)
+        eventually("the origin is asked", sourceLocation: sourceLocation) { origin.requests.count > before }
+        return peer
+    }
+
+    /// Asks on a connection of its own, and reads the head of the response.
+    func startReading(_ target: String = "/", _ fields: String = "") -> Peer {
+        let peer = gateway.connect()
+        peer.request(target, fields)
+        _ = peer.receiveHead()
+        return peer
+    }
+
     /// Asks once and waits until the response is stored, stale or not, whatever writes it.
     @discardableResult func store(_ target: String = "/", _ fields: String = "", host: String = "a") -> Reply {
         let first = ask(target, fields, host: host)
