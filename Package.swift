@@ -101,7 +101,8 @@ let package = Package(
             name: "CachePolicyTests", dependencies: ["CachePolicy", "HTTP", "Bytes", "TestSupport"],
             swiftSettings: language),
         .testTarget(
-            name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes"], swiftSettings: language),
+            name: "ContentCodingTests", dependencies: ["ContentCoding", "HTTP", "Bytes", "TestSupport"],
+            swiftSettings: language),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "ClientCommand", "Bytes", "TestSupport"],
             swiftSettings: language),

@@ -2,6 +2,7 @@
 import Bytes
 import ContentCoding
 import HTTP
+import TestSupport
 
 /// Everything that comes of `pieces`, each followed by what `following` says, through blocks of `room` bytes.
 func gzip(
@@ -50,13 +51,8 @@ func bytes(_ span: Span<UInt8>) -> [UInt8] { unsafe span.withUnsafeBufferPointer
 
 /// Bytes that no compressor can make shorter.
 func noise(_ count: Int) -> [UInt8] {
-    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
-    return (0..<count).map { _ in
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return UInt8(truncatingIfNeeded: state)
-    }
+    var random = SeededGenerator(1)
+    return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
 }
 
 /// Something like a JSON document, of at least that length.

@@ -176,12 +176,6 @@ func response(_ fields: String, _ body: [UInt8], isChunked: Bool = false, status
 
 /// Text of that length that becomes about half as long.
 func text(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    let digits = Array("0123456789abcdef".utf8)
-    return (0..<count).map { _ in
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return digits[Int(truncatingIfNeeded: state >> 40) & 15]
-    }
+    var random = SeededGenerator(seed)
+    return (0..<count).map { _ in UInt8(hexadecimalDigit: UInt8(truncatingIfNeeded: random.next()) & 15) }
 }
