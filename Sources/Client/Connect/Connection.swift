@@ -153,29 +153,29 @@ final class Connection {
                 case .failed(let code): outcome = .failed(code)
                 }
             }
-            switch outcome {
-            case .sent: break
-            case .blocked:
-                try waiting.wait(transport.fd, for: Int16(POLLOUT | POLLIN))
-                if !transport.isQuiet() { return .answered }
-            case .failed(let code):
-                if code == EPIPE || code == ECONNRESET { return .broken }
-                throw .send(SystemFailure.reason(code))
-            }
+            let sending = try settle(outcome, waiting)
+            if sending != .sent { return sending }
         }
         // What TLS still holds must be on its way before anybody waits for an answer.
         while let layer = transport.layer {
-            switch layer.flush() {
-            case .sent: return .sent
-            case .blocked:
-                try waiting.wait(transport.fd, for: Int16(POLLOUT | POLLIN))
-                if !transport.isQuiet() { return .answered }
-            case .failed(let code):
-                if code == EPIPE || code == ECONNRESET { return .broken }
-                throw .send(SystemFailure.reason(code))
-            }
+            let outcome = layer.flush()
+            let sending = try settle(outcome, waiting)
+            if outcome == .sent || sending != .sent { return sending }
         }
         return .sent
+    }
+
+    /// Waits until the kernel takes more, where it took no more; `.sent` when sending can go on.
+    private func settle(_ outcome: Outbox.Outcome, _ waiting: Waiting) throws(ClientFailure) -> Sending {
+        switch outcome {
+        case .sent: return .sent
+        case .blocked:
+            try waiting.wait(transport.fd, for: Int16(POLLOUT | POLLIN))
+            return transport.isQuiet() ? .sent : .answered
+        case .failed(let code):
+            if code == EPIPE || code == ECONNRESET { return .broken }
+            throw .send(SystemFailure.reason(code))
+        }
     }
 
     /// Waits until something can be read, at most so many milliseconds. False when nothing came.
