@@ -41,7 +41,7 @@ import Testing
         }
         let waiting = askAll("/long")
         for peer in waiting { #expect(peer.receiveHead().hasPrefix("HTTP/1.1 200")) }
-        #expect(answering.withLock { $0.count } == Self.many)
+        eventually("all are answered") { answering.withLock { $0.count } == Self.many }
         // Those end, and as many exchanges as are kept are spare.
         for peer in askAll("/") { #expect(peer.receiveMessage().body == "ok") }
         let noise = SeededGenerator.letters(15_000)
