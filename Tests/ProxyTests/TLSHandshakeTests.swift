@@ -39,6 +39,20 @@ import Testing
         #expect(line.hasSuffix(" reason=http-on-tls-port"))
     }
 
+    @Test("that its client has given up before the first answer is not gone on with")
+    func givenUp() throws {
+        let gateway = try gateway()
+        let hello = Flights(.client()).next()
+        let client = Peer(port: gateway.tlsPort)
+        client.sendRawAndFinish(hello)
+        let answer = Array(client.receiveAll().utf8)
+        // A fatal alert and no ServerHello (RFC 8446 section 6.2).
+        #expect(answer == [0x15, 3, 3, 0, 2, 2, 40])
+        client.close()
+        #expect(gateway.waitForConnections(0))
+        #expect(gateway.log().first?.hasSuffix(" reason=tls-closed") == true)
+    }
+
     @Test("that makes no sense gets an alert")
     func garbage() throws {
         let gateway = try gateway()

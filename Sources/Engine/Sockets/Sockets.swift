@@ -115,6 +115,13 @@ public enum Sockets {
         return code
     }
 
+    /// The next byte that will be received, which stays there; nil when there is none now. The corresponding C function is
+    /// `recv(MSG_PEEK)`.
+    public static func firstByte(_ fd: Int32) -> UInt8? {
+        var byte: UInt8 = 0
+        return unsafe recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 1 ? byte : nil
+    }
+
     /// Ends the sending side, so that the peer reads to the end. The corresponding C function is `shutdown(SHUT_WR)`.
     public static func finishSending(_ fd: Int32) { _ = shutdown(fd, Int32(SHUT_WR)) }
 

@@ -75,6 +75,13 @@ final class Handshake: Watcher {
     func cut() { close() }
 
     private func step() {
+        if !ending.isEmpty, session.sentBytes == 0, Sockets.firstByte(fd) == Self.handshakeRecord {
+            // Whoever goes before the first answer cannot finish: that costs no private-key operation, and no turn.
+            service.handshakeFailed(TLSFailure(.closed), peer: place.peer)
+            _ = Sockets.send(fd, Self.handshakeFailure.span)
+            part()
+            return
+        }
         guard desk.hasTime else {
             service.loop.schedule(self)
             return
@@ -106,8 +113,11 @@ final class Handshake: Watcher {
 
     // MARK: Coming to nothing
 
-    /// The fatal alert of that name, in a record of TLS 1.2 (RFC 8446 section 6).
+    /// The first byte of a record that belongs to a handshake (RFC 8446 section 5.1).
+    private static let handshakeRecord: UInt8 = 22
+    /// The fatal alerts of those names, in a record of TLS 1.2 (RFC 8446 section 6).
     private static let unexpectedMessage: StaticString = "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{A}"
+    private static let handshakeFailure: StaticString = "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{28}"
 
     private static let hint: StaticString = """
         HTTP/1.1 400 Bad Request\r
@@ -132,6 +142,11 @@ final class Handshake: Watcher {
             _ = Sockets.send(fd, Self.unexpectedMessage.span)
         default: break
         }
+        part()
+    }
+
+    /// Closes when the client has had time to read what it was sent.
+    private func part() {
         // A close with unread bytes would become a reset, which can destroy the answer or the alert on its way.
         session.abandon()
         Sockets.finishSending(fd)
