@@ -42,6 +42,8 @@ final class ProxyService: Service {
     var refreshing: Set<ObjectID> = []
     /// Encoders and decoders for use again.
     let codings = CodingPool()
+    /// Where bodies wait for the next piece to be coded.
+    let coding: CodingDesk
     /// Bodies that clients without gzip ask for.
     let inflated = InflatedBodies()
     private var storedParser = ResponseParser()
@@ -55,6 +57,7 @@ final class ProxyService: Service {
         self.cache = cache
         self.rates = rates
         identifiers = IdentifierSource()
+        coding = CodingDesk(on: loop)
         super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
     }
 

@@ -109,7 +109,7 @@ final class WaitTimer: Watcher {
 }
 
 /// Goes on with a body when others on the loop have had their turn.
-final class SendingTurn: Watcher {
+final class SendingTurn: CodingWork {
     private var exchange: ProxyExchange?
 
     init(_ exchange: ProxyExchange) {

@@ -236,13 +236,18 @@ extension ProxyExchange {
     }
 
     /// Lets others have their turn before more of the body is sent.
-    func yieldTurn() {
+    func yieldTurn() { service.loop.schedule(sendingTurn) }
+
+    /// Lets others have their turn, and those whose bodies were there before to be coded, before more of this one is.
+    func awaitCodingTurn() { service.coding.wait(sendingTurn) }
+
+    private var sendingTurn: SendingTurn {
         let turn = use.turn ?? SendingTurn(self)
         use.turn = turn
-        service.loop.schedule(turn)
+        return turn
     }
 
-    /// Goes on where `yieldTurn` stopped.
+    /// Goes on where `yieldTurn` or `awaitCodingTurn` stopped.
     func continueBody() {
         codingTurnCame()
         if use.serving != nil {

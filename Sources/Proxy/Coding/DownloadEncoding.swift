@@ -10,7 +10,7 @@ import Upstream
 
 /// The encoder of one download. A deadline of its own flushes what it holds back when the upstream server pauses: later than
 /// for a response that is not stored, because what is flushed often is stored larger.
-final class DownloadEncoding: Watcher {
+final class DownloadEncoding: CodingWork {
     /// Milliseconds for which those who read the download wait for a piece at most.
     private static let patience = 20
 
@@ -66,7 +66,7 @@ final class DownloadEncoding: Watcher {
         if isUnwanted { return .unwanted }
         if isBlocked { return .blocked }
         guard budget <= 0 else { return .room }
-        service.loop.schedule(self)
+        service.coding.wait(self)
         return .blocked
     }
 

@@ -45,7 +45,7 @@ extension ProxyExchange {
             connection.pauseReading()
         } else if left.budget <= 0 {
             connection.pauseReading()
-            yieldTurn()
+            awaitCodingTurn()
         }
     }
 

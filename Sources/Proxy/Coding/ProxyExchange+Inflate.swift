@@ -105,7 +105,7 @@ extension ProxyExchange {
                 if stream.isBlocked { return offset }
                 if state.budget <= 0 {
                     use.inflation?.isWaiting = true
-                    yieldTurn()
+                    awaitCodingTurn()
                     return offset
                 }
             case .ended where state.left ?? 0 == 0:
