@@ -85,8 +85,8 @@ extension ObjectStore {
         let isComplete = isIndexComplete.load(ordering: .acquiring)
         for part in Set(keys.map { ObjectID(key: $0).part }) {
             for id in index.ids(part: part) where keys.contains(id.key) { found.insert(id) }
-            guard !isComplete, case .success(let directory) = folder.part(part, making: false) else { continue }
-            for name in FileCalls.names(in: directory) ?? [] {
+            guard !isComplete, case .success(let names) = folder.names(part: part) else { continue }
+            for name in names ?? [] {
                 if let id = ObjectName.read(name), keys.contains(id.key) { found.insert(id) }
             }
         }

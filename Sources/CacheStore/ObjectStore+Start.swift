@@ -57,7 +57,7 @@ extension ObjectStore {
         }
         counters.objects.store(index.count, ordering: .relaxed)
         for part in 0..<256 {
-            _ = folder.part(part, making: false)
+            folder.prepare(part: part)
             countGrowth(of: part)
         }
         if journal.takeBloated(live: index.count) || !journal.isSound, !compactJournal() { mendSoon() }
@@ -84,10 +84,10 @@ extension ObjectStore {
 
     private func visit(_ folder: CacheFolder, _ part: Int) {
         var found: Set<ObjectID> = []
-        switch folder.part(part, making: false) {
-        case .success(let directory):
+        switch folder.names(part: part) {
+        case .success(let listed):
             // What cannot be listed is not known to be missing.
-            guard let names = FileCalls.names(in: directory) else { return failed(SystemFailure("readdir")) }
+            guard let names = listed else { return failed(SystemFailure("readdir")) }
             for name in names {
                 guard let id = ObjectName.read(name), id.part == part, !threads.isStopping else { continue }
                 found.insert(id)

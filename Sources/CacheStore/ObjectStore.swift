@@ -29,6 +29,8 @@ public struct StoreOptions: Sendable {
     public var largestBody = Int.max
     /// Large files that stay open.
     public var openFiles = 256
+    /// Whether the 256 folders of objects stay open; without it they cost no descriptors, and each file a longer way.
+    public var keepsFolders = true
     /// Disk threads.
     public var threads = 4
     /// How many of each may wait for a disk thread: openings (beyond, an object on disk is a miss), readings (beyond, the response
@@ -113,7 +115,7 @@ public final class ObjectStore: Sendable {
         self.options = options
         health = DiskHealth(path: options.path ?? "", tell: report)
         if let path = options.path {
-            let opened = try CacheFolder(path: path)
+            let opened = try CacheFolder(path: path, keepsParts: options.keepsFolders)
             folder = opened
             journal = IndexJournal(opened)
             largestBody = min(options.largestBody, options.diskBytes / 4)

@@ -184,4 +184,28 @@ import Testing
         eventually("the fill is over") { !store.fills.contains(fill) }
         #expect(store.counters.diskErrors.load(ordering: .relaxed) > 0)
     }
+
+    @Test func foldersThatDoNotStayOpenCostNoDescriptors() throws {
+        let test = try TestStore { $0.keepsFolders = false }
+        for index in 0..<300 { test.put("object \(index)", pattern(100, seed: 1)) }
+        test.put("large", pattern(500_000, seed: 2))
+        try test.restart()
+        eventually("the walk") { test.store.isIndexComplete.load(ordering: .relaxed) }
+        for index in 0..<300 { #expect(test.get("object \(index)")?.body == pattern(100, seed: 1)) }
+        #expect(test.get("large")?.body == pattern(500_000, seed: 2))
+        let opened = TemporaryFolder.names("/proc/self/fd").compactMap { number -> String? in
+            var target = [CChar](repeating: 0, count: 4096)
+            guard unsafe readlink("/proc/self/fd/\(number)", &target, 4095) > 0 else { return nil }
+            return String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        // The folder of a part has a name of two digits.
+        let parts = "\(test.folder.path)/cache/"
+        #expect(opened.contains(parts + "lock"))
+        #expect(opened.allSatisfy { !$0.hasPrefix(parts) || $0.count != parts.count + 2 })
+
+        for index in 0..<300 { test.store.forget(id("object \(index)")) }
+        eventually("they are removed") { (0..<300).allSatisfy { !test.store.index.contains(id("object \($0)")) } }
+        #expect(test.get("object 7") == nil)
+        #expect(test.get("large") != nil)
+    }
 }

@@ -132,6 +132,22 @@ import Testing
         #expect(other.receiveMessage().body == "x")
     }
 
+    @Test("nor does it when it ends one of its connections now and then, so that the line moves")
+    func movingLine() throws {
+        let gateway = try answering(places: 16)
+        let hostile = (0..<700).map { _ in gateway.connect() }
+        for client in hostile { client.send("GET / HT") }
+        let other = gateway.connect(from: 2)
+        other.send(request)
+        // The first of them have places, and each that ends leaves its place to the next in line.
+        let served = hostile[..<100].contains { client in
+            client.close()
+            return other.hasSomething(within: 150)
+        }
+        #expect(served)
+        if served { #expect(other.receiveMessage().body == "x") }
+    }
+
     @Test("its own idle connections give way to a client that has its share", arguments: [1, 2])
     func ownIdle(_ workers: Int) throws {
         let gateway = try answering(places: 16, workers: workers)

@@ -82,6 +82,12 @@ public class Peer: @unchecked Sendable {
         return true
     }
 
+    /// Whether something has come, or comes before so many milliseconds have passed.
+    public func hasSomething(within milliseconds: Int32) -> Bool {
+        var waiting = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&waiting, 1, milliseconds) > 0
+    }
+
     /// Some bytes; empty at the end of the connection or when none came for too long.
     public func receive() -> [UInt8] {
         if !pending.isEmpty {

@@ -45,7 +45,9 @@ final class CacheFolder: Sendable {
     private let root: Descriptor
     private let lock: Descriptor
     private let tmp: Descriptor
-    /// The folders of the objects, opened when first needed; -1 before. And what they are known to take on disk.
+    /// Whether the folders of the objects stay open.
+    private let keepsParts: Bool
+    /// The folders of the objects, opened when first needed if they stay open; -1 before. And what they are known to take on disk.
     private let parts: Lock<[(number: Int32, bytes: Int)]>
     private let tmpBytes = Atomic<Int>(0)
     private let restoring = Lock(())
@@ -57,9 +59,11 @@ final class CacheFolder: Sendable {
 
     private static let format = "gateway cache 1\n"
 
-    /// Opens and locks the folder at `path`, making it and those above it when they are missing. Blocks.
-    init(path: String) throws(CacheFolderError) {
+    /// Opens and locks the folder at `path`, making it and those above it when they are missing; with `keepsParts`, the folders of
+    /// the objects stay open. Blocks.
+    init(path: String, keepsParts: Bool = true) throws(CacheFolderError) {
         self.path = path
+        self.keepsParts = keepsParts
         Self.makeFolders(path)
         let number = unsafe gw_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard number >= 0 else {
@@ -179,7 +183,7 @@ final class CacheFolder: Sendable {
             do throws(CacheFolderError) {
                 guard let status = FileCalls.status(root.number) else { return false }
                 if status.st_nlink == 0 {
-                    let new = try CacheFolder(path: path)
+                    let new = try CacheFolder(path: path, keepsParts: keepsParts)
                     guard replace(root.number, by: new.root.number), replace(lock.number, by: new.lock.number),
                         replace(tmp.number, by: new.tmp.number), restoreSecret()
                     else { return false }
@@ -232,8 +236,30 @@ final class CacheFolder: Sendable {
 
     // MARK: Files
 
+    /// Opens the folder of that part if it is to stay open.
+    func prepare(part: Int) {
+        if keepsParts { _ = self.part(part, making: false) }
+    }
+
+    /// What is in the folder of that part; nil when it cannot be listed.
+    func names(part: Int) -> Result<[String]?, SystemFailure> {
+        if keepsParts { return self.part(part, making: false).map { FileCalls.names(in: $0) } }
+        return FileCalls.open(Self.partName(part), in: root.number, O_RDONLY | O_DIRECTORY).map { number in
+            defer { close(number) }
+            return FileCalls.names(in: number)
+        }
+    }
+
+    /// Where the object's file is: a folder, and its name from there.
+    private func place(of id: ObjectID, making: Bool = false) -> Result<(folder: Int32, name: String), SystemFailure> {
+        if keepsParts { return part(id.part, making: making).map { ($0, ObjectName.of(id)) } }
+        let name = Self.partName(id.part)
+        if making { _ = unsafe mkdirat(root.number, name, 0o700) }
+        return .success((root.number, "\(name)/\(ObjectName.of(id))"))
+    }
+
     /// The folder of that part; with `making` it is made when it is missing.
-    func part(_ part: Int, making: Bool) -> Result<Int32, SystemFailure> {
+    private func part(_ part: Int, making: Bool) -> Result<Int32, SystemFailure> {
         let known = parts.withLock { $0[part].number }
         if known >= 0 { return .success(known) }
         let name = Self.partName(part)
@@ -253,10 +279,15 @@ final class CacheFolder: Sendable {
     /// By how many bytes the folder of that part has grown on disk since this was last asked.
     func growth(of part: Int) -> Int {
         parts.withLock { parts in
-            guard parts[part].number >= 0, let status = FileCalls.status(parts[part].number) else { return 0 }
+            guard let status = status(ofPart: part, parts[part].number) else { return 0 }
             defer { parts[part].bytes = FileCalls.blockBytes(status) }
             return FileCalls.blockBytes(status) - parts[part].bytes
         }
+    }
+
+    private func status(ofPart part: Int, _ number: Int32) -> stat? {
+        if number >= 0 { return FileCalls.status(number) }
+        return keepsParts ? nil : try? FileCalls.status(Self.partName(part), in: root.number).get()
     }
 
     /// The same of the folder of temporary files.
@@ -268,18 +299,18 @@ final class CacheFolder: Sendable {
 
     /// Opens the object's file for reading.
     func open(_ id: ObjectID) -> Result<Int32, SystemFailure> {
-        part(id.part, making: false).flatMap { FileCalls.open(ObjectName.of(id), in: $0, O_RDONLY | O_NONBLOCK) }
+        place(of: id).flatMap { FileCalls.open($0.name, in: $0.folder, O_RDONLY | O_NONBLOCK) }
     }
 
     /// What the object's name leads to.
     func status(_ id: ObjectID) -> Result<stat, SystemFailure> {
-        part(id.part, making: false).flatMap { FileCalls.status(ObjectName.of(id), in: $0) }
+        place(of: id).flatMap { FileCalls.status($0.name, in: $0.folder) }
     }
 
     /// Removes the object's file: 0, or the `errno`.
     @discardableResult func remove(_ id: ObjectID) -> Int32 {
-        switch part(id.part, making: false) {
-        case .success(let folder): unsafe unlinkat(folder, ObjectName.of(id), 0) == 0 ? 0 : errno
+        switch place(of: id) {
+        case .success(let place): unsafe unlinkat(place.folder, place.name, 0) == 0 ? 0 : errno
         case .failure(let failure): failure.code
         }
     }
@@ -294,8 +325,8 @@ final class CacheFolder: Sendable {
 
     /// Gives a temporary file the object's name, in place of what had it; 0, or the `errno`.
     func publish(_ name: String, as id: ObjectID) -> Int32 {
-        switch part(id.part, making: true) {
-        case .success(let folder): unsafe renameat(tmp.number, name, folder, ObjectName.of(id)) == 0 ? 0 : errno
+        switch place(of: id, making: true) {
+        case .success(let place): unsafe renameat(tmp.number, name, place.folder, place.name) == 0 ? 0 : errno
         case .failure(let failure): failure.code
         }
     }

@@ -80,7 +80,8 @@ public final class Gateway {
             configuration.listeners.contains(where: \.isTLS)
             ? try TLSCertificates(configuration.tls, report: report) : nil
 
-        cache = try Self.openCache(configuration, report)
+        let cacheDescriptors = CacheDescriptors(descriptors: descriptors)
+        cache = try Self.openCache(configuration, cacheDescriptors, report)
         admin = try configuration.admin.map { [cache] endpoint throws(StartFailure) in
             try AdminServer(
                 endpoint, cache: cache, snapshot: snapshot, loopIndex: configuration.workers, report: report)
@@ -99,11 +100,13 @@ public final class Gateway {
         for running in loops { running.loop.start() }
         // Before the first request, so that a server that is not there is known of soon.
         startChecks()
+        let isOnDisk = cache?.store.options.path != nil
         let plan = DescriptorPlan(
-            descriptors: descriptors, used: DescriptorLimit.used() + Self.laterDescriptors,
-            perConnection: descriptorsPerClient,
-            wanted: configuration.limits.connections)
-        places.lower(to: max(1, plan.connections))
+            descriptors: descriptors,
+            used: DescriptorLimit.used() + Self.laterDescriptors + (isOnDisk ? cacheDescriptors.total : 0),
+            perConnection: descriptorsPerClient + (isOnDisk ? CacheDescriptors.perConnection : 0),
+            loops: configuration.workers, wanted: configuration.limits.connections)
+        places.lower(to: max(1, plan.connections), waiting: plan.waiting)
         if plan.isTight {
             report(
                 "the descriptor limit (ulimit -n) of \(descriptors) leaves room for \(places.limit) client connections: "
@@ -131,11 +134,12 @@ public final class Gateway {
     private static func checkRoom(_ descriptors: Int, _ configuration: Configuration) throws(StartFailure) {
         let listeners = 2 * configuration.listeners.count
         let needed = DescriptorLimit.used() + configuration.workers * (2 + listeners) + Self.ownDescriptors
-        let plan = DescriptorPlan(descriptors: descriptors, used: needed, wanted: 1)
+        let plan = DescriptorPlan(
+            descriptors: descriptors, used: needed, loops: configuration.workers, wanted: 1)
         guard plan.connections > 0 else {
             throw StartFailure(
                 "the descriptor limit (ulimit -n) of \(descriptors) leaves no room for a client: at least "
-                    + "\(needed + DescriptorPlan.reserve + DescriptorPlan.perConnection) are needed")
+                    + "\(needed + DescriptorPlan.least(loops: configuration.workers)) are needed")
         }
     }
 
@@ -254,7 +258,7 @@ public final class Gateway {
     /// Nil without a cache. When the folder cannot be used, that is said, and the cache is in memory only. One that was named and that
     /// another gateway has is the operator's mistake.
     private static func openCache(
-        _ configuration: Configuration, _ report: @escaping @Sendable (String) -> Void
+        _ configuration: Configuration, _ descriptors: CacheDescriptors, _ report: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) -> ResponseCache? {
         let settings = configuration.cache
         guard settings.isOn else { return nil }
@@ -266,6 +270,8 @@ public final class Gateway {
         var options = StoreOptions(path: path, diskBytes: settings.diskBytes)
         options.memoryBytes = settings.memoryBytes
         options.largestBody = settings.largestStoredBody
+        options.openFiles = descriptors.files
+        options.keepsFolders = descriptors.keepsFolders
         let rules = CacheRules(
             defaultLifetime: UInt32(clamping: settings.defaultLifetime), guessesLifetimes: settings.guessesLifetimes,
             honoursReload: settings.honoursReload, setCookie: SetCookieRule(settings.setCookie))

@@ -22,6 +22,7 @@ public final class ClientPlaces: Sendable {
     /// Doors in the queue, and those among them that wait because all places are taken.
     private let waiting = Atomic<Int>(0)
     private let roomWaiting = Atomic<Int>(0)
+    private let waitingLimit = Atomic<Int>(ClientPlaces.mostWaiting)
     /// Connections that wait at the doors.
     private let parked = Atomic<Int>(0)
     /// The client that waits for one of its own connections to end, or `.max`.
@@ -40,8 +41,18 @@ public final class ClientPlaces: Sendable {
     /// Connections that are open, or wait for a place, now.
     public var count: Int { budget.count + parked.load(ordering: .relaxed) }
 
-    /// Allows no more than `limit` connections from now on: the process has room for no more.
-    public func lower(to limit: Int) { budget.lower(to: limit) }
+    /// Connections that may wait at a door for a place; more wait in the kernel's queue.
+    public static let mostWaiting = 256
+
+    /// Allows no more than `limit` connections from now on, and `waiting` that have none at each door: the process has room for
+    /// no more.
+    public func lower(to limit: Int, waiting: Int) {
+        budget.lower(to: limit)
+        waitingLimit.store(min(waiting, Self.mostWaiting), ordering: .relaxed)
+    }
+
+    /// Connections that may wait at one door.
+    var parkingLimit: Int { waitingLimit.load(ordering: .relaxed) }
 
     /// Whether a place is free; another loop may take it first.
     var hasRoom: Bool { budget.hasRoom }

@@ -27,6 +27,8 @@ final class Door: Watcher, @unchecked Sendable {
     private var parkedClients: [UInt64: Int] = [:]
     /// When the last place was had by one who waited, in milliseconds.
     private var lastServed: UInt64 = 0
+    /// Since when there have always been some in the kernel's queue for whom there was no room here, in milliseconds, or 0.
+    private var lineSince: UInt64 = 0
     private var hasDeadline = false
 
     /// A connection without a place.
@@ -41,11 +43,13 @@ final class Door: Watcher, @unchecked Sendable {
         }
     }
 
-    /// Connections that may wait here; more wait in the kernel's queue,
-    static let parkingLimit = 256
-    /// until none of them has had a place for so long (milliseconds): then those of clients beyond their share are closed,
-    /// because somebody else may wait behind them.
+    /// As many connections as may wait here (`ClientPlaces.parkingLimit`) wait here, more in the kernel's queue, until none of them has
+    /// had a place for so long (milliseconds): then those of clients beyond their share are closed, because somebody else may
+    /// wait behind them.
     private static let standstill: UInt64 = 500
+    /// How long somebody else may wait behind those of a client beyond its share, though places are handed on to that client
+    /// (milliseconds): then they are closed, too.
+    private static let patience: UInt64 = 2_000
     /// How often those who wait look for connections that have become idle, in milliseconds.
     private static let nudge = 100
     /// Places that are given out before others have their turn.
@@ -108,6 +112,7 @@ final class Door: Watcher, @unchecked Sendable {
     /// Whether a listener may accept another connection. When not, it holds.
     func mayAccept(_ listener: Listener) -> Bool {
         if hasUse { return true }
+        if lineSince == 0, places.hasRoom { lineSince = max(1, loop.milliseconds) }
         listener.hold()
         wait()
         return false
@@ -116,10 +121,13 @@ final class Door: Watcher, @unchecked Sendable {
     /// Whether a connection that is accepted now finds a place, or may wait here, or will be closed.
     private var hasUse: Bool {
         guard places.hasRoom || places.idlesLongest(self) && closeIdle(of: nil) else { return false }
-        return parked.count < Self.parkingLimit || isStandstill
+        return parked.count < places.parkingLimit || isStandstill
     }
 
-    private var isStandstill: Bool { loop.milliseconds &- lastServed > Self.standstill }
+    private var isStandstill: Bool {
+        loop.milliseconds &- lastServed > Self.standstill
+            || lineSince != 0 && loop.milliseconds &- lineSince > Self.patience
+    }
 
     /// A connection came.
     func accepted(_ descriptor: consuming Descriptor, from peer: SocketAddress, by listener: Listener) {
@@ -137,7 +145,10 @@ final class Door: Watcher, @unchecked Sendable {
             case .full, .beyondShare: break
             }
         }
-        guard parked.count < Self.parkingLimit else { return }
+        guard parked.count < places.parkingLimit else {
+            places.countRefused()
+            return
+        }
         if parked.isEmpty { lastServed = loop.milliseconds }
         parked.append(Parked(descriptor, peer, listener))
         parkedClients[peer.clientNetwork, default: 0] += 1
@@ -241,7 +252,14 @@ final class Door: Watcher, @unchecked Sendable {
     private func serveHeld() -> Int {
         var served = 0
         for listener in listeners where listener.isHeld {
-            while served < Self.turn, hasUse, listener.acceptHeld() { served += 1 }
+            while served < Self.turn, hasUse {
+                guard listener.acceptHeld() else {
+                    // Nobody waits behind the listener any more.
+                    lineSince = 0
+                    break
+                }
+                served += 1
+            }
         }
         return served
     }
