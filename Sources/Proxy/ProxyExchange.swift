@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request's way through the proxy, in five steps that are also the folders of this module:
-//
-//   receive   the head is valid; may this be served at all?             Receive/
-//   route     which route, and so which pool, redirect or answer?      Route/
-//   (cache    is the answer stored, or on its way?                     Cache/)
-//   forward   to which server, on which connection, with which fields?  Forward/
-//   deliver   the response, or an error that says what went wrong       Deliver/
-//   record    one line in the log, some counters                        Record/
-//
-// The exchange moves through them in this order; `forward` may be entered again when an attempt failed and may be repeated.
+// A request that is proxied. The exchange holds what is known of it; `Steps/StepTable.swift` says in which order the steps use that.
 
 import Bytes
+import CacheStore
 import Engine
 import HTTP
 import Serving
@@ -22,7 +14,13 @@ final class ProxyExchange: Exchange {
     /// Holds spare exchanges in turn, until it is told to keep none (`ProxyService.stop`).
     let service: ProxyService
     private(set) var view: LoopView
+    /// Where it is on its way.
+    var step = Step.receive
+    /// How the client has proved who it is.
+    var proof = ClientProof.none
     var route: CompiledRoute?
+    /// Who answers. The route says it first, the cache may know better.
+    var responder = Responder.upstream
 
     // MARK: Forward
 
@@ -81,7 +79,10 @@ final class ProxyExchange: Exchange {
     func begin(_ view: LoopView) {
         self.view = view
         attempt.exchange = self
+        step = .receive
+        proof = .none
         route = nil
+        responder = .upstream
         connection = nil
         poolIndex = 0
         target = nil
@@ -101,9 +102,9 @@ final class ProxyExchange: Exchange {
 
     // MARK: Told by the stream
 
-    override func requestReceived() { receive() }
+    override func requestReceived() { advance() }
 
-    override func requestBodyArrived() { forward() }
+    override func requestBodyArrived() { advance() }
 
     override func requestBody(_ bytes: Span<UInt8>) {
         guard let connection else { return }
@@ -130,10 +131,9 @@ final class ProxyExchange: Exchange {
             let end = headBytes.firstIndex(of: 0x0A, from: head.methodRange.lowerBound) ?? .max
             hasBadRequestLine = failure.offset <= end
         }
-        reason = refusal.word
         dropConnection()
         service.counters.refused.add(1, ordering: .relaxed)
-        deliverError(refusal.status, refusal.sentence)
+        refuse(refusal.status, refusal.word, refusal.sentence)
     }
 
     /// All that came together from the upstream server has been delivered.
@@ -147,7 +147,7 @@ final class ProxyExchange: Exchange {
             pumpStored()
             stream?.flush()
         } else if use.reading != nil {
-            pumpDownload()
+            resume(pumpFill())
         } else {
             connection?.resumeReading()
         }
@@ -161,11 +161,21 @@ final class ProxyExchange: Exchange {
         case .writeTimeout: reason = "write-timeout"
         case .badBody: reason = "bad-body"
         }
-        record(ending)
+        step = .record
+        advance()
         endCompression()
         leaveCache()
         route = nil
+        responder = .upstream
     }
+
+    // MARK: Told by the cache
+
+    /// A disk thread has opened what is stored.
+    func objectOpened(_ opening: Opening) { resume(LookUpStep.opened(self, opening)) }
+
+    /// The fill that it reads has more.
+    func fillProgressed() { resume(pumpFill()) }
 
     /// Whether the request's head has been sent and its body follows in pieces.
     var isStreamingBody = false

@@ -94,7 +94,7 @@ extension AdminExchange {
         var route: CompiledRoute?
         let match = service.snapshot.routes.match(request.head, request.bytes, scratch: Block(capacity: 65 << 10))
         if case .route(let found) = match { route = found }
-        return ForwardedFields(isTrusted: false, hasProvedItself: false, route: route)
+        return ForwardedFields(isTrusted: false, proof: .none, route: route)
     }
 
     private func tell(_ cache: ResponseCache) {

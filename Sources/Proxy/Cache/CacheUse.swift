@@ -78,7 +78,7 @@ final class ExchangeReader: CacheReader, @unchecked Sendable {
     func detach() { exchange = nil }
 
     override func opened(_ opening: Opening) { exchange?.objectOpened(opening) }
-    override func fillProgressed() { exchange?.pumpDownload() }
+    override func fillProgressed() { exchange?.fillProgressed() }
     override func fillDrained() { download?.resume() }
 
     override func chunkRead(_ outcome: ChunkOutcome, _ block: Block) {

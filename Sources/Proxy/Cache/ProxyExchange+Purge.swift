@@ -15,15 +15,14 @@ extension ProxyExchange {
     /// something else.
     func takesPurge(_ cache: ResponseCache) -> Bool {
         guard head.method == .other, headBytes.extracting(head.methodRange).equals("PURGE") else { return false }
-        reason = "purge"
         guard mayPurge else {
-            reason = "purge-refused"
-            deliverError(
-                405, "PURGE is not for this address (--cache-purge-from).",
+            refuse(
+                405, "purge-refused", "PURGE is not for this address (--cache-purge-from).",
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
             return true
         }
-        if let problem = purge(cache) { deliverError(400, problem) }
+        reason = "purge"
+        if let problem = purge(cache) { refuse(400, "purge", problem) }
         return true
     }
 

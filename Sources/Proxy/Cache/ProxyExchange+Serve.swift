@@ -20,11 +20,11 @@ extension ProxyExchange {
     /// server for this request" (RFC 9111 section 5.1), so where it was, only an age that came with it is told.
     func serve(
         _ stored: StoredResponse, renewed: CachedBody? = nil, _ record: StoredRecord, age: UInt32, tellsAge: Bool
-    ) {
+    ) -> Bool {
         if use.isRefresh {
             // Nobody reads it.
             stream?.finish(trailers: nil)
-            return
+            return true
         }
         let length = record.coding.contentLength(of: stored.length)
         let size = UInt64(length)
@@ -35,13 +35,7 @@ extension ProxyExchange {
             let head = stored.head
             served = writeHead(head.metadata, record, age: tellsAge ? age : nil, size: size)
         }
-        guard let served else {
-            // What is stored is no head, though no checksum has noticed: it is as if there was nothing.
-            service.cache?.store.forget(use.id)
-            use.candidate = nil
-            forwardAlone()
-            return
-        }
+        guard let served else { return false }
         var range = 0..<length
         let inflates = prepareInflating(stored, record.coding, served)
         switch served {
@@ -55,16 +49,23 @@ extension ProxyExchange {
         use.position = use.inflation?.entry ?? range.lowerBound
         use.end = range.upperBound
         pumpStored()
+        return true
     }
 
-    /// Begins to answer with what is being downloaded.
-    func serve(_ description: ObjectDescription, _ record: StoredRecord, tellsAge: Bool) {
+    /// What is stored is no head, though no checksum has noticed: it is as if there was nothing.
+    func dropUnreadable() -> StepOutcome {
+        service.cache?.store.forget(use.id)
+        use.candidate = nil
+        return goAlone()
+    }
+
+    /// Begins to answer with what a fill brings. False, and nothing written, when what it brings is no head.
+    func serve(_ description: ObjectDescription, _ record: StoredRecord, tellsAge: Bool) -> Bool {
         let age = tellsAge ? record.policy.age(at: wallMilliseconds) : nil
         let size = description.bodyLength.map { UInt64($0) }
         let metadata = description.metadata
         guard let served = writeHead(metadata.bytes, record, age: age, size: size, isStored: false) else {
-            forwardAlone()
-            return
+            return false
         }
         if head.method == .head || served == .notModified {
             leaveDownload()
@@ -72,6 +73,7 @@ extension ProxyExchange {
         } else if use.form == .identity {
             beginInflating(nil, length: record.coding.identityLength)
         }
+        return true
     }
 
     /// Begins to answer the one whose request made the download: with the head that came, since some fields are for him alone
@@ -95,7 +97,8 @@ extension ProxyExchange {
                 asked, head, headBytes, record.policy, service.storedHead, metadata.bytes, size: 0,
                 now: wallMilliseconds)
             if served == .notModified {
-                serve(description, record, tellsAge: connection.head.fields.first(.age) != nil)
+                // Not false: it has just been parsed.
+                _ = serve(description, record, tellsAge: connection.head.fields.first(.age) != nil)
                 return
             }
         }
@@ -254,7 +257,7 @@ extension ProxyExchange {
             pumpStored()
             stream?.flush()
         } else {
-            pumpDownload()
+            resume(pumpFill())
         }
     }
 
@@ -287,7 +290,7 @@ extension ProxyExchange {
         let reader = use.reader ?? ExchangeReader(self)
         use.reader = reader
         use.isReading = true
-        use.wait = WaitTimer(self, in: Self.diskPatience)
+        use.wait = WaitTimer(self, in: LookUpStep.diskTimeout)
         if !file.readSoon(number, into: block, for: reader) { diskIsBusy(block) }
     }
 
@@ -348,7 +351,7 @@ extension ProxyExchange {
         } else if let fill = use.reading, let reader = use.reader {
             let wanted = use.position..<use.end
             fill.took(sendStored(block.readable.extracting(wanted), to: stream), reader)
-            pumpDownload()
+            resume(pumpFill())
         }
     }
 

@@ -108,7 +108,7 @@ extension ProxyExchange {
         let encoding = encoding(with: encoder, record, into: target, connection, reader)
         connection.handOver(to: CacheDownload(target, connection, leader: reader, encoding: encoding))
         serveFirst(description, record, connection)
-        pumpDownload()
+        resume(pumpFill())
         return .stored
     }
 

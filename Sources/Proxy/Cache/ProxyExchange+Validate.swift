@@ -98,9 +98,10 @@ extension ProxyExchange {
         }
         let policy = renewal?.record.policy ?? record.policy
         use.status?.ttl = policy.ttl(at: wallMilliseconds)
-        serve(
+        let isServed = serve(
             candidate, renewed: renewal?.answer, renewal?.record ?? record, age: policy.age(at: wallMilliseconds),
             tellsAge: tellsAge)
+        if !isServed { resume(dropUnreadable()) }
     }
 
     /// The stored response, whose head has been parsed, with the fields of the answer. Nil when they do not fit.
@@ -177,7 +178,7 @@ extension ProxyExchange {
         use.conditions = use.leading == nil ? .asTheyCame : .fill
         needsFresh = false
         tried = TriedServers()
-        forward()
+        resume(.next)
     }
 
     /// Nobody listens to the connection any more; it goes back to its pool once the response, whose body is empty or not
@@ -195,7 +196,7 @@ extension ProxyExchange {
         use.word = "stale"
         use.status?.ttl = record.policy.ttl(at: wallMilliseconds)
         use.status?.detail = "stale-if-error"
-        serve(stored, record, age: age, tellsAge: true)
+        if !serve(stored, record, age: age, tellsAge: true) { resume(dropUnreadable()) }
     }
 
     /// The upstream server could not be had: serves the stale response where that is allowed (RFC 5861 section 4). `status`:

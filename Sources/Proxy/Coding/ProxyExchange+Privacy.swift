@@ -39,7 +39,6 @@ extension ProxyExchange {
 
     /// Whether the request says who the client is: by what a browser sends along whoever makes it send the request.
     private var hasCredentials: Bool {
-        if head.fields.first(.cookie) != nil || head.fields.first(.authorization) != nil { return true }
-        return isIdentified
+        proof != .none || head.fields.has(.cookie) || head.fields.has(.authorization)
     }
 }

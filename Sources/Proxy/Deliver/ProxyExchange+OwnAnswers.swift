@@ -9,12 +9,22 @@ import Serving
 extension ProxyExchange {
     private static let plainText: StaticString = "text/plain; charset=utf-8"
 
-    /// An error, in a sentence, with the id under which the log has it.
+    /// Answers with an error, in a sentence, with the id under which the log has it.
     ///
-    /// - Parameter seconds: What `Retry-After` says, with `retryAfter`.
-    func deliverError(
-        _ status: UInt16, _ sentence: StaticString, allow: StaticString? = nil, retryAfter: Bool = false,
-        seconds: UInt64 = 1
+    /// - Parameters:
+    ///   - reason: How the log spells it.
+    ///   - retryAfter: What `Retry-After` says, in seconds.
+    @discardableResult func refuse(
+        _ status: UInt16, _ reason: StaticString, _ sentence: StaticString, allow: StaticString? = nil,
+        retryAfter: UInt64? = nil
+    ) -> StepOutcome {
+        self.reason = reason
+        deliverError(status, sentence, allow: allow, retryAfter: retryAfter)
+        return .answered
+    }
+
+    private func deliverError(
+        _ status: UInt16, _ sentence: StaticString, allow: StaticString?, retryAfter: UInt64?
     ) {
         if identifier.isEmpty { service.nextIdentifier(into: identifier) }
         let page = service.loop.smallBlocks.take()
@@ -29,10 +39,10 @@ extension ProxyExchange {
         page.append("\n")
         guard let stream = beginOwn(status, type: Self.plainText.span) else { return }
         if let allow { stream.field("Allow", allow) }
-        if retryAfter {
+        if let retryAfter {
             let value = service.fieldScratch
             value.clear()
-            value.append(decimal: seconds)
+            value.append(decimal: retryAfter)
             stream.field("Retry-After", value.readable)
         }
         stream.field("Cache-Control", "no-store")
@@ -83,7 +93,8 @@ extension ProxyExchange {
     /// OPTIONS or TRACE whose `Max-Forwards` ran out here.
     func deliverOwnOptions() {
         guard head.method == .options else {
-            deliverError(501, "TRACE ends here, and is not reflected by this gateway (RFC 9110 section 9.3.8).")
+            refuse(
+                501, "max-forwards", "TRACE ends here, and is not reflected by this gateway (RFC 9110 section 9.3.8).")
             return
         }
         guard let stream = beginOwn(200, type: Self.plainText.span) else { return }

@@ -10,8 +10,8 @@ import HTTP
 struct ForwardedFields {
     /// Whether the peer is a trusted proxy, which may say who the client is.
     let isTrusted: Bool
-    /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
-    let hasProvedItself: Bool
+    /// Whether the client has shown a certificate: what it says of others' certificates is not forwarded then.
+    let proof: ClientProof
     let route: CompiledRoute?
 
     /// Whether the field is forwarded as it came. The fields that the gateway writes itself are not.
@@ -35,7 +35,7 @@ struct ForwardedFields {
             if field.name == .other {
                 // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
                 if field.nameHasUnderscore { return false }
-                if !isTrusted || hasProvedItself, Self.speaksForClient(name) { return false }
+                if !isTrusted || proof == .certificate, Self.speaksForClient(name) { return false }
                 if !isTrusted, Self.namesTarget(name) || Self.namesAddress(name) { return false }
                 if head.method.isSafe, Self.namesMethod(name) { return false }
             }

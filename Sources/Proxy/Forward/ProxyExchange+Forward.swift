@@ -16,10 +16,10 @@ extension ProxyExchange {
     var pool: PoolView { view.pools[poolIndex] }
 
     /// Sends the request to the server whose turn it is.
-    func forward() {
+    func forward() -> StepOutcome {
         // No server waits for a client. One that wants to be asked first is only by the server (RFC 9110 section 10.1.1).
         if head.framing != .none, !(head.expectsContinue && head.version == .http11), stream?.awaitBody() == false {
-            return
+            return .wait
         }
         let pool = pool
         if upstreamStarted == 0 {
@@ -29,13 +29,14 @@ extension ProxyExchange {
         // Others have waited longer.
         if pool.isCrowded, tried.count == 0 {
             waitForRoom(isHeldBack: false)
-            return
+            return .wait
         }
         switch lease(pool) {
         case .leased: break
         case .busy(let room): waitForRoom(isHeldBack: room == .overShare)
         case .nobody: giveUp()
         }
+        return .wait
     }
 
     private func lease(_ pool: PoolView) -> Leasing {

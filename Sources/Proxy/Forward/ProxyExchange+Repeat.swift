@@ -50,7 +50,7 @@ extension ProxyExchange {
         if cause == .takenOut { service.counters.moved.add(1, ordering: .relaxed) }
         service.counters.retries.add(1, ordering: .relaxed)
         reason = ""
-        forward()
+        resume(.next)
     }
 
     /// The server was taken out while the request waits on it: whether it may go elsewhere, and has where to go.
@@ -77,7 +77,7 @@ extension ProxyExchange {
         self.connection = nil
         isStreamingBody = false
         service.counters.retries.add(1, ordering: .relaxed)
-        forward()
+        resume(.next)
         return true
     }
 
@@ -113,14 +113,13 @@ extension ProxyExchange {
         use.leading?.fail()
         use.leading = nil
         if isExhausted {
-            reason = "upstream-connections"
-            deliverError(503, "Every upstream server has as many connections as it may have.", retryAfter: true)
+            refuse(
+                503, "upstream-connections", "Every upstream server has as many connections as it may have.",
+                retryAfter: 1)
         } else if let failure {
-            reason = failure.word
-            deliverError(failure.status, failure.sentence, retryAfter: failure.status == 503)
+            refuse(failure.status, failure.word, failure.sentence, retryAfter: failure.status == 503 ? 1 : nil)
         } else {
-            reason = "no-upstream"
-            deliverError(503, "No upstream server can be reached now.", retryAfter: true)
+            refuse(503, "no-upstream", "No upstream server can be reached now.", retryAfter: 1)
         }
     }
 }

@@ -156,7 +156,7 @@ extension ProxyExchange {
     /// Decides about the client's fields.
     var forwardedFields: ForwardedFields {
         ForwardedFields(
-            isTrusted: stream.map { isTrusted($0.peer) } ?? false, hasProvedItself: hasProvedItself, route: route)
+            isTrusted: stream.map { isTrusted($0.peer) } ?? false, proof: proof, route: route)
     }
 
     /// The authority in the form in which it is forwarded (RFC 9110 section 4.2.3): `h.example` for `H.EXAMPLE:80`. Valid until it is
@@ -188,25 +188,6 @@ extension ProxyExchange {
     /// Whether the request came through TLS, and how its scheme is spelt.
     var isSecure: Bool { stream?.transport.layer != nil }
     private var scheme: StaticString { isSecure ? "https" : "http" }
-    /// Whether the peer has shown a certificate: what it says of somebody else's is not passed on beside that.
-    var hasProvedItself: Bool { stream?.transport.layer?.peerName.isEmpty == false }
-
-    /// Whether the upstream server is told which person asks, by a certificate that was shown here or by what a trusted proxy says of
-    /// one. It counts as Authorization.
-    var isIdentified: Bool {
-        if hasProvedItself { return true }
-        guard let peer = stream?.peer, isTrusted(peer) else { return false }
-        let bytes = headBytes
-        for position in 0..<head.fields.count {
-            let field = head.fields[position]
-            if field.name == .other, !field.valueRange.isEmpty,
-                ForwardedFields.namesPerson(bytes.extracting(field.nameRange))
-            {
-                return true
-            }
-        }
-        return false
-    }
 
     func isTrusted(_ peer: SocketAddress) -> Bool {
         for range in view.snapshot.configuration.trustedProxies where peer.isIn(range.bytes, prefix: range.prefix) {

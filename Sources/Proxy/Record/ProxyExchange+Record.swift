@@ -22,10 +22,8 @@ extension ProxyExchange {
     private static let targetLimit = 8192
     private static let fieldLimit = 2048
 
-    func record(_ ending: Ending) {
-        // What refreshes a stored response is no client's request.
-        guard !use.isRefresh else { return }
-        service.counters.requests.add(1, ordering: .relaxed)
+    /// Writes the exchange's line.
+    func log() {
         guard let log = service.log, let stream else { return }
         let line = log.line
         switch view.snapshot.configuration.logFormat {
