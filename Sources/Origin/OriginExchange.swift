@@ -49,7 +49,7 @@ final class OriginExchange: Exchange {
         let bytes = headBytes
         let path = bytes.extracting(head.pathRange)
         if head.method == .connect {
-            stream?.closeAfterResponse()
+            stream?.rejectRequest()
             answer(405, "text/plain")
         } else if path.equals("/whoami") || path.equals("/") && service.root == nil {
             answerWhoAmI(asPage: path.equals("/"))
@@ -82,7 +82,7 @@ final class OriginExchange: Exchange {
         if stream.isBlocked { stream.pauseBody() } else { stream.flush() }
     }
 
-    override func requestEnded() {
+    override func requestEnded(trailers: Trailers?) {
         if case .echo = source { stream?.finish(trailers: nil) }
     }
 
@@ -142,7 +142,7 @@ final class OriginExchange: Exchange {
         page.append("origin ")
         page.append(text: service.name)
         page.append("\nclient ")
-        stream.peer.appendHost(to: page)
+        stream.client.address.appendHost(to: page)
         page.append("\n")
         answer(200, "text/plain; charset=utf-8")
     }

@@ -118,9 +118,14 @@ final class ProxyExchange: Exchange {
         if connection.isBlocked { stream?.pauseBody() }
     }
 
-    override func requestEnded() {
+    override func requestEnded(trailers: Trailers?) {
         guard let connection else { return }
-        connection.finishRequest(trailers: nil)
+        var trailers = trailers
+        if trailers != nil {
+            let forwarded = forwardedFields
+            trailers?.keep { forwarded.passTrailer($0, $1) }
+        }
+        connection.finishRequest(trailers: trailers)
         if isStreamingBody { connection.flush() }
     }
 

@@ -113,6 +113,22 @@ import Testing
         for name in ["Connection", "Keep-Alive", "X-Mine", "TE:", "Proxy-"] { #expect(!head.contains(name)) }
     }
 
+    @Test("takes a request's trailers along, but none whose field would not have gone along in the head")
+    func requestTrailers() throws {
+        let expected = "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"
+        let origin = ScriptedServer { peer, _, _ in
+            _ = peer.receiveHead()
+            let body = peer.receive(count: expected.utf8.count)
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)")
+        }
+        let gateway = try RunningGateway(upstreams: [origin.port])
+        let answer = gateway.exchange(
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "5\r\nhello\r\n0\r\nX-Sum:1\r\nX-Client-Cert-Subject: CN=admin\r\nX-Forwarded-User: root\r\nA_B: 2\r\n"
+                + "Content-Length: 9\r\nAuthorization: x\r\nX-Request-ID: mine\r\n\r\n")
+        #expect(answer.hasSuffix("\r\n\r\n\(expected)"))
+    }
+
     @Test(
         "keeps what a Connection option must not remove",
         arguments: [

@@ -48,6 +48,12 @@ public struct Trailers: Sendable, Equatable {
 }
 
 extension Trailers {
+    /// Keeps the lines whose names may be forwarded, as `forwards` says.
+    public mutating func keep(where forwards: (Field, Span<UInt8>) -> Bool) {
+        let bytes = bytes
+        fields.removeAll { !forwards($0, bytes.span.extracting($0.nameRange)) }
+    }
+
     /// Bytes that `write` needs at most: a line that came without a space behind its colon gets one.
     public var serialisedLimit: Int { bytes.count + fields.count }
 

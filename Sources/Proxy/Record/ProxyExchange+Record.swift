@@ -47,7 +47,7 @@ extension ProxyExchange {
 
     private func writeCommon(_ line: Block, _ stream: ServerStream) {
         let bytes = headBytes
-        stream.peer.appendHost(to: line)
+        stream.client.address.appendHost(to: line)
         line.append(" - - [")
         line.append(service.clockText.log.readable)
         line.append("] \"")
@@ -91,7 +91,7 @@ extension ProxyExchange {
         line.append("{\"time\":\"")
         line.append(service.clockText.log.readable)
         line.append("\",\"client\":\"")
-        stream.peer.appendHost(to: line)
+        stream.client.address.appendHost(to: line)
         line.append("\",\"method\":\"")
         if hasRequestLine { line.append(json: bytes.extracting(head.methodRange), limit: 32) }
         line.append("\",\"target\":\"")
@@ -136,7 +136,7 @@ extension ProxyExchange {
         }
     }
 
-    private var tlsVersion: StaticString { stream?.transport.layer?.protocolName ?? "-" }
+    private var tlsVersion: StaticString { stream?.client.security?.protocolName ?? "-" }
 
     private var upstreamName: [UInt8]? { target?.server.authorityBytes }
 

@@ -15,7 +15,7 @@ enum AdmitStep {
         if method == .connect {
             // RFC 9110 §9.3.6 leaves CONNECT to us: a gateway is no forward proxy. The connection is closed, since the client may go
             // on as if it had a tunnel.
-            exchange.stream?.closeAfterResponse()
+            exchange.stream?.rejectRequest()
             return exchange.refuse(
                 405, "connect-refused", "CONNECT is not served here (RFC 9110 section 9.3.6).",
                 allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE")
@@ -26,7 +26,7 @@ enum AdmitStep {
         }
         guard isRooted else { return exchange.refuseBadPath() }
         if method == .trace, exchange.head.framing != .none {
-            exchange.stream?.closeAfterResponse()
+            exchange.stream?.rejectRequest()
             return exchange.refuse(
                 400, "trace-with-content", "TRACE must have no content (RFC 9110 section 9.3.8).")
         }
@@ -43,7 +43,7 @@ enum AdmitStep {
     private static func redirectToTLS(_ exchange: ProxyExchange) -> StepOutcome {
         let host = exchange.headBytes.extracting(exchange.head.authorityRange)
         guard !host.isEmpty else {
-            exchange.stream?.closeAfterResponse()
+            exchange.stream?.rejectRequest()
             return exchange.refuse(
                 400, "to-https",
                 "This is served through HTTPS only, and the request does not say at which host.")
@@ -60,7 +60,7 @@ extension ProxyExchange {
     /// Whether the client's request came through TLS: to this gateway, or to a trusted proxy before it, as that proxy says.
     var isSecureForClient: Bool {
         if isSecure { return true }
-        guard let peer = stream?.peer, isTrusted(peer), let field = head.fields.first(.xForwardedProto) else {
+        guard let peer = stream?.client.address, isTrusted(peer), let field = head.fields.first(.xForwardedProto) else {
             return false
         }
         return headBytes.extracting(field.valueRange).equalsIgnoringCase("https")

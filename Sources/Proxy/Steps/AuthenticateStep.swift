@@ -21,9 +21,9 @@ enum ClientProof: Sendable {
 enum AuthenticateStep {
     static func run(_ exchange: ProxyExchange) -> StepOutcome {
         guard let stream = exchange.stream else { return .next }
-        if let layer = stream.transport.layer, !layer.peerName.isEmpty {
+        if stream.client.hasCertificate {
             exchange.proof = .certificate
-        } else if exchange.isTrusted(stream.peer), isVouched(exchange) {
+        } else if exchange.isTrusted(stream.client.address), isVouched(exchange) {
             exchange.proof = .vouched
         }
         return .next

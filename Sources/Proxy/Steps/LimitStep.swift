@@ -12,9 +12,9 @@ enum LimitStep {
         // A refresh is the gateway's own doing, and its client has had its response.
         guard let stream = exchange.stream, !exchange.use.isRefresh else { return .next }
         let service = exchange.service
-        if stream.isCrowded {
+        if stream.client.isCrowded {
             service.counters.limited.add(1, ordering: .relaxed)
-            stream.closeAfterResponse()
+            stream.rejectRequest()
             return exchange.refuse(
                 429, "client-connections", "This client has as many connections as it may have.", retryAfter: 1)
         }

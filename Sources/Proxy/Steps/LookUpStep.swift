@@ -273,7 +273,7 @@ extension ProxyExchange {
     /// Whether a trusted proxy says that the client asked for another host than `Host` says: then the response may depend on what
     /// is not in the key.
     var isAskedForAnotherHost: Bool {
-        guard let peer = stream?.peer, isTrusted(peer), let field = head.fields.first(.xForwardedHost) else {
+        guard let peer = stream?.client.address, isTrusted(peer), let field = head.fields.first(.xForwardedHost) else {
             return false
         }
         let bytes = headBytes

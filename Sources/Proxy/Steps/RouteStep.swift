@@ -12,7 +12,7 @@ enum RouteStep {
         switch routes.match(exchange.head, exchange.headBytes, scratch: exchange.service.pathScratch) {
         case .badPath: return exchange.refuseBadPath()
         case .ambiguousPath:
-            exchange.stream?.closeAfterResponse()
+            exchange.stream?.rejectRequest()
             return exchange.refuse(
                 400, "ambiguous-path",
                 "Servers could read this path in two ways: it hides dots, or a host (RFC 3986 sections 3.3, 4.2).")
@@ -40,7 +40,7 @@ extension ProxyExchange {
     }
 
     func refuseBadPath() -> StepOutcome {
-        stream?.closeAfterResponse()
+        stream?.rejectRequest()
         return refuse(
             400, "bad-path",
             "The path climbs above its root, or its percent-encoding is broken (RFC 3986 section 5.2.4).")

@@ -98,7 +98,7 @@ final class Door: Watcher, @unchecked Sendable {
             guard let current = slot else { return false }
             slot = idle.after(current)
             guard let connection = loop.watcher(at: current) as? HTTP1Connection else { continue }
-            if let client, connection.peer.clientNetwork != client { continue }
+            if let client, connection.client.address.clientNetwork != client { continue }
             guard connection.mayGiveWay(after: loop.milliseconds &- idle.since(current)) else { continue }
             if connection.giveWay() { return true }
             // A request was there, and its exchange may have changed the order.

@@ -164,6 +164,8 @@ extension HTTP1Connection {
         responseDone = false
         hasSentContinue = false
         readsWhileResponding = false
+        // HTTP/1.0 knows neither chunked nor interim responses (RFC 9112 §6.1, RFC 9110 §15.2).
+        abilities = exchange.head.version == .http11 ? [.interim, .trailers, .tunnel] : []
         keepAlive = exchange.head.isPersistent && requests < options.requestsPerConnection
         inputUsed = exchange.head.length
         bodyLeftInput = false
@@ -323,7 +325,7 @@ extension HTTP1Connection {
                 loop.clearDeadline(self)
             }
         }
-        exchange?.requestEnded()
+        exchange?.requestEnded(trailers: body.trailers)
     }
 
     /// What came behind the end of a body belongs to the next request.

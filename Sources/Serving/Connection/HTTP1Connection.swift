@@ -23,6 +23,8 @@ public final class HTTP1Connection: ServerStream {
     enum Phase { case idle, head, exchange, draining, lingering, closed }
 
     var descriptor: Descriptor?
+    /// How bytes travel to and from the client.
+    let transport: Transport
     let place: Place
     var loop: Loop { service.loop }
     var options: ServingOptions
@@ -81,13 +83,13 @@ public final class HTTP1Connection: ServerStream {
     init(
         _ descriptor: consuming Descriptor, layer: TransportLayer?, place: Place, service: Service
     ) {
-        let transport = Transport(fd: descriptor.number, layer: layer)
+        transport = Transport(fd: descriptor.number, layer: layer)
         self.descriptor = consume descriptor
         self.place = place
         options = service.options
         outbox = Outbox(on: service.loop)
-        super.init(transport: transport, peer: place.peer, service: service)
-        isCrowded = place.isCrowded
+        let client = Client(place.peer, layer: layer, isCrowded: place.isCrowded)
+        super.init(client: client, service: service)
     }
 
     func start() {
@@ -273,7 +275,7 @@ public final class HTTP1Connection: ServerStream {
         flush()
     }
 
-    public override func closeAfterResponse() { keepAlive = false }
+    public override func rejectRequest() { keepAlive = false }
 
     public override func endHead(_ body: ResponseBody) {
         guard let exchange else { return }

@@ -13,8 +13,8 @@ public final class DetachedStream: ServerStream {
     /// Begins an exchange of `service` with a copy of the head of `other`, as if the same client had sent it again. It is told
     /// of the request at the end of this batch of events.
     public init(repeating other: Exchange, of stream: ServerStream) {
-        super.init(
-            transport: Transport(fd: -1, layer: stream.transport.layer), peer: stream.peer, service: stream.service)
+        super.init(client: stream.client, service: stream.service)
+        abilities = stream.abilities
         let exchange = stream.service.makeExchange()
         exchange.repeatHead(of: other, loop: stream.service.loop)
         exchange.stream = self
@@ -53,5 +53,5 @@ public final class DetachedStream: ServerStream {
     public override func finish(trailers: Trailers?) { finish(.complete) }
     public override func flush() {}
     public override func abort() { finish(.aborted) }
-    public override func closeAfterResponse() {}
+    public override func rejectRequest() {}
 }

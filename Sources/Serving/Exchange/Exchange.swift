@@ -90,8 +90,8 @@ open class Exchange: Retiring {
     /// What was received together has been handed over: a good moment to send what was staged of it.
     open func requestBatchEnded() {}
 
-    /// The body is complete. Not called for requests without one.
-    open func requestEnded() {}
+    /// The body is complete. Not called for requests without one. `trailers`: those that may be forwarded.
+    open func requestEnded(trailers: Trailers?) {}
 
     /// The request was refused: its bytes are not HTTP, or a limit or a deadline was exceeded. Called instead of
     /// `requestReceived`, or after it when the body is at fault and no response has begun. The connection is closed after

@@ -16,22 +16,32 @@ public enum ResponseBody: Equatable, Sendable {
 /// The way back to the client, one for each version of HTTP. What an exchange uses of it is declared here; the methods are
 /// overridden by every version, so the bodies here are never reached.
 open class ServerStream: Watcher {
-    /// How bytes travel to and from the client; its layer says whether and how they are secured, and who the client is.
-    public final let transport: Transport
-    /// The client's address.
-    public final let peer: SocketAddress
+    /// Who asks.
+    public final let client: Client
     /// The application's side of this loop.
     public final let service: Service
-    /// The client has more connections than it may: what it asks on this one is not served.
-    public internal(set) final var isCrowded = false
+    /// What the client of the current request understands.
+    public internal(set) final var abilities: Abilities = []
     /// Bytes of the current response's body handed over by `send`.
     public internal(set) final var bodyBytes: UInt64 = 0
     /// Status of the current response, or 0 before its head.
     public internal(set) final var status: UInt16 = 0
 
-    init(transport: Transport, peer: SocketAddress, service: Service) {
-        self.transport = transport
-        self.peer = peer
+    /// What a client may be sent besides a final response and its content.
+    public struct Abilities: OptionSet, Sendable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// Interim responses (RFC 9110 §15.2).
+        public static let interim = Abilities(rawValue: 1)
+        /// Trailers (RFC 9110 §6.5.1), when the request says that the client wants them.
+        public static let trailers = Abilities(rawValue: 2)
+        /// 101 and another protocol (RFC 9110 §7.8).
+        public static let tunnel = Abilities(rawValue: 4)
+    }
+
+    init(client: Client, service: Service) {
+        self.client = client
         self.service = service
         super.init()
     }
@@ -101,8 +111,9 @@ open class ServerStream: Watcher {
     /// Ends the exchange so that the client cannot take the response for complete.
     open func abort() { overridden() }
 
-    /// The connection will be closed after this response; to be said before `endHead`.
-    open func closeAfterResponse() { overridden() }
+    /// The response rejects a request that no client of this protocol sends by intention, so what the client sends next is not to be
+    /// trusted: HTTP/1 closes the connection behind the response. To be said before `endHead`.
+    open func rejectRequest() { overridden() }
 }
 
 extension ServerStream {

@@ -86,7 +86,7 @@ extension ProxyExchange {
     /// Whether the peer itself asks, from an address that may. Behind a proxy on the same machine everybody has its address, so
     /// a request that was forwarded does not count.
     private var mayPurge: Bool {
-        guard let peer = stream?.peer, !wasForwarded else { return false }
+        guard let peer = stream?.client.address, !wasForwarded else { return false }
         for range in view.snapshot.configuration.cache.purgers where peer.isIn(range.bytes, prefix: range.prefix) {
             return true
         }

@@ -45,6 +45,18 @@ struct ForwardedFields {
         return true
     }
 
+    /// Whether a trailer may be forwarded, of those that may stand in a trailer section at all: some servers take trailers for fields
+    /// of the head, so none goes along that would not have in the head.
+    func passTrailer(_ field: Field, _ name: Span<UInt8>) -> Bool {
+        if field.name == .other {
+            if field.nameHasUnderscore { return false }
+            if !isTrusted || proof != .none, Self.speaksForClient(name) { return false }
+        }
+        // The request has one of ours.
+        if field.name == .xRequestID { return false }
+        return route.map { !$0.requestEdits.drops(name) } ?? true
+    }
+
     /// Whether a response can vary on the field at that position: the upstream server gets what the client says in it. Those that
     /// the gateway writes in its place are the same for all requests of one key, or never selected by (`variesOnClient`).
     func selects(_ position: Int, _ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Bool {

@@ -77,7 +77,7 @@ extension ProxyExchange {
 
     /// Who asks: the peer, or the client that a trusted peer names, as far as those it came by are trusted too.
     var clientAddress: SocketAddress? {
-        guard let peer = stream?.peer else { return nil }
+        guard let peer = stream?.client.address else { return nil }
         guard isTrusted(peer) else { return peer }
         let bytes = headBytes
         var client = peer

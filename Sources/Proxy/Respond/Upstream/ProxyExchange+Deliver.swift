@@ -11,7 +11,7 @@ import Upstream
 extension ProxyExchange {
     /// 100 and 103 go on to a client that can know of them (RFC 9110 section 15.2).
     func deliverInterim(_ connection: UpstreamConnection) {
-        guard let stream, head.version == .http11, !stream.hasBegun else { return }
+        guard let stream, stream.abilities.contains(.interim), !stream.hasBegun else { return }
         // 100 is the answer to an expectation; without one the client has nothing to do with it.
         if connection.head.status == 100, !head.expectsContinue { return }
         let bytes = connection.headBytes

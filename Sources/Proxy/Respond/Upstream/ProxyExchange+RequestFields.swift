@@ -18,7 +18,7 @@ extension ProxyExchange {
     func writeHead(to connection: UpstreamConnection, for stream: ServerStream) {
         let bytes = headBytes
         writeRequestLine(to: connection, bytes)
-        let isTrusted = isTrusted(stream.peer)
+        let isTrusted = isTrusted(stream.client.address)
         // RFC 9110 section 9.3.8: the answer to TRACE may show everything, and what a route sets may be its own credentials.
         let edits = route?.requestEdits
         let sets = head.method != .trace
@@ -56,9 +56,8 @@ extension ProxyExchange {
         if let edits, sets {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
-        writeProvenance(to: connection, stream.peer, isTrusted: isTrusted, replaced, bytes)
-        if !replaced.contains(.certificateSubject), let layer = stream.transport.layer, !layer.peerName.isEmpty {
-            let subject = layer.peerName
+        writeProvenance(to: connection, stream.client.address, isTrusted: isTrusted, replaced, bytes)
+        if !replaced.contains(.certificateSubject), let subject = stream.client.security?.certificateSubject, !subject.isEmpty {
             connection.field("X-Client-Cert-Subject", subject.span)
         }
         if !replaced.contains(.requestID) { connection.field("X-Request-ID", identifierBytes) }
@@ -156,7 +155,7 @@ extension ProxyExchange {
     /// Decides about the client's fields.
     var forwardedFields: ForwardedFields {
         ForwardedFields(
-            isTrusted: stream.map { isTrusted($0.peer) } ?? false, proof: proof, route: route)
+            isTrusted: stream.map { isTrusted($0.client.address) } ?? false, proof: proof, route: route)
     }
 
     /// The authority in the form in which it is forwarded (RFC 9110 section 4.2.3): `h.example` for `H.EXAMPLE:80`. Valid until it is
@@ -186,7 +185,7 @@ extension ProxyExchange {
     // MARK: Who asks
 
     /// Whether the request came through TLS, and how its scheme is spelt.
-    var isSecure: Bool { stream?.transport.layer != nil }
+    var isSecure: Bool { stream?.client.isSecure == true }
     private var scheme: StaticString { isSecure ? "https" : "http" }
 
     func isTrusted(_ peer: SocketAddress) -> Bool {
