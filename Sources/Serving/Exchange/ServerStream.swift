@@ -29,7 +29,9 @@ open class ServerStream: Watcher {
 
     /// What a client may be sent besides a final response and its content.
     public struct Abilities: OptionSet, Sendable {
+        /// A bit for each ability.
         public let rawValue: UInt8
+        /// The abilities of these bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// Interim responses (RFC 9110 §15.2).
