@@ -65,6 +65,13 @@ let package = Package(
             ],
             swiftSettings: language),
         .target(
+            name: "Control",
+            dependencies: [
+                "Proxy", "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes",
+                "CLinux",
+            ],
+            swiftSettings: language),
+        .target(
             name: "Origin", dependencies: ["Serving", "HTTP", "Engine", "Bytes", "CLinux"], swiftSettings: language),
         .target(
             name: "Client",
@@ -74,7 +81,7 @@ let package = Package(
             swiftSettings: language),
         .executableTarget(
             name: "GatewayCommand",
-            dependencies: ["Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],
+            dependencies: ["Control", "Proxy", "Upstream", "Origin", "Serving", "Settings", "HTTP", "Engine", "Bytes"],
             swiftSettings: language),
         .executableTarget(name: "ClientCommand", dependencies: ["Client"], swiftSettings: language),
         .executableTarget(
@@ -82,7 +89,7 @@ let package = Package(
         .target(name: "SanitizerOptions", path: "Tests/SanitizerOptions"),
         .target(
             name: "TestSupport",
-            dependencies: ["SanitizerOptions", "COpenSSL", "Proxy", "Settings", "Engine", "Bytes"],
+            dependencies: ["SanitizerOptions", "COpenSSL", "Control", "Proxy", "Settings", "Engine", "Bytes"],
             path: "Tests/TestSupport",
             swiftSettings: language),
         .target(
@@ -124,7 +131,7 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "TestSupport", "GatewayCommand", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine",
+                "TestSupport", "GatewayCommand", "Control", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine",
                 "Bytes",
             ],
             swiftSettings: language),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Engine
-import Proxy
+import Control
 import Settings
 
 /// What the gateway says once it serves: what it listens on, what it balances over, where it logs, how to stop it.

@@ -2,6 +2,7 @@
 import Engine
 import Origin
 import Proxy
+import Control
 import Settings
 
 /// Three small origin servers on loopback: what the gateway balances over when it is told of nothing else, so that its main

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import Glibc
-import Proxy
+import Control
 import Synchronization
 
 /// What each signal does. SIGTERM, SIGINT and SIGQUIT stop in order, a second one at once; SIGUSR1 opens the log anew;

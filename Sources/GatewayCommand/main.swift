@@ -9,6 +9,7 @@
 import Dispatch
 import Engine
 import Glibc
+import Control
 import Proxy
 import Settings
 

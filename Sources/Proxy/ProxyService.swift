@@ -3,19 +3,19 @@ import Bytes
 import CachePolicy
 import CacheStore
 import ContentCoding
-import Engine
+package import Engine
 import Glibc
 import HTTP
-import Serving
+package import Serving
 import Settings
 import Synchronization
-import TLS
+package import TLS
 import Upstream
 
 /// What one loop's proxy exchanges share: the configuration's view, the log's batch, request ids, spare exchanges.
-final class ProxyService: Service {
+package final class ProxyService: Service {
     /// For exchanges that begin from now on.
-    var view: LoopView
+    package var view: LoopView
     let log: LogBatcher?
     let counters: Counters
     /// Nil when nothing is cached.
@@ -48,7 +48,7 @@ final class ProxyService: Service {
     let inflated = InflatedBodies()
     private var storedParser = ResponseParser()
 
-    init(
+    package init(
         view: LoopView, loop: Loop, log: LogBatcher?, counters: Counters, cache: ResponseCache?, rates: ClientRates?
     ) {
         self.view = view
@@ -61,31 +61,31 @@ final class ProxyService: Service {
         super.init(loop: loop, options: ServingOptions(view.snapshot.configuration))
     }
 
-    override func handshakeFailed(_ failure: TLSFailure, peer: SocketAddress) {
+    package override func handshakeFailed(_ failure: TLSFailure, peer: SocketAddress) {
         counters.handshakesFailed.add(1, ordering: .relaxed)
         recordFailedHandshake(failure, peer: peer)
     }
 
-    override func makeExchange() -> Exchange {
+    package override func makeExchange() -> Exchange {
         let exchange = spares.popLast() ?? ProxyExchange(service: self)
         exchange.begin(view)
         return exchange
     }
 
-    override func recycle(_ exchange: Exchange) {
+    package override func recycle(_ exchange: Exchange) {
         guard let exchange = exchange as? ProxyExchange else { return }
         exchange.retired()
         if !isStopped, spares.count < Self.sparesLimit { spares.append(exchange) }
     }
 
     /// Keeps no spare exchanges, which hold it, from now on.
-    func stop() {
+    package func stop() {
         isStopped = true
         spares = []
     }
 
     /// Ends the downloads that go on without a client, and what refreshes stored responses.
-    func cutDownloads() { loop.forEachWatcher { ($0 as? UpstreamConnection)?.cut() } }
+    package func cutDownloads() { loop.forEachWatcher { ($0 as? UpstreamConnection)?.cut() } }
 
     /// Takes a stored head apart, into `storedHead`. False when it is none, which no checksum has noticed.
     func parseStoredHead(_ metadata: Span<UInt8>) -> Bool {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-@testable import Proxy
+@testable import Control
 
 @Suite("The descriptors of the process") struct DescriptorTests {
     @Test("are divided so that everybody who has a place can be served, and files and name servers have some left")

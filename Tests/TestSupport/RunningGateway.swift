@@ -2,6 +2,7 @@
 import Glibc
 import Bytes
 import Engine
+import Control
 public import Proxy
 public import Settings
 import Synchronization

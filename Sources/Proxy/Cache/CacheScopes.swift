@@ -4,15 +4,15 @@
 
 import Bytes
 import CachePolicy
-import CacheStore
+package import CacheStore
 
 /// Makes scopes.
-enum CacheScopes {
+package enum CacheScopes {
     /// Folders of a path that a response can be found by, from the root on. Deeper ones cannot be purged by prefix.
     static let depth = 16
 
     /// Those of a response stored under that key. Empty for bytes that are no key.
-    static func of(key: Span<UInt8>) -> [CacheScope] {
+    package static func of(key: Span<UInt8>) -> [CacheScope] {
         guard let parts = CacheKeyParts(key) else { return [] }
         var scopes = [CacheScope(.url, key), CacheScope(.host, key.extracting(parts.hostRange))]
         // The root is the host.
@@ -27,12 +27,12 @@ enum CacheScopes {
     }
 
     /// That of the host of a key; nil for bytes that are no key.
-    static func host(of key: Span<UInt8>) -> CacheScope? {
+    package static func host(of key: Span<UInt8>) -> CacheScope? {
         CacheKeyParts(key).map { CacheScope(.host, key.extracting($0.hostRange)) }
     }
 
     /// All that is below the path of this key, which ends with a slash; nil when it does not, or is too deep.
-    static func below(key: Span<UInt8>) -> CacheScope? {
+    package static func below(key: Span<UInt8>) -> CacheScope? {
         guard let parts = CacheKeyParts(key), parts.queryRange == nil, key[parts.pathRange.upperBound - 1] == 0x2F
         else { return nil }
         if parts.pathRange.count == 1 { return CacheScope(.host, key.extracting(parts.hostRange)) }
@@ -43,7 +43,7 @@ enum CacheScopes {
     }
 
     /// That of a tag.
-    static func tag(_ hash: UInt64) -> CacheScope {
+    package static func tag(_ hash: UInt64) -> CacheScope {
         let bytes = unsafe withUnsafeBytes(of: hash.bigEndian) { unsafe Array($0) }
         return CacheScope(.tag, bytes.span)
     }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import Bytes
-import CachePolicy
-import CacheStore
-import HTTP
+package import Bytes
+package import CachePolicy
+package import CacheStore
+package import HTTP
 
 /// The cache that all loops share: the store, and what is needed to use it.
 public final class ResponseCache: Sendable {
-    let store: ObjectStore
+    package let store: ObjectStore
     /// Keys of objects are hashed with it, so that nobody outside can make two of them meet.
-    let secret: HashKey
-    let rules: CacheRules
+    package let secret: HashKey
+    package let rules: CacheRules
     /// How long a request waits for another that fetches the same thing, in milliseconds.
     let wait: Int
     /// The largest body that is stored, in bytes.
@@ -20,7 +20,7 @@ public final class ResponseCache: Sendable {
     let changes = RecentChanges()
 
     /// Opens the folder, if there is one, and takes it for this process. `report` is told in a sentence when it fails.
-    init(
+    package init(
         _ options: StoreOptions, rules: CacheRules, wait: Int, writesStatus: Bool,
         report: @escaping @Sendable (String) -> Void
     ) throws(CacheFolderError) {
@@ -35,14 +35,14 @@ public final class ResponseCache: Sendable {
     }
 
     /// What a key's responses are found by.
-    func id(of key: Span<UInt8>) -> ObjectID {
+    package func id(of key: Span<UInt8>) -> ObjectID {
         let hash = secret.hash(key)
         return ObjectID(key: CacheHash(high: hash.high, low: hash.low))
     }
 
     /// The variant for a request, of responses that vary on the fields `names`; nil when the request's are too long for one.
     /// `forwarded`: which of them the upstream server gets.
-    func variant(
+    package func variant(
         _ names: Span<UInt8>, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ forwarded: ForwardedFields,
         scratch: Block
     ) -> CacheHash? {
@@ -60,5 +60,5 @@ public final class ResponseCache: Sendable {
     }
 
     /// Writes out what is on its way and gives the folder back. Blocks. No loop may use the cache any more.
-    func stop() { store.stop() }
+    package func stop() { store.stop() }
 }

@@ -3,15 +3,15 @@
 // metadata, ready to be sent.
 
 import Bytes
-import CachePolicy
-import CacheStore
+package import CachePolicy
+package import CacheStore
 
 /// A stored object, wherever its body is.
-enum StoredResponse {
+package enum StoredResponse {
     case object(CachedObject)
     case file(StoredFile)
 
-    var head: StoredHead {
+    package var head: StoredHead {
         switch self {
         case .object(let object): object.head
         case .file(let file): file.head
@@ -19,12 +19,12 @@ enum StoredResponse {
     }
 
     /// Bytes of the body.
-    var length: Int { head.bodyLength }
+    package var length: Int { head.bodyLength }
 }
 
 /// What a record says.
-struct StoredRecord {
-    enum Kind: UInt64 {
+package struct StoredRecord {
+    package enum Kind: UInt64 {
         /// A response; the metadata is its head.
         case response = 1
         /// Only the names of the fields that responses for this key vary on; the responses have variants of them.
@@ -34,14 +34,14 @@ struct StoredRecord {
         case indexed = 3
     }
 
-    var kind: Kind
-    var policy: ResponsePolicy
+    package var kind: Kind
+    package var policy: ResponsePolicy
     /// Where the field lines begin in the metadata: behind the status line. They end before the last two bytes.
-    var linesStart: Int
+    package var linesStart: Int
     /// Whether there are fields among them that one of ours takes the place of.
     var hasReplaced = false
     /// How the body is coded.
-    var coding = StoredCoding()
+    package var coding = StoredCoding()
 
     init(kind: Kind, policy: ResponsePolicy, linesStart: Int, hasReplaced: Bool = false) {
         self.hasReplaced = hasReplaced
@@ -51,7 +51,7 @@ struct StoredRecord {
     }
 
     /// Nil for one that no version of this program has written.
-    init?(_ record: CacheRecord) {
+    package init?(_ record: CacheRecord) {
         let words = record.words
         guard let kind = Kind(rawValue: words[5] & 0xFF) else { return nil }
         self.kind = kind == .indexed ? .response : kind

@@ -16,9 +16,9 @@ import Synchronization
 /// as the object.
 ///
 /// `@safe` because every index into the memory is reduced by the number of entries.
-@safe final class ClientRates: @unchecked Sendable {
+@safe package final class ClientRates: @unchecked Sendable {
     /// Entries of the table.
-    static let size = 1 << 17
+    package static let size = 1 << 17
     /// Entries that one client's may be found in.
     static let ways = 8
 
@@ -30,7 +30,7 @@ import Synchronization
     /// - Parameters:
     ///   - bucket: What each client has.
     ///   - size: Clients that are kept count of; a power of 2.
-    init(_ bucket: TokenBucket, size: Int = ClientRates.size) {
+    package init(_ bucket: TokenBucket, size: Int = ClientRates.size) {
         self.bucket = bucket
         var generator = SystemRandomNumberGenerator()
         key = HashKey(generator.next(), generator.next())

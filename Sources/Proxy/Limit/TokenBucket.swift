@@ -4,7 +4,7 @@
 /// of ITU-T I.371, annex A). Pure: the clock is passed in.
 ///
 /// A request takes one token; `burst` tokens fit in, and one comes back every `interval`.
-struct TokenBucket: Sendable, Equatable {
+package struct TokenBucket: Sendable, Equatable {
     /// Nanoseconds after which one token comes back.
     let interval: UInt64
     /// Nanoseconds in which an empty bucket fills.

@@ -28,5 +28,6 @@ public final class Counters: Sendable {
     /// Requests made to bring a stale response up to date that its client has already.
     public let refreshes = Atomic<Int>(0)
 
-    init() {}
+    /// All zero.
+    package init() {}
 }

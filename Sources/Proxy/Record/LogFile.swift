@@ -6,7 +6,7 @@
 
 import Bytes
 import Dispatch
-import Engine
+package import Engine
 import Glibc
 import Synchronization
 
@@ -150,14 +150,14 @@ public final class LogFile: Sendable {
 }
 
 /// One loop's end of the log.
-final class LogBatcher: Watcher {
+package final class LogBatcher: Watcher {
     private let file: LogFile
     private let loop: Loop
     private var batch: LogBatch
     /// How long a line waits at most, in milliseconds.
     private static let delay = 500
 
-    init(_ file: LogFile, on loop: Loop) {
+    package init(_ file: LogFile, on loop: Loop) {
         self.file = file
         self.loop = loop
         batch = file.take()
@@ -165,7 +165,7 @@ final class LogBatcher: Watcher {
     }
 
     /// Gives it a place in the loop, for its deadline. On the loop.
-    func start() { loop.register(self) }
+    package func start() { loop.register(self) }
 
     /// Where the next line is to be written, with room for `LogFile.lineBytes`.
     var line: Block {
@@ -179,10 +179,10 @@ final class LogBatcher: Watcher {
         if batch.lines == 1 { loop.setDeadline(self, in: Self.delay) }
     }
 
-    override func deadlineReached() { flush() }
+    package override func deadlineReached() { flush() }
 
     /// Hands over what there is.
-    func flush() {
+    package func flush() {
         guard batch.lines > 0 else { return }
         let full = batch
         batch = file.take()

@@ -6,14 +6,14 @@
 // spelling would meet. What is forwarded is the target as it came, without its dot segments; so what servers could read in
 // another way than it is matched here is refused, wherever routes look at paths at all.
 
-import Bytes
-import CachePolicy
-import HTTP
-import Settings
+package import Bytes
+package import CachePolicy
+package import HTTP
+package import Settings
 
 /// A route in the form in which it is matched and applied. Immutable.
-final class CompiledRoute: Sendable {
-    enum Action: Sendable {
+package final class CompiledRoute: Sendable {
+    package enum Action: Sendable {
         /// Forward to the pool with this index.
         case pool(Int)
         case redirect(status: UInt16, location: [UInt8])
@@ -26,12 +26,12 @@ final class CompiledRoute: Sendable {
     /// Without a trailing slash; empty matches every path.
     let path: [UInt8]
     let methods: [[UInt8]]
-    let action: Action
+    package let action: Action
     let rewritePrefix: [UInt8]?
     let requestEdits: FieldEdits
     let responseEdits: FieldEdits
     /// Whether the cache has anything to do with its requests.
-    let usesCache: Bool
+    package let usesCache: Bool
     /// Instead of the default lifetime of all responses that name none, in seconds.
     let defaultLifetime: UInt32?
     /// Instead of the setting for all responses that are for one person.
@@ -64,7 +64,7 @@ final class CompiledRoute: Sendable {
     }
 
     /// The rules for its responses.
-    func rules(from general: CacheRules) -> CacheRules {
+    package func rules(from general: CacheRules) -> CacheRules {
         var rules = general
         if let defaultLifetime { rules.defaultLifetime = defaultLifetime }
         if let setCookie { rules.setCookie = setCookie }
@@ -163,7 +163,7 @@ struct FieldEdits: Sendable {
 }
 
 /// All routes of a configuration.
-struct RouteTable: Sendable {
+package struct RouteTable: Sendable {
     private let routes: [CompiledRoute]
     /// Whether host, path or method can make a difference at all.
     private let isTrivial: Bool
@@ -186,7 +186,7 @@ struct RouteTable: Sendable {
         isTrivial = routes.count == 1 && routes[0].host.isEmpty && routes[0].methods.isEmpty && !looksAtPaths
     }
 
-    enum Match {
+    package enum Match {
         case route(CompiledRoute)
         case none
         /// The path has no normal form: it climbs above the root, or its escapes are broken.
@@ -196,7 +196,7 @@ struct RouteTable: Sendable {
     }
 
     /// The route of a request, whose dot segments have been resolved. `scratch` is for normal forms.
-    func match(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
+    package func match(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, scratch: Block) -> Match {
         scratch.clear()
         if isTrivial { return .route(routes[0]) }
         let path = bytes.extracting(head.pathRange)
@@ -236,7 +236,7 @@ struct RouteTable: Sendable {
 
 extension SetCookieRule {
     /// The rule as operators say it.
-    init(_ setting: Configuration.Cache.SetCookie) {
+    package init(_ setting: Configuration.Cache.SetCookie) {
         switch setting {
         case .refuse: self = .refuse
         case .strip: self = .strip

@@ -3,12 +3,11 @@
 // was one, here or at a trusted proxy, so that what the server answers is not shared.
 
 import Bytes
-import Engine
 import HTTP
 import Serving
 
 /// How it is known which person asks. What is known counts as Authorization.
-enum ClientProof: Sendable {
+package enum ClientProof: Sendable {
     /// It is not.
     case none
     /// The client has shown a certificate that the listener trusts. What it says of others' certificates is not forwarded.

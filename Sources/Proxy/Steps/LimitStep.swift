@@ -3,7 +3,7 @@
 
 import Engine
 import Serving
-import Settings
+package import Settings
 import Synchronization
 
 /// Refuses a client that sends more than it may.
@@ -30,7 +30,7 @@ enum LimitStep {
 
 extension TokenBucket {
     /// The bucket that each client has; nil for no limit.
-    init?(_ settings: Configuration.ClientLimits) {
+    package init?(_ settings: Configuration.ClientLimits) {
         guard settings.rate > 0 else { return nil }
         let usual = max(1, settings.rate / 60)
         self.init(perMinute: settings.rate, burst: settings.burst > 0 ? settings.burst : usual)

@@ -8,7 +8,7 @@
 //                      └───▶ follow ─▶ shared                       those who come later
 
 import Bytes
-import CachePolicy
+package import CachePolicy
 import CacheStore
 import Engine
 import HTTP
@@ -338,7 +338,7 @@ extension ProxyExchange {
 }
 
 extension CacheStatus {
-    init(_ outcome: Outcome, ttl: Int64? = nil, detail: StaticString? = nil) {
+    package init(_ outcome: Outcome, ttl: Int64? = nil, detail: StaticString? = nil) {
         self.init(outcome)
         self.ttl = ttl
         self.detail = detail

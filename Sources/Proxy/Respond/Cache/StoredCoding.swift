@@ -7,9 +7,9 @@ import CachePolicy
 import HTTP
 
 /// How the body of a stored response is coded, and where its head differs with the form that is sent.
-struct StoredCoding: Equatable {
+package struct StoredCoding: Equatable {
     /// Whether the stored body is gzip of ours; the head does not say so.
-    var isGzip = false
+    package var isGzip = false
     /// Bytes of the identity form; nil while that is not known.
     var identityLength: UInt64?
     /// Whether a `RestartIndex` follows the gzip, and the bytes between them. One of a body without places is empty.

@@ -7,12 +7,18 @@ import Bytes
 import HTTP
 
 /// Decides about the fields of one request.
-struct ForwardedFields {
+package struct ForwardedFields {
     /// Whether the peer is a trusted proxy, which may say who the client is.
     let isTrusted: Bool
     /// Whether the client has shown a certificate: what it says of others' certificates is not forwarded then.
     let proof: ClientProof
     let route: CompiledRoute?
+
+    package init(isTrusted: Bool, proof: ClientProof, route: CompiledRoute?) {
+        self.isTrusted = isTrusted
+        self.proof = proof
+        self.route = route
+    }
 
     /// Whether the field is forwarded as it came. The fields that the gateway writes itself are not.
     ///

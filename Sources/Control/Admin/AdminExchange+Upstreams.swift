@@ -3,6 +3,7 @@
 // settings are what the next start goes by.
 
 import Engine
+import Proxy
 import Serving
 import Settings
 import Upstream

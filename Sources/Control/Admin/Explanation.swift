@@ -7,6 +7,7 @@ import CachePolicy
 import CacheStore
 import Engine
 import HTTP
+import Proxy
 import Serving
 import Settings
 

@@ -9,6 +9,7 @@ import CacheStore
 import Dispatch
 public import Engine
 import Glibc
+public import Proxy
 import Serving
 public import Settings
 import Synchronization

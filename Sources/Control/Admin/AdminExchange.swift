@@ -8,6 +8,7 @@ import CachePolicy
 import CacheStore
 import Engine
 import HTTP
+import Proxy
 import Serving
 import Settings
 import Synchronization

@@ -4,6 +4,7 @@
 
 import CacheStore
 import Engine
+import Proxy
 import Serving
 import Settings
 import Synchronization

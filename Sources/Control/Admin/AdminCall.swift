@@ -11,6 +11,7 @@
 
 import Bytes
 import HTTP
+import Proxy
 
 /// A call of the admin address.
 enum AdminCall: Equatable {

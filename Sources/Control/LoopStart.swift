@@ -4,6 +4,7 @@
 import Bytes
 import Dispatch
 import Engine
+import Proxy
 import Synchronization
 
 extension Loop {

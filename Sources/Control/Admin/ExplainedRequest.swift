@@ -5,6 +5,7 @@
 import Bytes
 import CachePolicy
 import HTTP
+import Proxy
 import Serving
 
 /// A request that nobody has sent.

@@ -2,11 +2,11 @@
 // A configuration made ready to serve, in two layers: what all loops share, and each loop's view of it. An exchange holds
 // the view that it started with, so a new configuration can take over for new exchanges while the old one's finish.
 
-import Engine
+package import Engine
 import Glibc
 public import Settings
 import Synchronization
-import TLS
+package import TLS
 public import Upstream
 
 /// What a configuration means, once its names are resolved. Immutable but for the atomics of the servers.
@@ -16,10 +16,10 @@ public final class Snapshot: Sendable {
     /// In the order of the configuration.
     public let pools: [ServerPool]
     /// What follows the names of their servers.
-    let discovery: Discovery
+    package let discovery: Discovery
     /// How upstream servers are spoken to through TLS; nil when none of the settings is.
-    let tls: ClientTLS?
-    let routes: RouteTable
+    package let tls: ClientTLS?
+    package let routes: RouteTable
     /// The value of `Strict-Transport-Security`, or empty.
     let hsts: [UInt8]
     /// By which the gateway knows what it has forwarded before.
@@ -27,7 +27,7 @@ public final class Snapshot: Sendable {
     /// Where plain HTTP is sent to; settled once the listeners stand, since the system may choose a port.
     var redirectPort: UInt16 { UInt16(truncatingIfNeeded: tlsPort.load(ordering: .relaxed)) }
     private let tlsPort = Atomic<Int>(443)
-    func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
+    package func redirect(toPort port: UInt16) { tlsPort.store(Int(port), ordering: .relaxed) }
 
     /// How long the start waits for names to be looked up, in milliseconds. What takes longer joins its pool later.
     private static let patience = 5_000
@@ -117,18 +117,18 @@ public struct StartFailure: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 /// One loop's view of a snapshot.
-final class LoopView {
-    let snapshot: Snapshot
+package final class LoopView {
+    package let snapshot: Snapshot
     /// In the order of the configuration.
     let pools: [PoolView]
 
-    init(_ snapshot: Snapshot, loop: Loop, loops: Int, report: @escaping @Sendable (String) -> Void) {
+    package init(_ snapshot: Snapshot, loop: Loop, loops: Int, report: @escaping @Sendable (String) -> Void) {
         self.snapshot = snapshot
         let options = UpstreamOptions(snapshot.configuration, loops: loops, report: report)
         pools = snapshot.pools.map { PoolView($0, loop: loop, options: options) }
     }
 
-    func closeIdle() {
+    package func closeIdle() {
         for pool in pools { pool.closeIdle() }
     }
 }

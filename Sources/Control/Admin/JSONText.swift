@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+import Proxy
 
 /// JSON for people and scripts, written in one go. Members stand in the order in which they are added.
 struct JSONText {

@@ -3,6 +3,7 @@
 
 import Dispatch
 import Glibc
+import Proxy
 import Settings
 import TLS
 
