@@ -123,7 +123,7 @@ final class ProxyExchange: Exchange {
         var trailers = trailers
         if trailers != nil {
             let forwarded = forwardedFields
-            trailers?.keep { forwarded.passTrailer($0, $1) }
+            trailers?.keep { forwarded.passTrailer($0, $1, head.method) }
         }
         connection.finishRequest(trailers: trailers)
         if isStreamingBody { connection.flush() }

@@ -38,26 +38,26 @@ package struct ForwardedFields {
         // No Connection option removes these.
         case .cookie, .authorization, .cacheControl, .contentType: break
         default:
-            if field.name == .other {
-                // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
-                if field.nameHasUnderscore { return false }
-                if !isTrusted || proof == .certificate, Self.speaksForClient(name) { return false }
-                if !isTrusted, Self.namesTarget(name) || Self.namesAddress(name) { return false }
-                if head.method.isSafe, Self.namesMethod(name) { return false }
-            }
+            if field.name == .other, isClaim(field, name, head.method) { return false }
             if head.namedByConnection.contains(position) { return false }
         }
         if let edits = route?.requestEdits, !edits.removed.isEmpty, edits.drops(name) { return false }
         return true
     }
 
+    /// Whether a field of an unlisted name claims something of the client or the request that is not the client's to say.
+    private func isClaim(_ field: Field, _ name: Span<UInt8>, _ method: HTTP.Method) -> Bool {
+        // A name with an underscore reads as one with a dash once it is an environment variable: `X_Forwarded_For`.
+        if field.nameHasUnderscore { return true }
+        if !isTrusted || proof == .certificate, Self.speaksForClient(name) { return true }
+        if !isTrusted, Self.namesTarget(name) || Self.namesAddress(name) { return true }
+        return method.isSafe && Self.namesMethod(name)
+    }
+
     /// Whether a trailer may be forwarded, of those that may stand in a trailer section at all: some servers take trailers for fields
     /// of the head, so none goes along that would not have in the head.
-    func passTrailer(_ field: Field, _ name: Span<UInt8>) -> Bool {
-        if field.name == .other {
-            if field.nameHasUnderscore { return false }
-            if !isTrusted || proof != .none, Self.speaksForClient(name) { return false }
-        }
+    func passTrailer(_ field: Field, _ name: Span<UInt8>, _ method: HTTP.Method) -> Bool {
+        if field.name == .other, isClaim(field, name, method) { return false }
         // The request has one of ours.
         if field.name == .xRequestID { return false }
         return route.map { !$0.requestEdits.drops(name) } ?? true

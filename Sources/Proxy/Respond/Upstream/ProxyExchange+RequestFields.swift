@@ -57,7 +57,9 @@ extension ProxyExchange {
             for edit in edits.set { edit.write { connection.field($0, $1) } }
         }
         writeProvenance(to: connection, stream.client.address, isTrusted: isTrusted, replaced, bytes)
-        if !replaced.contains(.certificateSubject), let subject = stream.client.security?.certificateSubject, !subject.isEmpty {
+        if !replaced.contains(.certificateSubject), let subject = stream.client.security?.certificateSubject,
+            !subject.isEmpty
+        {
             connection.field("X-Client-Cert-Subject", subject.span)
         }
         if !replaced.contains(.requestID) { connection.field("X-Request-ID", identifierBytes) }
