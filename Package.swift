@@ -67,7 +67,8 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Proxy", "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine", "Bytes",
+                "Proxy", "Upstream", "Serving", "CacheStore", "CachePolicy", "TLS", "Settings", "HTTP", "Engine",
+                "Bytes",
                 "CLinux",
             ],
             swiftSettings: language),
@@ -131,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "TestSupport", "GatewayCommand", "Control", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP", "Engine",
+                "TestSupport", "GatewayCommand", "Control", "Proxy", "Upstream", "ContentCoding", "Settings", "HTTP",
+                "Engine",
                 "Bytes",
             ],
             swiftSettings: language),

@@ -32,6 +32,9 @@ public struct ServingOptions: Sendable {
     public static let lingerTimeout = 2_000
     /// and for so long at most.
     public static let lingerLimit = 10_000
+    /// How long a connection keeps its place while another client waits for it, in milliseconds: long enough for a good many requests,
+    /// short enough that who waits does not feel it.
+    public static let placeTurn: UInt64 = 100
     /// A connection that has sent nothing yet does not give way to others before this has passed.
     public static let firstRequestGrace: UInt64 = 250
     /// Blocks that one connection may receive in a row before others have their turn.

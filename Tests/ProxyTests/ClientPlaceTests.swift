@@ -64,7 +64,8 @@ import Testing
     }
 
     @Test(
-        "while somebody waits, responses say that the connection ends, and the place is handed on", arguments: [1, 2])
+        "while somebody waits, connections that have had their turn end with their responses, and the place is handed on",
+        arguments: [1, 2])
     func handedOn(_ workers: Int) throws {
         let origin = ScriptedServer { peer, _, server in
             while true {
@@ -78,7 +79,9 @@ import Testing
         let gateway = try RunningGateway(upstreams: [origin.port], workers: workers) { $0.limits.connections = 4 }
         let first = (0..<4).map { _ in gateway.connect() }
         for client in first { client.send(request) }
-        eventually { origin.requests.count >= 4 }
+        // Twice the time for which they keep their places (`ServingOptions.placeTurn`).
+        let turn = ContinuousClock.now + .milliseconds(200)
+        eventually { origin.requests.count >= 4 && ContinuousClock.now >= turn }
         let later = (0..<12).map { gateway.connect(from: UInt8(1 + $0 % 3)) }
         for client in later { client.send(request) }
         eventually { gateway.reports.contains { $0.contains("has to wait") } }

@@ -54,7 +54,7 @@ private final class Waiting {
         var waited = 0
         while served.loop.perform({ served.places.refused }) < 60 - 7 - waiting, waited < 30_000 {
             most = max(most, served.loop.perform { served.places.count })
-            _ = unsafe poll(nil, 0, 10)
+            _ = poll(nil, 0, 10)
             waited += 10
         }
         #expect(most <= 7 + waiting)

@@ -2,8 +2,9 @@
 // The places for client connections, of all loops: who may have one, and who gets one that becomes free.
 //
 // While there are places, a client gets one unless it has its share (`ClientShare`). When there is none, the connection that has
-// idled longest gives way, on whatever loop it is; when none idles, who comes waits in the kernel's queue, and responses say
-// `Connection: close`, so that connections come to an end. A client that has its share waits in a queue of its own at the door,
+// idled longest gives way, on whatever loop it is; when none idles, who comes waits in the kernel's queue, and connections
+// that have had their place for a moment end with their responses (`Connection: close`). A client that has its share waits
+// in a queue of its own at the door,
 // so that those behind it can be seen, and only its own idle connections give way to it.
 //
 // Counting is atomic. The lock is taken when somebody waits, and never for a request.
@@ -27,6 +28,7 @@ public final class ClientPlaces: Sendable {
     private let parked = Atomic<Int>(0)
     /// The client that waits for one of its own connections to end, or `.max`.
     private let contended = Atomic<UInt64>(.max)
+    private let turnedAway = Atomic<Int>(0)
 
     /// - Parameters:
     ///   - limit: Connections at most.
@@ -43,6 +45,9 @@ public final class ClientPlaces: Sendable {
 
     /// Connections that may wait at a door for a place; more wait in the kernel's queue.
     public static let mostWaiting = 256
+
+    /// Connections of clients beyond their share that were closed since too many of them waited.
+    var refused: Int { turnedAway.load(ordering: .relaxed) }
 
     /// Allows no more than `limit` connections from now on, and `waiting` that have none at each door: the process has room for
     /// no more.
@@ -82,9 +87,9 @@ public final class ClientPlaces: Sendable {
     func take(for peer: SocketAddress, through door: Door) -> Admission {
         guard let left = budget.take() else { return .full }
         switch clients.take(peer, left: left) {
-        case .served: return .place(Place(door: door, peer: peer, isCrowded: false, isCounted: true))
-        case .crowded: return .place(Place(door: door, peer: peer, isCrowded: true, isCounted: true))
-        case .exempt: return .place(Place(door: door, peer: peer, isCrowded: false, isCounted: false))
+        case .served: return .place(Place(door, peer))
+        case .crowded: return .place(Place(door, peer, isCrowded: true))
+        case .exempt: return .place(Place(door, peer, isCounted: false))
         case .beyondShare:
             giveBack(at: door)
             return .beyondShare
@@ -142,12 +147,16 @@ public final class ClientPlaces: Sendable {
 
     // MARK: Giving way
 
-    /// Whether a connection of `peer` shall end with its response, because somebody waits for its place. Asked for every
+    /// Whether the connection with this place shall end with its response, because another waits for the place. Asked for every
     /// response; two loads.
-    func isWanted(_ peer: SocketAddress) -> Bool {
+    ///
+    /// A connection keeps its place for `turn` milliseconds: if it ended with its next response, a client that sends one request
+    /// after the other would connect anew for each of them.
+    fileprivate func isWanted(_ place: Place) -> Bool {
         guard waiting.load(ordering: .relaxed) > 0 else { return false }
+        if contended.load(ordering: .relaxed) == place.peer.clientNetwork { return true }
         return roomWaiting.load(ordering: .relaxed) > 0
-            || contended.load(ordering: .relaxed) == peer.clientNetwork
+            && place.door.loop.milliseconds &- place.since >= ServingOptions.placeTurn
     }
 
     /// From now on connections of this client end with their responses while somebody waits.
@@ -183,6 +192,7 @@ public final class ClientPlaces: Sendable {
         doors.withLock { $0.filter { $0 !== door } }
     }
 
+    func countRefused() { turnedAway.add(1, ordering: .relaxed) }
     func countParked(_ change: Int) { parked.add(change, ordering: .relaxed) }
 }
 
@@ -194,9 +204,19 @@ struct Place {
     /// The client has more connections than it may: it is told so, and no more.
     let isCrowded: Bool
     fileprivate let isCounted: Bool
+    /// When it was given, on the loop's clock in milliseconds.
+    fileprivate let since: UInt64
+
+    fileprivate init(_ door: Door, _ peer: SocketAddress, isCrowded: Bool = false, isCounted: Bool = true) {
+        self.door = door
+        self.peer = peer
+        self.isCrowded = isCrowded
+        self.isCounted = isCounted
+        since = door.loop.milliseconds
+    }
 
     func give() { door.places.give(self) }
 
     /// Whether somebody waits for it.
-    var isWanted: Bool { door.places.isWanted(peer) }
+    var isWanted: Bool { door.places.isWanted(self) }
 }
