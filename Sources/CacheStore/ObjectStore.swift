@@ -148,14 +148,14 @@ public final class ObjectStore: Sendable {
             if purges.isPurged(object.head) {
                 // The file is removed by who opens it, since another may have its name by then.
                 objects.remove(id)
-            } else if object.head.hasKey(key) {
+            } else if object.head.hasKey(key), isStill(object, id) {
                 counters.memoryHits.count()
                 return .object(object)
             }
         } else if record != nil, let resident = files.look(id), case .file(let file) = resident {
             if purges.isPurged(file.head) {
                 files.remove(id)
-            } else if file.isCurrent(now: now), file.head.hasKey(key) {
+            } else if file.isCurrent(now: now), file.head.hasKey(key), isStill(file, id) {
                 counters.memoryHits.count()
                 return .file(file)
             }
@@ -165,6 +165,20 @@ public final class ObjectStore: Sendable {
         if !isIndexComplete.load(ordering: .acquiring) { return .unknown }
         counters.misses.count()
         return .miss
+    }
+
+    /// Whether an object that was found, and then not found to be purged, is there still. What is removed because it is invalid is so
+    /// first, and forgotten to be so then: who has found it before and asks afterwards would not know.
+    private func isStill(_ object: CachedObject, _ id: ObjectID) -> Bool {
+        guard purges.isNewer(than: object.head) else { return true }
+        if case .object(let present)? = objects.look(id) { return present === object }
+        return false
+    }
+
+    private func isStill(_ file: StoredFile, _ id: ObjectID) -> Bool {
+        guard purges.isNewer(than: file.head) else { return true }
+        if case .file(let present)? = files.look(id) { return present === file }
+        return false
     }
 
     /// Has a disk thread open the object and tell `reader`, on its loop, what became of that. False, and a miss, when too many

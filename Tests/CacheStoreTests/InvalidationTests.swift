@@ -24,6 +24,16 @@ import Testing
 
     private func isOver(_ test: TestStore) -> Bool { test.store.purges.invalidCount == 0 }
 
+    @Test("is not found at any moment while it is being removed, nor when that is over and forgotten")
+    func atAnyMoment() throws {
+        let test = try TestStore { $0.path = nil }
+        for round in 0..<4_000 {
+            store(test, "invalid", [UInt8(truncatingIfNeeded: round)])
+            invalidate(test, "invalid")
+            for _ in 0..<3 { #expect(test.get("invalid") == nil, "round \(round)") }
+        }
+    }
+
     @Test(arguments: [true, false]) func allVariantsAreRemovedAtOnceAndForGood(_ isOnDisk: Bool) throws {
         let test = try TestStore { if !isOnDisk { $0.path = nil } }
         for variant in 0..<4 as Range<UInt64> {

@@ -224,6 +224,9 @@ final class PurgeJournal: Sendable {
         throw failure
     }
 
+    /// Whether there has been a purge, of anything, since an object with that head was fetched.
+    func isNewer(than head: StoredHead) -> Bool { head.generation < latest }
+
     /// Whether an object with that head was purged.
     func isPurged(_ head: StoredHead) -> Bool {
         if head.generation >= latest { return false }
