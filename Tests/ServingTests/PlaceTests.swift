@@ -134,6 +134,27 @@ import Testing
     }
 }
 
+@Suite("Connections that give way") struct GivingWayTests {
+    @Test("are those of the own loop where no other loop has one that has idled much longer, or any")
+    func ownLoop() {
+        #expect(ClientPlaces.isAsOld(5_000, as: .max))
+        #expect(ClientPlaces.isAsOld(5_000, as: 5_000))
+        #expect(ClientPlaces.isAsOld(5_000, as: 4_000))
+        #expect(!ClientPlaces.isAsOld(5_000, as: 3_999))
+        #expect(!ClientPlaces.isAsOld(.max - 1, as: 0))
+    }
+
+    @Test("are asked for by whoever might have the last place, and by nobody who has the share of a client")
+    func last() {
+        let clients = ClientConnections()
+        let peer = SocketAddress(ipv4: 0x0A00_0001, port: 1)
+        for held in 0..<20 {
+            #expect(clients.mayHaveLast(peer.clientNetwork) == (held < 7))
+            #expect(clients.take(peer, left: 10) == .served)
+        }
+    }
+}
+
 @Suite("Connections of clients") struct ClientConnectionsTests {
     private let peer = SocketAddress(ipv4: 0x0A00_0001, port: 1)
 

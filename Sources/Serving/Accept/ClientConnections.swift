@@ -56,6 +56,11 @@ public final class ClientConnections: Sendable {
         }
     }
 
+    /// Whether this client might have the last place that is free. True of those that have any number, since they are not counted.
+    func mayHaveLast(_ client: UInt64) -> Bool {
+        part(of: client).counts.withLock { Self.share.allows(held: $0[client, default: 0], free: 1) }
+    }
+
     func give(_ peer: SocketAddress) {
         let client = peer.clientNetwork
         part(of: client).counts.withLock { counts in

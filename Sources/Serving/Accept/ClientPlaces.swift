@@ -99,6 +99,9 @@ public final class ClientPlaces: Sendable {
         }
     }
 
+    /// Whether a client, by its network, has so few places that it might have the last one.
+    func mayHaveLast(_ client: UInt64) -> Bool { clients.mayHaveLast(client) }
+
     fileprivate func give(_ place: Place) {
         if place.isCounted { clients.give(place.peer) }
         budget.give()
@@ -167,7 +170,13 @@ public final class ClientPlaces: Sendable {
     func idlesLongest(_ door: Door) -> Bool {
         let here = door.oldestIdle.load(ordering: .relaxed)
         guard here != .max else { return false }
-        return others(than: door).allSatisfy { $0.oldestIdle.load(ordering: .relaxed) &+ Self.muchLonger >= here }
+        return others(than: door).allSatisfy { Self.isAsOld(here, as: $0.oldestIdle.load(ordering: .relaxed)) }
+    }
+
+    /// Whether what idles since `here` has idled as long as what idles since `other`, or hardly shorter. `other` is `.max` where
+    /// nothing idles.
+    static func isAsOld(_ here: UInt64, as other: UInt64) -> Bool {
+        here <= other || here - other <= muchLonger
     }
 
     /// A difference in idling that is worth waking another loop, in milliseconds.

@@ -160,8 +160,14 @@ final class Door: Watcher, @unchecked Sendable {
 
     private var isHolding: Bool { listeners.contains(where: \.isHeld) }
 
+    /// Whether somebody waits here since all places are taken: in the kernel's queue, or parked although the client has not its share,
+    /// because another loop took the place that there was.
+    private var wantsRoom: Bool {
+        !places.hasRoom && (isHolding || parkedClients.keys.contains { places.mayHaveLast($0) })
+    }
+
     private func wait() {
-        let wantsRoom = isHolding && !places.hasRoom
+        let wantsRoom = wantsRoom
         places.join(self, wantsRoom: wantsRoom)
         // One may have become free before anybody could know that it is waited for.
         if wantsRoom, places.hasRoom { loop.schedule(self) }
@@ -178,7 +184,7 @@ final class Door: Watcher, @unchecked Sendable {
             places.contend(first.peer.clientNetwork)
             places.askOthers(than: self, toGiveWayTo: first.peer.clientNetwork)
         }
-        if isHolding, !places.hasRoom { places.askOthers(than: self, toGiveWayTo: nil) }
+        if wantsRoom { places.askOthers(than: self, toGiveWayTo: nil) }
     }
 
     /// A place is free, and this door is the next to have it. From any loop.
@@ -211,7 +217,7 @@ final class Door: Watcher, @unchecked Sendable {
         var served = 0
         var index = 0
         var over: UInt64?
-        while index < parked.count, served < Self.turn, places.hasRoom {
+        while index < parked.count, served < Self.turn, places.hasRoom || idleGivesWay(to: parked[index]) {
             let next = parked[index]
             let client = next.peer.clientNetwork
             if client == over {
@@ -239,6 +245,11 @@ final class Door: Watcher, @unchecked Sendable {
             }
         }
         return served
+    }
+
+    /// Whether the connection that has idled longest was closed for this one.
+    private func idleGivesWay(to next: Parked) -> Bool {
+        places.mayHaveLast(next.peer.clientNetwork) && places.idlesLongest(self) && closeIdle(of: nil)
     }
 
     private func unpark(_ index: Int) {
