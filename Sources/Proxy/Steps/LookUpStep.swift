@@ -115,19 +115,19 @@ enum LookUpStep {
         }
         let ttl = record.policy.ttl(at: now)
         switch Reuse.decide(record.policy, request.directives, now: now, rules) {
-        case .fresh(let age):
+        case .fresh:
             exchange.use.word = "hit"
             exchange.use.status = CacheStatus(.hit, ttl: ttl)
-            exchange.responder = .stored(stored, record, age: age)
+            exchange.responder = .stored(stored)
             return .next
         case .stale(_, true) where request.contribution == .ifPermitted && !cache.store.isFilling(exchange.use.id):
             // What it brings is for others only when its response says so, so it refreshes nothing in the background.
             return validate(exchange, stored, .expired, request, cache)
-        case .stale(let age, let refreshes):
+        case .stale(_, let refreshes):
             exchange.use.word = "stale"
             if refreshes, request.contribution == .everybody { exchange.refreshInBackground(cache) }
             exchange.use.status = CacheStatus(.hit, ttl: ttl)
-            exchange.responder = .stored(stored, record, age: age)
+            exchange.responder = .stored(stored)
             return .next
         case .validate(let why): return validate(exchange, stored, why, request, cache)
         case .gatewayTimeout: return onlyIfCached(exchange)

@@ -19,12 +19,10 @@ enum RouteStep {
         case .none: return exchange.refuse(404, "no-route", "No route of this gateway matches the request.")
         case .route(let found):
             exchange.route = found
-            switch found.action {
-            case .pool(let index):
+            if case .pool(let index) = found.action {
                 exchange.poolIndex = index
-                exchange.responder = .upstream
-            case .redirect(let status, let location): exchange.responder = .redirect(status, location)
-            case .answer(let status, let type, let body): exchange.responder = .fixed(status, type, body)
+            } else {
+                exchange.responder = .route
             }
             return .next
         }

@@ -19,14 +19,16 @@ public struct Client {
     }
 
     /// Whether the connection is secured by TLS.
-    public var isSecure: Bool { security != nil }
+    public let isSecure: Bool
     /// Whether the client has shown a certificate that the listener trusts.
-    public var hasCertificate: Bool { security?.certificateSubject.isEmpty == false }
+    public let hasCertificate: Bool
 
     /// The client at `address`, whose bytes travel through `layer`.
     init(_ address: SocketAddress, layer: TransportLayer?, isCrowded: Bool = false) {
         self.address = address
         self.isCrowded = isCrowded
+        isSecure = layer != nil
+        hasCertificate = layer?.peerName.isEmpty == false
         security = layer.map { Security(protocolName: $0.protocolName, certificateSubject: $0.peerName) }
     }
 }
