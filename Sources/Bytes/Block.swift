@@ -121,6 +121,36 @@ import Glibc
         append(text.utf8Span.span)
     }
 
+    /// Appends `name`, a colon, a space, `value` and CRLF, all of which must fit. Field lines are what is written most, so their room
+    /// is checked once.
+    public func append(line name: Span<UInt8>, _ value: Span<UInt8>) {
+        unsafe name.withUnsafeBufferPointer { unsafe append(line: $0, value) }
+    }
+
+    /// Appends `name`, a colon, a space, `value` and CRLF, all of which must fit.
+    public func append(line name: StaticString, _ value: Span<UInt8>) {
+        let name = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        unsafe append(line: name, value)
+    }
+
+    private func append(line name: UnsafeBufferPointer<UInt8>, _ value: Span<UInt8>) {
+        let count = name.count &+ value.count &+ 4
+        precondition(count <= free, "the block is too small for what is appended")
+        var to = unsafe base + end
+        if let from = name.baseAddress { unsafe memcpy(to, from, name.count) }
+        unsafe to += name.count
+        unsafe to[0] = 0x3A
+        unsafe to[1] = 0x20
+        unsafe to += 2
+        unsafe value.withUnsafeBufferPointer { source in
+            if let from = source.baseAddress { unsafe memcpy(to, from, source.count) }
+        }
+        unsafe to += value.count
+        unsafe to[0] = 0x0D
+        unsafe to[1] = 0x0A
+        end &+= count
+    }
+
     /// Appends one byte.
     @inlinable public func append(_ byte: UInt8) {
         precondition(end < capacity, "the block is too small for what is appended")

@@ -29,28 +29,17 @@ extension Block {
     /// Appends `name: value` and CRLF: both and 4 bytes.
     public func appendField(name: Span<UInt8>, value: Span<UInt8>) {
         assert(name.isSafeInHead && value.isSafeInHead, "a field would end the line")
-        append(name)
-        appendSeparator()
-        append(value)
-        appendLineEnd()
+        append(line: name, value)
     }
 
     /// Appends `name: value` and CRLF: both and 4 bytes.
     public func appendField(_ name: StaticString, _ value: Span<UInt8>) {
         assert(value.isSafeInHead, "a field would end the line")
-        append(name)
-        appendSeparator()
-        append(value)
-        appendLineEnd()
+        append(line: name, value)
     }
 
     /// Appends `name: value` and CRLF: both and 4 bytes.
-    public func appendField(_ name: StaticString, _ value: StaticString) {
-        append(name)
-        appendSeparator()
-        append(value)
-        appendLineEnd()
-    }
+    public func appendField(_ name: StaticString, _ value: StaticString) { append(line: name, value.span) }
 
     /// Appends `name: number` and CRLF. Needs room for the name and 24 bytes.
     public func appendField(_ name: StaticString, decimal: UInt64) {

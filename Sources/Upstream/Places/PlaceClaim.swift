@@ -13,7 +13,7 @@ public struct PlaceClaim: Sendable {
     let share: ClientShare
 
     /// What a request of `claimant` asks for.
-    public init(_ claimant: Claimant?, wantsTunnel: Bool, _ options: UpstreamOptions) {
+    public init(_ claimant: Claimant?, wantsTunnel: Bool, _ options: borrowing UpstreamOptions) {
         self.init(
             claimant, wantsTunnel: wantsTunnel, places: options.connectionsPerServer, tunnels: options.tunnelsPerServer,
             share: options.share)
