@@ -156,10 +156,11 @@ public final class ClientPlaces: Sendable {
     /// A connection keeps its place for `turn` milliseconds: if it ended with its next response, a client that sends one request
     /// after the other would connect anew for each of them.
     fileprivate func isWanted(_ place: Place) -> Bool {
-        guard waiting.load(ordering: .relaxed) > 0 else { return false }
-        if contended.load(ordering: .relaxed) == place.peer.clientNetwork { return true }
+        guard waiting.load(ordering: .relaxed) > 0,
+            place.door.loop.milliseconds &- place.since >= ServingOptions.placeTurn
+        else { return false }
         return roomWaiting.load(ordering: .relaxed) > 0
-            && place.door.loop.milliseconds &- place.since >= ServingOptions.placeTurn
+            || contended.load(ordering: .relaxed) == place.peer.clientNetwork
     }
 
     /// From now on connections of this client end with their responses while somebody waits.
