@@ -201,8 +201,6 @@ final class AdminExchange: Exchange {
 
     private func answer(_ status: UInt16, _ body: [UInt8], type: StaticString, allow: StaticString? = nil) {
         guard let stream, !stream.hasBegun else { return }
-        // A body that nobody wants is not waited for.
-        if head.framing.hasBody { stream.rejectRequest() }
         stream.begin(status: status)
         stream.dateField()
         stream.field("Content-Type", type)

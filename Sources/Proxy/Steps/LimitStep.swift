@@ -14,7 +14,6 @@ enum LimitStep {
         let service = exchange.service
         if stream.client.isCrowded {
             service.counters.limited.add(1, ordering: .relaxed)
-            stream.rejectRequest()
             return exchange.refuse(
                 429, "client-connections", "This client has as many connections as it may have.", retryAfter: 1)
         }

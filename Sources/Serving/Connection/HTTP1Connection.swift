@@ -299,7 +299,7 @@ public final class HTTP1Connection: ServerStream {
             coding = .close
             keepAlive = false
         }
-        if service.isDraining || place.isWanted || !canDrainRest { keepAlive = false }
+        if service.isDraining || client.isCrowded || place.isWanted || !canDrainRest { keepAlive = false }
         if !keepAlive {
             block.append("Connection: close\r\n")
         } else if !isHTTP11 {
