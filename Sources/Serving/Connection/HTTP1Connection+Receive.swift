@@ -165,7 +165,7 @@ extension HTTP1Connection {
         hasSentContinue = false
         readsWhileResponding = false
         // HTTP/1.0 knows neither chunked nor interim responses (RFC 9112 §6.1, RFC 9110 §15.2).
-        abilities = exchange.head.version == .http11 ? [.interim, .trailers, .tunnel] : []
+        abilities = exchange.head.version == .http11 ? [.interim, .trailers] : []
         keepAlive = exchange.head.isPersistent && requests < options.requestsPerConnection
         inputUsed = exchange.head.length
         bodyLeftInput = false

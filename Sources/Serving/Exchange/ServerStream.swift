@@ -38,8 +38,6 @@ open class ServerStream: Watcher {
         public static let interim = Abilities(rawValue: 1)
         /// Trailers (RFC 9110 §6.5.1), when the request says that the client wants them.
         public static let trailers = Abilities(rawValue: 2)
-        /// 101 and another protocol (RFC 9110 §7.8).
-        public static let tunnel = Abilities(rawValue: 4)
     }
 
     init(client: Client, service: Service) {

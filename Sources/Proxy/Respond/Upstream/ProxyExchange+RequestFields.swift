@@ -177,7 +177,7 @@ extension ProxyExchange {
 
     /// Whether the client takes trailers (RFC 9110 section 10.1.4).
     func wantsTrailers(_ bytes: Span<UInt8>) -> Bool {
-        guard head.connection.contains(.te), head.version == .http11 else { return false }
+        guard head.connection.contains(.te), stream?.abilities.contains(.trailers) == true else { return false }
         for index in 0..<head.fields.count where head.fields[index].name == .te {
             if TokenList.contains(bytes.extracting(head.fields[index].valueRange), "trailers") { return true }
         }
