@@ -30,6 +30,7 @@ struct VisitMark: Sendable {
 
     /// How often a request has been here, as far as its fields tell: the larger count of both.
     func visits(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> Int {
+        guard head.fields.has(.via) || head.fields.has(.cdnLoop) else { return 0 }
         var via = 0
         var loop = 0
         for position in 0..<head.fields.count {
