@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Last step: one line for the request and its response.
+// What `RecordStep` writes: one line for the request and its response.
 //
 // The Combined Log Format first, as every log tool reads it, then what it lacks, as `name=value`:
 //

@@ -14,7 +14,7 @@ import Engine
 import HTTP
 import Serving
 
-/// Looks in the cache. Without a word of the cache's the responder stays `.upstream`.
+/// Looks in the cache, and makes a stored or shared response the responder where one may be used.
 enum LookUpStep {
     /// Milliseconds after which a disk that does not answer is done without.
     static let diskTimeout = 5_000

@@ -14,7 +14,7 @@
 // A new step is a case here and a file beside this one. A step knows nothing of the others.
 
 /// A step of a request's way.
-enum Step: UInt8, CaseIterable {
+enum Step: UInt8 {
     case receive, limit, admit, route, authenticate, rewrite, lookUp, respond, record
 
     /// The step after this one. Nil for the last.

@@ -2,10 +2,9 @@
 // The places for client connections, of all loops: who may have one, and who gets one that becomes free.
 //
 // While there are places, a client gets one unless it has its share (`ClientShare`). When there is none, the connection that has
-// idled longest gives way, on whatever loop it is; when none idles, who comes waits in the kernel's queue, and connections
-// that have had their place for a moment end with their responses (`Connection: close`). A client that has its share waits
-// in a queue of its own at the door,
-// so that those behind it can be seen, and only its own idle connections give way to it.
+// idled longest gives way, on whatever loop it is; when none idles, new connections wait in the kernel's queue, and those that
+// have had their place for a moment end with their responses (`Connection: close`). A client that has its share waits in a queue
+// of its own at the door, so that those behind it can be seen, and only its own idle connections give way to it.
 //
 // Counting is atomic. The lock is taken when somebody waits, and never for a request.
 

@@ -160,8 +160,8 @@ final class Door: Watcher, @unchecked Sendable {
 
     private var isHolding: Bool { listeners.contains(where: \.isHeld) }
 
-    /// Whether somebody waits here since all places are taken: in the kernel's queue, or parked although the client has not its share,
-    /// because another loop took the place that there was.
+    /// Whether a connection waits here because all places are taken: in the kernel's queue, or parked because another loop took the
+    /// last place after it had been accepted.
     private var wantsRoom: Bool {
         !places.hasRoom && (isHolding || parkedClients.keys.contains { places.mayHaveLast($0) })
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fourth step: the upstream server's response, written anew for the client.
+// The upstream server's response, as it is written for the client.
 
 import Bytes
 import CachePolicy

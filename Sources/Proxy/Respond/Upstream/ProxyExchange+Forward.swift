@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Third step: a server, a connection, the request. What becomes of an attempt that fails is in `+Repeat`, which enters this
-// again.
+// The responder `upstream`: a server, a connection, the request. `+Retry` decides what follows a failed attempt, and may have
+// `RespondStep` taken again.
 
 import Bytes
 import Engine
